@@ -1,0 +1,32 @@
+"""Django's admin, opened to the people who approve."""
+
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from . import selectors
+
+
+class PortalAdminSite(admin.AdminSite):
+    site_header = "Key portal administration"
+    site_title = "Key portal"
+    index_title = "Administration"
+    site_url = "/"
+    enable_nav_sidebar = False
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let in portal admins and approvers; what each may do there is each model's own business."""
+        if not request.user.is_active or not request.user.is_authenticated:
+            return False
+        return request.user.is_superuser or selectors.person(request.user).is_approver
+
+    def login(self, request: HttpRequest, extra_context: object = None) -> HttpResponse:
+        """Send people to the portal's own sign-in: one way in, with its rate limit."""
+        if self.has_permission(request):
+            return redirect("admin:index")
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        return redirect_to_login(reverse("admin:index"))

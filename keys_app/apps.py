@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class KeysAppConfig(AppConfig):
+    name = "keys_app"
+    verbose_name = "Twilio keys"

@@ -1,0 +1,70 @@
+"""Appends to the ledger, and reads it."""
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from datetime import UTC
+
+import rfc8785
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from .models import AuditEvent
+
+# Serialises appends on PostgreSQL. The number only has to differ from other advisory locks on this database.
+_APPEND_LOCK = 0x6B705F6C6564
+LEAF_PREFIX = b"\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happened, before it has a number and a time. `policy` is canonical JSON or empty."""
+
+    action: str
+    actor_name: str
+    actor_id: str = ""
+    address: str = ""
+    account_sid: str = ""
+    key_sid: str = ""
+    request_id: str = ""
+    policy: str = ""
+    reason: str = ""
+    details: dict[str, object] = field(default_factory=dict)
+
+
+def leaf_hash(canonical: bytes) -> bytes:
+    """Return the RFC 6962 leaf hash of an event's canonical JSON."""
+    return hashlib.sha256(LEAF_PREFIX + canonical).digest()
+
+
+def append(entry: Entry) -> int:
+    """Write the event into the caller's transaction and return its sequence number, counted from 1.
+
+    Call it after the rows it speaks of are written: it takes the ledger's lock, which is held to the
+    end of the transaction, and a row lock taken after that could deadlock with another writer.
+    Raises `TransactionManagementError` outside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("an audit event belongs to the transaction of its change")
+    _lock()
+    last = AuditEvent.objects.aggregate(last=models.Max("sequence"))["last"] or 0
+    now = timezone.now().astimezone(UTC)
+    body = asdict(entry)
+    canonical = rfc8785.dumps({**body, "sequence": last + 1, "time": now.isoformat(timespec="microseconds")})
+    del body["details"]  # it has no column of its own
+    AuditEvent(sequence=last + 1, time=now, canonical=canonical.decode(), leaf_hash=leaf_hash(canonical), **body).save(
+        force_insert=True
+    )
+    return last + 1
+
+
+def _lock() -> None:
+    """Let one transaction append at a time, until it ends. SQLite's immediate transactions already do."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_APPEND_LOCK])
+
+
+def matching(*, action: str = "", actor: str = "", account: str = "") -> models.QuerySet[AuditEvent]:
+    """Return events, newest first; each filter that is not empty must match exactly."""
+    wanted = {"action": action, "actor_name": actor, "account_sid": account}
+    return AuditEvent.objects.filter(**{name: value for name, value in wanted.items() if value})

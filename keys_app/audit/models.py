@@ -1,0 +1,47 @@
+"""The ledger's table. Only this package imports it; everybody else goes through `ledger`."""
+
+import json
+
+from django.db import models
+
+
+class AuditEvent(models.Model):
+    """One thing that happened. Names and ids are copied as text, so that nothing that is deleted takes them along.
+
+    `canonical` is the event as RFC 8785 JSON, the bytes that were hashed; the other columns repeat it for search.
+    """
+
+    sequence = models.BigIntegerField(primary_key=True)
+    time = models.DateTimeField(db_index=True)
+    action = models.CharField(max_length=60)
+    actor_id = models.CharField(max_length=40, blank=True)
+    actor_name = models.CharField(max_length=320)
+    address = models.CharField(max_length=45, blank=True)
+    account_sid = models.CharField(max_length=34, blank=True)
+    key_sid = models.CharField(max_length=34, blank=True)
+    request_id = models.CharField(max_length=36, blank=True)
+    policy = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+    canonical = models.TextField()
+    leaf_hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        ordering = ["-sequence"]
+        indexes = [
+            models.Index(fields=["action", "-sequence"], name="audit_by_action"),
+            models.Index(fields=["actor_name", "-sequence"], name="audit_by_actor"),
+            models.Index(fields=["account_sid", "-sequence"], name="audit_by_account"),
+            models.Index(fields=["key_sid", "-sequence"], name="audit_by_key"),
+            models.Index(fields=["request_id", "-sequence"], name="audit_by_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.action}"
+
+    @property
+    def permissions(self) -> list[str]:
+        return json.loads(self.policy)["allow"] if self.policy else []
+
+    @property
+    def details(self) -> dict[str, object]:
+        return json.loads(self.canonical)["details"]

@@ -1,0 +1,60 @@
+"""What can go wrong, in words the person at the screen can act on.
+
+Every error carries a `message` that is safe to show. Views map the class to a page; nothing below them does.
+"""
+
+
+class PortalError(Exception):
+    """Base of all errors that a person is shown."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NotAllowed(PortalError):
+    """The rules do not let this person do this."""
+
+
+class Conflict(PortalError):
+    """Somebody or something was faster, or the object is no longer in a state that allows it."""
+
+
+class AlreadyIssued(Conflict):
+    """The key of this request exists. No second one was made."""
+
+
+class InvalidInput(PortalError):
+    """A value was refused. `field` names the form field it belongs to."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Problem(PortalError):
+    """Twilio did not do what was asked.
+
+    `code` is Twilio's own error code where there is one, `next_step` what the person can do now.
+    """
+
+    def __init__(self, message: str, *, next_step: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.next_step = next_step
+        self.code = code
+
+
+class TwilioRefused(Problem):
+    """Twilio answered that it will not do this. Nothing was created."""
+
+
+class TwilioUnavailable(Problem):
+    """Twilio did not process the request. Nothing was created; trying again later is safe."""
+
+
+class OutcomeUnknown(Problem):
+    """Twilio may or may not have done it. The reconciler finds out."""
+
+
+class PolicyBreach(Problem):
+    """Twilio answered with another policy than the approved one. The secret was never shown."""

@@ -1,0 +1,157 @@
+import os
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from keys_app import selectors
+from keys_app.domain.errors import PortalError
+from keys_app.domain.policy import Policy
+from keys_app.domain.secret import Secret
+from keys_app.domain.states import RequestState
+from keys_app.models import Account, KeyRequest, Team, TeamMembership
+from keys_app.services import approvals, issuing, lifecycle, requests
+from keys_app.services.accounts import connect_account
+from keys_app.services.actors import Actor
+
+# user name: full name, groups, team, leads it
+PEOPLE = {
+    "engineer": ("Erin Engineer", [selectors.ENGINEERS], "Payments", False),
+    "engineer2": ("Ezra Engineer", [selectors.ENGINEERS], "Support", False),
+    "lead": ("Lena Lead", [selectors.TEAM_LEADS], "Payments", True),
+    "lead2": ("Luis Lead", [selectors.TEAM_LEADS], "Support", True),
+    "security": ("Sam Security", [selectors.SECURITY], None, False),
+    "admin": ("Ada Admin", [], None, False),
+}
+
+# requester, decided by, how it ended, name, purpose, lifetime in days, permissions
+HISTORY = [
+    (
+        "engineer",
+        "lead",
+        "issued",
+        "billing-report",
+        "Monthly report of what we spend on messages.",
+        90,
+        ["/twilio/billing/usage/read"],
+    ),
+    (
+        "engineer",
+        "lead",
+        "rejected",
+        "all-messages",
+        "Look around in the message log.",
+        365,
+        ["/twilio/messaging/messages/*"],
+    ),
+    (
+        "engineer",
+        None,
+        "pending",
+        "delivery-check",
+        "Send order confirmations and see whether they arrived.",
+        90,
+        [
+            "/twilio/messaging/messages/create",
+            "/twilio/messaging/messages/read",
+            "/twilio/messaging/messages/list",
+        ],
+    ),
+    (
+        "engineer2",
+        None,
+        "pending",
+        "call-quality",
+        "Watch the quality of support calls.",
+        30,
+        ["/twilio/voice/insights.call.metrics/list", "/twilio/voice/insights.call.summaries/list"],
+    ),
+]
+
+
+class Command(BaseCommand):
+    """Sample people and a small history, made through the same services as everything else."""
+
+    help = "Add the demo people (password from PORTAL_DEMO_PASSWORD), teams and a Twilio account from the environment."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--history", action="store_true", help="make sample requests and a key as well")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        password = os.environ.get("PORTAL_DEMO_PASSWORD")
+        if not password:
+            raise CommandError("Set PORTAL_DEMO_PASSWORD.")
+        people = {name: self._person(name, password) for name in PEOPLE}
+        self._connect(options["history"])
+        if options["history"]:
+            for sample in HISTORY:
+                self._play(people, *sample)
+
+    @transaction.atomic
+    def _person(self, name: str, password: str) -> User:
+        full_name, groups, team_name, leads = PEOPLE[name]
+        first, last = full_name.split()
+        user, new = User.objects.get_or_create(username=name, defaults={"first_name": first, "last_name": last})
+        if not user.check_password(password):
+            user.set_password(password)
+        if new:
+            user.is_superuser = user.is_staff = name == "admin"
+            user.groups.set(Group.objects.filter(name__in=groups))
+            if team_name:
+                team, _ = Team.objects.get_or_create(name=team_name)
+                TeamMembership.objects.create(team=team, user=user, is_lead=leads)
+        user.save()
+        return user
+
+    def _connect(self, both_teams: bool) -> None:
+        """Connect the account of the environment, unless it already has this credential's user."""
+        sid, username = os.environ["TWILIO_ACCOUNT_SID"], os.environ["TWILIO_API_KEY"]
+        if Account.objects.filter(pk=sid, credential_user=username).exists():
+            return
+        teams = ["Payments", "Support"] if both_teams else ["Payments"]
+        try:
+            connect_account(
+                sid=sid,
+                name="Demo account",
+                environment=Account.Environment.DEVELOPMENT,
+                username=username,
+                password=Secret(os.environ["TWILIO_API_SECRET"]),
+                teams=list(Team.objects.filter(name__in=teams)),
+                actor=Actor.system("demo"),
+            )
+        except PortalError as error:
+            raise CommandError(error.message) from None
+
+    def _play(
+        self, people: dict[str, User], asks: str, decides: str | None, end: str, name: str, purpose: str, days: int,
+        permissions: list[str],
+    ) -> None:  # fmt: skip
+        """Bring one sample request to its end, from wherever an earlier start that was killed left it."""
+        requester = Actor.of(people[asks])
+        key_request = KeyRequest.objects.filter(friendly_name=name, requester=people[asks]).first()
+        if key_request is None:
+            key_request = requests.create_request(
+                actor=requester,
+                account=Account.objects.get(pk=os.environ["TWILIO_ACCOUNT_SID"]),
+                team=people[asks].portal_teams.get(),
+                friendly_name=name,
+                purpose=purpose,
+                ticket_url="",
+                lifetime_days=days,
+                policy=Policy.parse(permissions),
+            )
+        approver = Actor.of(people[decides]) if decides else None
+        if end == "rejected" and key_request.state == RequestState.PENDING:
+            reason = "Too much: this key could delete messages. Ask for read and list."
+            approvals.reject(request_id=key_request.pk, reason=reason, actor=approver)
+        if end == "issued":
+            self._issue(key_request, approver, requester)
+
+    def _issue(self, key_request: KeyRequest, approver: Actor, requester: Actor) -> None:
+        if key_request.state == RequestState.PENDING:
+            approvals.approve(request_id=key_request.pk, digest=key_request.content_digest, actor=approver)
+            key_request.refresh_from_db()
+        if key_request.state == RequestState.APPROVED:
+            issued = issuing.issue_key(request_id=key_request.pk, actor=requester)  # its secret is dropped
+            lifecycle.confirm_key(key=issued.key, actor=requester)

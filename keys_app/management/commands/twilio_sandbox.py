@@ -1,0 +1,23 @@
+"""`manage.py twilio_sandbox`: runs the local stand-in for Twilio's Key resource."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from keys_app.twilio_iam.sandbox.run import add_arguments, run
+
+
+class Command(BaseCommand):
+    """Prints the base URL and the credential it accepts, then serves on 127.0.0.1 until SIGTERM or SIGINT."""
+
+    help = "Run a local stand-in for Twilio's Key resource. Its keys open nothing."
+    requires_system_checks: list[str] = []  # noqa: RUF012 Django reads it from the class; no database is needed
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            run(port=options["port"], state=options["state"], stop_on_eof=options["stop_on_eof"])
+        except (OSError, ValueError) as error:
+            raise CommandError(str(error)) from None

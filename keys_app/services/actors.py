@@ -1,0 +1,67 @@
+"""Who does something, as the ledger records it."""
+
+from dataclasses import dataclass
+
+from allauth.account.adapter import get_adapter
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+
+from ..audit import ledger
+from ..models import Account, ApiKey, KeyRequest
+from ..selectors import display_name
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in person with the address they come from, or a part of the portal itself (no user)."""
+
+    user: AbstractBaseUser | None
+    name: str
+    address: str = ""
+
+    @classmethod
+    def of(cls, user: AbstractBaseUser, address: str = "") -> "Actor":
+        return cls(user, display_name(user), address)
+
+    @classmethod
+    def system(cls, name: str) -> "Actor":
+        return cls(None, name)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return who is asking, and from which address (behind `PORTAL_TRUSTED_PROXIES` proxies)."""
+    return Actor.of(request.user, get_adapter().get_client_ip(request) or "")
+
+
+def record(
+    action: str,
+    actor: Actor,
+    *,
+    account: Account | None = None,
+    key_request: KeyRequest | None = None,
+    key: ApiKey | None = None,
+    key_sid: str = "",
+    reason: str = "",
+    **details: object,
+) -> None:
+    """Append an event to the ledger in the running transaction, as its last write.
+
+    Account and policy are taken from the request or key where they are not given.
+    """
+    subject = key or key_request
+    if account is None and subject is not None:
+        account = subject.account
+    ledger.append(
+        ledger.Entry(
+            action=action,
+            actor_name=actor.name,
+            actor_id=str(actor.user.pk) if actor.user else "",
+            address=actor.address,
+            account_sid=account.sid if account else "",
+            key_sid=key.sid if key else key_sid,
+            request_id=str(key.request_id if key else key_request.pk if key_request else ""),
+            policy=subject.policy_json if subject else "",
+            reason=reason,
+            details=details,
+        )
+    )

@@ -1,0 +1,45 @@
+"""The credential of a Twilio account: encrypted at rest, readable only for the length of a call."""
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+from ..domain.errors import PortalError
+from ..domain.secret import Secret
+from ..models import Account
+from ..twilio_iam.client import TwilioIamClient
+
+
+def _fernet() -> MultiFernet:
+    return MultiFernet([Fernet(key.strip()) for key in settings.ENCRYPTION_KEYS])
+
+
+def encrypt(secret: Secret) -> str:
+    """Return the secret encrypted with the newest key, as text."""
+    return _fernet().encrypt(secret.reveal().encode()).decode()
+
+
+def client_for(account: Account) -> TwilioIamClient:
+    """Return a client that acts for this account. Close it after use.
+
+    Raises `PortalError` if the stored credential cannot be decrypted, before anything is sent.
+    """
+    try:
+        password = Secret(_fernet().decrypt(account.credential_ciphertext.encode()).decode())
+    except InvalidToken:
+        raise PortalError(
+            "The portal cannot read its credential for this Twilio account. Nothing was created. "
+            "Ask a portal admin to connect the account again."
+        ) from None
+    return open_client(account.credential_user, password)
+
+
+def open_client(username: str, password: Secret) -> TwilioIamClient:
+    """Return a client for the configured endpoint with this credential."""
+    return TwilioIamClient(
+        base_url=settings.TWILIO_IAM_BASE_URL.geturl(),
+        username=username,
+        password=password,
+        connect_timeout=settings.TWILIO_CONNECT_TIMEOUT,
+        read_timeout=settings.TWILIO_READ_TIMEOUT,
+        deadline=settings.TWILIO_DEADLINE,
+    )

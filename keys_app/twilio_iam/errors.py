@@ -1,0 +1,62 @@
+"""The three ways a call to Twilio can fail, by what the caller may do next.
+
+No error holds the request, the answer, a credential or another exception: what is here can be shown and
+logged.
+"""
+
+import unicodedata
+
+from keys_app.domain.secret import mask_live_secrets
+
+MAX_MESSAGE = 300
+"""Longest part of a message from Twilio that is kept, in characters."""
+
+
+class TwilioError(Exception):
+    """Base of the three. `message` is one line of at most 300 characters that is safe to show."""
+
+    def __init__(self, message: str) -> None:
+        self.message = clean(message)
+        super().__init__(self.message)
+
+
+class Rejected(TwilioError):
+    """Twilio said no and did nothing.
+
+    `status` is the HTTP status (400 to 499, never 408, 425 or 429), `code` Twilio's own error code, or None
+    where the answer had none that could be read.
+    """
+
+    def __init__(self, status: int, code: int | None, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class NotProcessed(TwilioError):
+    """The request was provably not processed, so sending it again is safe.
+
+    Either Twilio answered 429, where "the request is never processed" (Twilio's documentation), or the
+    connection was never completed, so that no byte of the request was sent. `retry_after` is how long Twilio
+    asks to wait, in seconds, or None; `code` is Twilio's error code, or None.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, code: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.code = code
+
+
+class OutcomeUnknown(TwilioError):
+    """The request may or may not have been processed, or its answer could not be understood."""
+
+
+def clean(message: str) -> str:
+    """Return `message` as one line without control characters and live secrets, cut to length."""
+    visible = "".join(" " if _is_hidden(character) else character for character in message[: MAX_MESSAGE * 10])
+    line = " ".join(mask_live_secrets(visible).split())
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character).startswith(("C", "Zl", "Zp"))

@@ -1,0 +1,35 @@
+"""Pages for what no view answered."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template import loader
+
+from ..domain.errors import Conflict
+from .problems import problem
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return HttpResponse(loader.render_to_string("400.html"), status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "403.html", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Static on purpose: what failed may be the database."""
+    return HttpResponse(loader.render_to_string("500.html"), status=500)
+
+
+@login_not_required
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The page was too old, or the request came from elsewhere."""
+    if getattr(request, "htmx", False):
+        stale = Conflict("This page is too old to act on. Nothing was done. Reload it and try again.")
+        return problem(request, stale, back_url=request.htmx.current_url or "/", back_label="Reload")
+    return render(request, "403_csrf.html", status=403)

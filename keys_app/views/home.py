@@ -1,0 +1,24 @@
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from .. import selectors
+
+SHOWN = 20
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What waits for this person, and what is theirs."""
+    who = selectors.person(request.user)
+    accounts = list(selectors.accounts_for(who))
+    context = {
+        "waiting": selectors.waiting_for(who)[:SHOWN] if who.is_approver else [],
+        "my_requests": selectors.visible_requests(who).filter(
+            requester=request.user, state__in=selectors.OPEN_REQUESTS
+        )[:SHOWN],
+        "my_keys": selectors.visible_keys(who).filter(owner=request.user, state__in=selectors.LIVE_KEYS)[:SHOWN],
+        "accounts": accounts,
+        "can_request": bool(accounts),
+    }
+    return render(request, "portal/home.html", context)

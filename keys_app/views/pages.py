@@ -1,0 +1,45 @@
+"""Keyset paging: the next page starts after the last row shown, however many come in between."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest
+
+PAGE_SIZE = 50
+
+
+def newest_first(request: HttpRequest, rows: QuerySet[Any], time_field: str) -> tuple[list[Any], str | None]:
+    """Return one page ordered by time and key, newest first, and the address of the next one or None.
+
+    The place to start is in `?after=TIME~KEY`. Raises `Http404` if it is not one.
+    """
+    rows = rows.order_by(f"-{time_field}", "-pk")
+    after = request.GET.get("after")
+    if after:
+        moment, key = _parse(after)
+        try:
+            rows = rows.filter(Q(**{f"{time_field}__lt": moment}) | Q(**{time_field: moment, "pk__lt": key}))
+            page = list(rows[: PAGE_SIZE + 1])
+        except (ValueError, ValidationError) as error:  # a key of the wrong shape
+            raise Http404("no such page") from error
+    else:
+        page = list(rows[: PAGE_SIZE + 1])
+    if len(page) <= PAGE_SIZE:
+        return page, None
+    page = page[:PAGE_SIZE]
+    cursor = f"{getattr(page[-1], time_field).isoformat()}~{page[-1].pk}"
+    return page, "?" + urlencode({**request.GET.dict(), "after": cursor})
+
+
+def _parse(after: str) -> tuple[datetime, str]:
+    moment, _, key = after.partition("~")
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise Http404("no such page") from error
+    if parsed.tzinfo is None or not key or "\0" in key:
+        raise Http404("no such page")
+    return parsed, key

@@ -1,0 +1,33 @@
+"""Turns what went wrong into a page, or into a dialog where htmx asked."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from ..domain import errors
+
+_PAGES: list[tuple[type[errors.PortalError], int, str]] = [
+    (errors.NotAllowed, 403, "You cannot do this"),
+    (errors.AlreadyIssued, 409, "This key was issued already"),
+    (errors.Conflict, 409, "Nothing was changed"),
+    (errors.InvalidInput, 422, "Something is missing"),
+    (errors.TwilioRefused, 502, "Twilio refused"),
+    (errors.TwilioUnavailable, 503, "Twilio did not take the request"),
+    (errors.OutcomeUnknown, 504, "The outcome is unknown"),
+    (errors.PolicyBreach, 502, "The key was withdrawn"),
+    (errors.PortalError, 500, "The portal could not do this"),
+]
+
+
+def problem(request: HttpRequest, error: errors.PortalError, *, back_url: str, back_label: str) -> HttpResponse:
+    """Say what went wrong and what can be done next."""
+    status, title = next((status, title) for kind, status, title in _PAGES if isinstance(error, kind))
+    context = {
+        "title": title,
+        "message": error.message,
+        "code": getattr(error, "code", None),
+        "next_step": getattr(error, "next_step", ""),
+        "back_url": back_url,
+        "back_label": back_label,
+    }
+    template = "portal/partials/problem_dialog.html" if request.htmx else "portal/problem.html"
+    return render(request, template, context, status=status)

@@ -1,0 +1,284 @@
+"""Runs the portal on this machine with sample people and a stand-in for Twilio: `make demo`.
+
+Starts the stand-in, the portal under gunicorn and the reconciler, and stops them together. Everything it
+keeps is in `var/`. `python -m portal.demo manage …` runs a management command with the same settings.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "var"
+STATE = VAR / "demo.json"
+STANDIN_STATE = VAR / "twilio_standin.json"
+REAL_TWILIO = ("TWILIO_IAM_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET")
+TAKE_OVER_SECONDS = 20
+START_SECONDS = 60
+STOP_SECONDS = 75  # gunicorn lets a key that is being issued finish
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        os.umask(0o077)
+        VAR.mkdir(exist_ok=True)
+        if arguments[:1] == ["manage"]:
+            return manage(arguments[1:])
+        return serve(int(os.environ.get("PORT", "8000")))
+    except DemoError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+
+
+class DemoError(Exception):
+    """Something the person at the terminal has to put right."""
+
+
+def read_state() -> dict[str, Any]:
+    """Return what is kept between starts, made the first time: keys, the stand-in's credential, a password."""
+    if STATE.exists():
+        return json.loads(STATE.read_text())
+    state = {
+        "PORTAL_SECRET_KEY": secrets.token_urlsafe(64),
+        "PORTAL_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "PORTAL_DEMO_PASSWORD": secrets.token_urlsafe(12),
+        "TWILIO_ACCOUNT_SID": "AC" + secrets.token_hex(16),
+        "TWILIO_API_KEY": "SK" + secrets.token_hex(16),
+        "TWILIO_API_SECRET": secrets.token_urlsafe(24),
+    }
+    write_state(state)
+    return state
+
+
+def write_state(state: dict[str, Any]) -> None:
+    """Write the file whole or not at all, readable by its owner only (the umask is set)."""
+    new = STATE.with_suffix(".new")
+    new.write_text(json.dumps(state, indent=2))
+    os.replace(new, STATE)
+
+
+def environment(port: int) -> dict[str, str]:
+    """Return the environment of the demo's processes. What is set outside wins, except the address."""
+    given = [name for name in REAL_TWILIO if os.environ.get(name)]
+    if given and len(given) < len(REAL_TWILIO):
+        missing = ", ".join(name for name in REAL_TWILIO if name not in given)
+        raise DemoError(f"to use another Twilio endpoint than the stand-in, set {missing} as well")
+    defaults = {name: value for name, value in read_state().items() if name.isupper()}
+    if given:
+        defaults = {name: value for name, value in defaults.items() if not name.startswith("TWILIO_")}
+    return {
+        "DATABASE_URL": f"sqlite:///{VAR / 'demo.sqlite3'}",
+        **defaults,
+        **os.environ,
+        "PORTAL_BASE_URL": f"http://127.0.0.1:{port}",
+        "PORTAL_ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "PORTAL_BIND": f"127.0.0.1:{port}",
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def manage(arguments: list[str]) -> int:
+    """Run a management command with the settings of the demo that was started last."""
+    state = read_state()
+    os.environ.update(environment(state.get("port", 8000)))
+    os.environ.setdefault("TWILIO_IAM_BASE_URL", state.get("standin_url", "https://iam.twilio.com"))
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["manage.py", *arguments])
+    return 0
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when the one that started it is gone, however that ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the demo's lock; an earlier demo that is just stopping gets some seconds for it."""
+    with open(VAR / "demo.lock", "w") as lock:
+        deadline = time.monotonic() + TAKE_OVER_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise DemoError("the demo of this checkout is running already; stop it first") from None
+                time.sleep(0.2)
+        yield
+
+
+def require_free_port(port: int) -> None:
+    """Say early and clearly that the port is taken, after giving a stopping demo time to let go of it."""
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise DemoError(f"port {port} is in use; choose another with PORT=… make demo") from None
+        time.sleep(0.2)
+
+
+class Processes:
+    """The demo's child processes: started together, stopped together."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self.env = env
+        self.running: dict[str, subprocess.Popen[str]] = {}
+
+    def start(self, name: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which stops the others in order
+            preexec_fn=die_with_parent,
+            **options,
+        )
+        self.running[name] = process
+        return process
+
+    def run(self, *arguments: str) -> None:
+        """Run a management command to its end."""
+        process = self.start("command", "django", *arguments)
+        if process.wait():
+            raise DemoError(f"“{arguments[0]}” failed; see above")
+
+    def ended(self) -> str | None:
+        """Return the name of a process that has ended, or None."""
+        return next((name for name, process in self.running.items() if process.poll() is not None), None)
+
+    def stop(self) -> None:
+        """Stop in the reverse order of starting, so that the portal can finish what it asks Twilio."""
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in reversed(self.running.values()):
+            process.terminate()
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Stopped(Exception):
+    """A signal asked the demo to stop."""
+
+
+def _stop(*_: Any) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise Stopped
+
+
+def serve(port: int) -> int:
+    """Run until a signal comes or a process ends; return the exit status."""
+    die_with_parent()
+    env = environment(port)
+    processes = Processes(env)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        with only_one():
+            try:
+                require_free_port(port)
+                start_all(processes, port)
+                while (name := processes.ended()) is None:
+                    time.sleep(0.3)
+                raise DemoError(f"the {name} ended; see above")
+            finally:
+                processes.stop()
+    except Stopped:
+        return 0
+
+
+def start_all(processes: Processes, port: int) -> None:
+    env = processes.env
+    standin = "TWILIO_IAM_BASE_URL" not in env
+    if standin:
+        env["TWILIO_IAM_BASE_URL"] = start_standin(processes)
+    write_state({**read_state(), "port": port, "standin_url": env["TWILIO_IAM_BASE_URL"]})
+    print("Preparing the database and the static files…", flush=True)
+    for command in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
+        processes.run(*command)
+    processes.run("demo_data", *(["--history"] if standin else []))
+    processes.running.pop("command")
+    processes.start("portal", "gunicorn", "-c", "portal/gunicorn_conf.py", "portal.wsgi")
+    processes.start("reconciler", "django", "reconcile", "--every", "30")
+    wait_until_ready(processes, f"http://127.0.0.1:{port}/readyz")
+    announce(env, port, standin)
+
+
+def start_standin(processes: Processes) -> str:
+    """Start the stand-in for Twilio on a free port and return its address."""
+    process = processes.start(
+        "stand-in for Twilio",
+        "keys_app.twilio_iam.sandbox",
+        "--port",
+        "0",
+        "--state",
+        str(STANDIN_STATE),
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout
+    for line in process.stdout:
+        name, _, value = line.strip().partition("=")
+        if name == "TWILIO_API_SECRET":
+            break  # the last line; the address came before it
+        if name == "TWILIO_IAM_BASE_URL":
+            address = value
+    else:
+        raise DemoError("the stand-in for Twilio did not start; see above")
+    return address
+
+
+def wait_until_ready(processes: Processes, url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if name := processes.ended():
+            raise DemoError(f"the {name} ended; see above")
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise DemoError("the portal did not answer in time")
+
+
+def announce(env: dict[str, str], port: int, standin: bool) -> None:
+    where = "a stand-in for Twilio; keys made here work nowhere" if standin else "a real endpoint: keys are real"
+    print(
+        f"\nThe portal runs at http://127.0.0.1:{port}\n"
+        f"Twilio: {env['TWILIO_IAM_BASE_URL']} ({where})\n"
+        "People: engineer, engineer2, lead, lead2, security, admin\n"
+        f"Password for all: {env['PORTAL_DEMO_PASSWORD']}\n"
+        "Stop with Ctrl-C.",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

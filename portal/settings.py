@@ -1,0 +1,213 @@
+"""All settings of the portal. Everything that differs between places comes from the environment.
+
+Each secret setting can also be given as a file: `PORTAL_SECRET_KEY_FILE=/run/secrets/…`.
+There is no debug switch: a debug page shows local variables, and one of them may be a secret.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from portal.origins import checked_origin, is_loopback
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.FileAwareEnv()
+
+
+def mandatory(name: str, how: str) -> str:
+    """Return a setting that has no safe default. Raises `ImproperlyConfigured` saying how to make one."""
+    path = os.environ.get(f"{name}_FILE")
+    try:  # not through `env`, which takes a value that begins with a dollar sign for another variable's name
+        value = (Path(path).read_text() if path else os.environ.get(name, "")).strip()
+    except OSError:
+        raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
+    if not value:
+        raise ImproperlyConfigured(f"Set {name} (or {name}_FILE). {how}")
+    return value
+
+
+if os.environ.get("SSLKEYLOGFILE"):
+    # urllib3 honours it even with trust_env off: the keys of every TLS connection would be written to that file.
+    raise ImproperlyConfigured("Unset SSLKEYLOGFILE: with it, TLS traffic to Twilio can be read back from a file.")
+
+DEBUG = False
+SECRET_KEY = mandatory("PORTAL_SECRET_KEY", "At least 50 random characters.")
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("PORTAL_SECRET_KEY is too short: it needs at least 50 random characters.")
+ENCRYPTION_KEYS = mandatory(
+    "PORTAL_ENCRYPTION_KEYS",
+    "Fernet keys separated by commas, the newest first: python -c 'from cryptography.fernet import Fernet; "
+    "print(Fernet.generate_key().decode())'",
+).split(",")
+for key in ENCRYPTION_KEYS:
+    try:
+        Fernet(key.strip())
+    except ValueError:
+        raise ImproperlyConfigured("PORTAL_ENCRYPTION_KEYS holds something that is not a Fernet key.") from None
+
+BASE_URL = checked_origin("PORTAL_BASE_URL", env.str("PORTAL_BASE_URL", default="http://127.0.0.1:8000"))
+HTTPS = BASE_URL.scheme == "https"
+ALLOWED_HOSTS = env.list("PORTAL_ALLOWED_HOSTS", default=[BASE_URL.hostname])
+CSRF_TRUSTED_ORIGINS = [BASE_URL.geturl()]
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PORTAL_TRUSTED_PROXIES", default=0)
+
+TWILIO_IAM_BASE_URL = checked_origin(
+    "TWILIO_IAM_BASE_URL", env.str("TWILIO_IAM_BASE_URL", default="https://iam.twilio.com")
+)
+TWILIO_IS_STANDIN = is_loopback(TWILIO_IAM_BASE_URL.hostname)
+# Seconds. Connecting and each gap between two reads are bounded, and the whole call is.
+TWILIO_CONNECT_TIMEOUT = env.float("PORTAL_TWILIO_CONNECT_TIMEOUT", default=5.0)
+TWILIO_READ_TIMEOUT = env.float("PORTAL_TWILIO_READ_TIMEOUT", default=15.0)
+TWILIO_DEADLINE = env.float("PORTAL_TWILIO_DEADLINE", default=30.0)
+
+CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))
+RECONCILE_GRACE = timedelta(seconds=env.int("PORTAL_RECONCILE_GRACE", default=900))
+# A request nobody decided, and an approval nobody used, come to an end.
+PENDING_LAPSES_AFTER = timedelta(days=14)
+APPROVAL_LAPSES_AFTER = timedelta(hours=72)
+MAX_REPLACEMENTS = 3
+
+INSTALLED_APPS = [
+    "portal.apps.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_htmx",
+    "keys_app.audit",
+    "keys_app",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.middleware.NoStoreMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.middleware.SignInMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "keys_app.views.context.portal",
+            ]
+        },
+    }
+]
+
+SQLITE_OPTIONS = {
+    # Writers queue instead of failing half-way, and a commit is on the disk before Twilio is asked.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+}
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'portal.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+    # A file, because tests with several connections cannot share one in memory.
+    DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "var" / "test.sqlite3"}
+else:
+    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["ATOMIC_REQUESTS"] = False  # issuing commits before and after it calls Twilio
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "portal.accounts.ClosedSignUpAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = False
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "portal:home"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "keys_app.views.errors.csrf_failure"
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# A request form posts one field per chosen permission, unknown ones included: room for that, but not for more.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1500
+DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("PORTAL_STATIC_ROOT", default=str(BASE_DIR / "var" / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+vars().update(env.email("EMAIL_URL", default="dummymail://"))
+DEFAULT_FROM_EMAIL = env.str("PORTAL_FROM_EMAIL", default="key-portal@localhost")
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"masked": {"()": "portal.logs.MaskingFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "masked"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # Django would mail tracebacks to administrators and print through a handler of its own.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "urllib3": {"level": "WARNING"},
+    },
+}

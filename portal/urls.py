@@ -1,0 +1,13 @@
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("accounts/", include("allauth.account.urls")),
+    path("admin/", admin.site.urls),
+    path("", include("keys_app.urls")),
+]
+
+handler400 = "keys_app.views.errors.bad_request"
+handler403 = "keys_app.views.errors.forbidden"
+handler404 = "keys_app.views.errors.not_found"
+handler500 = "keys_app.views.errors.server_error"

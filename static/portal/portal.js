@@ -1,0 +1,181 @@
+// Dialogs, copying, and what to say when no usable answer comes. Every page works without this file.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  root.classList.add("js");
+  const slot = document.getElementById("dialog-slot");
+  let waiting = 0; // issue requests in flight
+  let leaving = false; // the person chose to leave, so do not ask again
+
+  const keyDialog = () => document.getElementById("key-dialog");
+  const keyIsShown = () => Boolean(keyDialog()?.open && document.getElementById("key-secret"));
+
+  // Dialogs
+
+  function show(dialog) {
+    dialog.addEventListener("close", () => closed(dialog));
+    dialog.addEventListener("cancel", (event) => {
+      if (dialog.id === "key-dialog") {
+        event.preventDefault();
+        warn(dialog);
+      }
+    });
+    dialog.showModal();
+    dialog.querySelector("[tabindex='-1']")?.focus();
+  }
+
+  function closed(dialog) {
+    const after = dialog.dataset.after;
+    const reload = dialog.hasAttribute("data-reload");
+    slot.replaceChildren();
+    leaving = true;
+    if (after) location.assign(after);
+    else if (reload) location.reload();
+    else leaving = false;
+  }
+
+  function warn(dialog) {
+    const warning = dialog.querySelector("[data-close-warning]");
+    warning.hidden = false;
+    dialog.querySelector("form.confirm button").focus();
+    warning.scrollIntoView({ block: "nearest" });
+  }
+
+  function fail(title, text, signIn) {
+    if (keyIsShown()) return;
+    const dialog = document.getElementById("failure-template").content.cloneNode(true).firstElementChild;
+    dialog.querySelector("h2").textContent = title;
+    dialog.querySelector("p").textContent = text;
+    if (signIn) {
+      dialog.querySelector("[data-reload-page]").hidden = true;
+      dialog.querySelector("a").hidden = false;
+      dialog.removeAttribute("data-reload");
+    }
+    slot.replaceChildren(dialog);
+    show(dialog);
+  }
+
+  const ENDED = ["Your session has ended", "Nothing was sent. Sign in again to go on.", true];
+  const STALE = ["This page is out of date", "Nothing was sent. Reload this page and try again."];
+  const LOOK = "Reload this page to see what happened; nothing is sent twice.";
+
+  document.addEventListener("keydown", (event) => {
+    // The browser lets a second Escape through a dialog's cancel event; here it never loses the secret.
+    if (event.key === "Escape" && keyIsShown() && keyDialog().matches(":modal")) {
+      event.preventDefault();
+      warn(keyDialog());
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const dialog = button.closest("dialog");
+    if (button.dataset.copy) copy(button);
+    else if (button.hasAttribute("data-ask-close")) warn(dialog);
+    else if (button.hasAttribute("data-reload-page")) {
+      leaving = true;
+      location.reload();
+    } else if (button.hasAttribute("data-close") || button.hasAttribute("data-close-anyway")) {
+      leaving = true;
+      dialog.close();
+    }
+  });
+
+  document.addEventListener("submit", (event) => {
+    if (event.target.closest("#key-dialog")) leaving = true;
+  });
+
+  // Copying: the text is read from the page at the click and kept nowhere
+
+  async function copy(button) {
+    const source = document.querySelector(button.dataset.copy);
+    const scope = button.closest("dialog, form") || document;
+    const error = scope.querySelector("[data-copy-error]");
+    const status = scope.querySelector("[data-copy-status]");
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+    } catch {
+      getSelection().selectAllChildren(source);
+      const text = "The browser refused to copy. The text is selected: press Ctrl+C or ⌘C.";
+      if (error) {
+        error.textContent = text;
+        error.hidden = false;
+      }
+      if (status) status.textContent = text;
+      return;
+    }
+    if (error) error.hidden = true;
+    if (status) status.textContent = button.dataset.said;
+    const label = button.dataset.label || button.textContent;
+    button.dataset.label = label;
+    button.textContent = "Copied";
+    button.classList.add("copied");
+    setTimeout(() => {
+      button.textContent = label;
+      button.classList.remove("copied");
+      if (status) status.textContent = "";
+    }, 4000);
+  }
+
+  // Nothing of a shown secret outlives the page
+
+  addEventListener("pagehide", () => {
+    keyDialog()?.replaceChildren();
+    slot?.replaceChildren();
+  });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    const after = keyDialog()?.dataset.after;
+    if (after) location.replace(after);
+    else location.reload();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (!leaving && (waiting > 0 || keyIsShown())) event.preventDefault();
+  });
+
+  // Answers to htmx
+
+  const isPoll = (detail) => detail.elt?.hasAttribute?.("data-poll") || detail.target?.hasAttribute?.("data-poll");
+  const pollNote = (shown) => {
+    const note = document.querySelector("[data-poll-note]");
+    if (note) note.hidden = !shown;
+  };
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target.hasAttribute("data-issue")) waiting += 1;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target.hasAttribute("data-issue")) waiting -= 1;
+  });
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { detail } = event;
+    const { xhr } = detail;
+    if (isPoll(detail)) {
+      const found = /id="\w+-status" data-version="([^"]*)"/.exec(xhr.responseText);
+      detail.shouldSwap = Boolean(found) && found[1] !== document.querySelector("[data-poll]")?.dataset.version;
+      pollNote(!found);
+      return;
+    }
+    if (detail.target !== slot || xhr.status === 204) return;
+    if (/^\s*<dialog\b/.test(xhr.responseText)) return;
+    detail.shouldSwap = false;
+    if (new URL(xhr.responseURL, location.href).pathname.startsWith("/accounts/")) fail(...ENDED);
+    else if (xhr.responseText.includes('data-page="csrf"')) fail(...STALE);
+    else fail(`The portal’s answer cannot be shown (status ${xhr.status})`, LOOK);
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const dialog = event.detail.target === slot && slot.querySelector("dialog");
+    if (dialog) show(dialog);
+  });
+  for (const name of ["htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(name, (event) => {
+      if (leaving) return;
+      if (isPoll(event.detail)) pollNote(true);
+      else fail("The portal did not answer", `No answer came. ${LOOK}`);
+    });
+  }
+
+  document.getElementById("error-summary")?.focus();
+})();

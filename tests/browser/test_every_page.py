@@ -1,0 +1,91 @@
+"""Every page in every role's browser, without a console error or a policy violation, and not too heavy."""
+
+import gzip
+import re
+
+import pytest
+from playwright.sync_api import Response
+
+from tests.browser.checkout import Demo, token_in
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "engineer": ["/", "/requests/", "/requests/new/", "/keys/", "/accounts/password/change/", "/nowhere/", "/audit/"],
+    "lead": ["/", "/requests/", "/admin/", "/admin/keys_app/keyrequest/", "/admin/keys_app/team/"],
+    "security": ["/", "/audit/", "/keys/", "/requests/", "/admin/keys_app/keyrequest/", "/accounts/logout/"],
+    "admin": ["/", "/admin/", "/admin/auth/user/", "/admin/auth/user/1/change/", "/admin/keys_app/team/add/",
+              "/admin/keys_app/account/"],
+}  # fmt: skip
+REFUSALS = re.compile(r"Failed to load resource: the server responded with a status of 40[34]")
+LIMIT = 100_000
+
+
+def _links(demo: Demo, role: str, page: str, pattern: str) -> list[str]:
+    """Return one address of each kind of object that a list page links to."""
+    text = demo.sign_in(role).get(demo.url + page, timeout=30).text
+    return sorted(set(re.findall(pattern, text)))[:2]
+
+
+@pytest.mark.parametrize("role", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_has_no_console_error_and_fits_a_narrow_screen(sign_in, demo: Demo, role: str, scheme: str):
+    tab = sign_in(role, color_scheme=scheme, viewport={"width": 360, "height": 740})
+    urls = list(PAGES[role])
+    if role != "admin":
+        urls += _links(demo, role, "/requests/", r"/requests/[0-9a-f-]{36}/")
+        urls += _links(demo, role, "/keys/", r"/keys/SK[0-9a-f]{32}/")
+    if role in ("lead", "security"):
+        changes = r"/admin/keys_app/keyrequest/[0-9a-f-]{36}/change/"
+        urls += _links(demo, role, "/admin/keys_app/keyrequest/", changes)
+    for url in urls:
+        tab.page.goto(url)
+        if not url.startswith("/admin/auth") and not url.startswith("/admin/keys_app/team"):  # Django's own forms
+            width = tab.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= 360, f"{url} is {width} px wide"
+    assert [text for text in tab.complaints if not REFUSALS.match(text)] == []
+
+
+@pytest.mark.parametrize(("role", "url"), [("engineer", "/requests/new/"), ("security", "/audit/"), ("lead", "/")])
+def test_it_stays_under_100_kb_compressed(sign_in, role: str, url: str):
+    tab = sign_in(role)
+    bodies: list[bytes] = []
+
+    def keep(response: Response) -> None:
+        if response.status == 200:
+            bodies.append(response.body())
+
+    tab.page.on("response", keep)
+    tab.page.goto(url)
+    tab.page.wait_for_load_state("networkidle")
+    assert len(bodies) >= 3
+    assert sum(len(gzip.compress(body)) for body in bodies) < LIMIT
+
+
+def test_it_shows_problems_of_issuing_in_a_dialog(sign_in, demo: Demo):
+    tab = sign_in("engineer")
+    session = demo.sign_in("engineer")
+    page = session.get(f"{demo.url}/requests/new/", timeout=30).text
+    account = re.search(r"AC[0-9a-f]{32}", page)
+    assert account
+    data = {
+        "csrfmiddlewaretoken": token_in(page),
+        "account": account.group(),
+        "friendly_name": "twice",
+        "purpose": "Press in two windows.",
+        "lifetime_days": "5",
+        "permissions": "/twilio/billing/usage/read",
+    }
+    url = session.post(f"{demo.url}/requests/new/", data=data, timeout=30).url
+    lead = sign_in("lead")
+    lead.page.goto(url.replace("/requests/", "/admin/keys_app/keyrequest/") + "change/")
+    lead.page.get_by_role("button", name="Approve").click()
+    tab.page.goto(url)
+    other = tab.context.new_page()
+    other.goto(url)
+    other.get_by_role("button", name="Issue key").click()
+    other.locator("#key-secret").wait_for()
+    tab.page.get_by_role("button", name="Issue key").click()
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_text("This key was issued already").wait_for()
+    assert "Erin Engineer" in dialog.inner_text()

@@ -1,0 +1,86 @@
+"""The secret is on the screen once, and nowhere after that."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_whole_way import approve, ask, issue
+
+pytestmark = pytest.mark.browser
+
+EVERYWHERE = """() => JSON.stringify([
+    document.documentElement.outerHTML,
+    {...sessionStorage}, {...localStorage}, document.cookie, location.href, history.state,
+])"""
+
+
+def _issued(sign_in, name: str) -> tuple[Page, str, str]:
+    engineer, lead = sign_in("engineer"), sign_in("lead")
+    url = ask(engineer.page, name)
+    approve(lead.page, name)
+    sid, secret = issue(engineer.page, url)
+    assert secret in engineer.page.evaluate(EVERYWHERE)
+    return engineer.page, sid, secret
+
+
+def test_it_is_gone_after_a_reload(sign_in):
+    page, _, secret = _issued(sign_in, "reload")
+    page.reload()
+    assert secret not in page.evaluate(EVERYWHERE)
+
+
+def test_it_is_gone_after_following_a_link_and_coming_back(sign_in):
+    page, sid, secret = _issued(sign_in, "back")
+    page.goto("/keys/")
+    assert secret not in page.evaluate(EVERYWHERE)
+    page.go_back()
+    page.wait_for_load_state()
+    assert secret not in page.evaluate(EVERYWHERE)
+    page.go_forward()
+    page.goto(f"/keys/{sid}/")
+    assert secret not in page.evaluate(EVERYWHERE)
+
+
+def test_it_is_gone_after_the_dialog_is_closed(sign_in):
+    page, sid, secret = _issued(sign_in, "close")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator("#key-secret")).to_be_visible()  # Escape alone never loses it
+    page.get_by_role("button", name="Close anyway").click()
+    page.wait_for_url(f"**/keys/{sid}/")
+    assert secret not in page.evaluate(EVERYWHERE)
+    page.go_back()
+    page.wait_for_load_state()
+    assert secret not in page.evaluate(EVERYWHERE)
+
+
+def test_it_copies_to_the_clipboard_on_a_click(sign_in):
+    page, sid, secret = _issued(sign_in, "copy")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy secret").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == secret
+    page.get_by_role("button", name="Copy SID").click()
+    expect(page.get_by_role("button", name="Copied")).to_have_count(2)
+    assert page.evaluate("navigator.clipboard.readText()") == sid
+
+
+def test_it_works_without_javascript(sign_in):
+    engineer, lead = sign_in("engineer", java_script_enabled=False), sign_in("lead")
+    page = engineer.page
+    page.goto("/requests/new/")
+    page.get_by_label("Twilio account").select_option(index=1)
+    page.get_by_label("Name", exact=True).fill("no-script")
+    page.get_by_label("Purpose").fill("A terminal browser.")
+    page.get_by_label("Search permissions").fill("usage")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_label("Purpose")).to_have_value("A terminal browser.")
+    page.locator('input[name=permissions][value="/twilio/billing/usage/read"]').check()
+    page.get_by_role("button", name="Send request").click()
+    page.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}/$"))
+    approve(lead.page, "no-script")
+    _, secret = issue(page, page.url)
+    page.get_by_role("button", name="I have stored it").click()
+    expect(page.get_by_text("Noted: the secret is stored.")).to_be_visible()
+    assert secret not in page.content()

@@ -1,0 +1,156 @@
+"""The people of the tests, by role, and how they act through the portal's pages."""
+
+import re
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.utils import timezone
+
+from keys_app import selectors
+from keys_app.domain.secret import Secret
+from keys_app.models import Account, KeyRequest, Team, TeamMembership
+from keys_app.services.credentials import encrypt
+
+READ_MESSAGES = ["/twilio/messaging/messages/list", "/twilio/messaging/messages/read"]
+READ_USAGE = ["/twilio/billing/usage/read"]
+MAKE_KEYS = ["/twilio/iam/api-keys/create"]
+OTHER_ACCOUNT = "AC" + "0" * 31 + "2"
+
+
+@dataclass
+class Cast:
+    """Two teams with an account each, and everybody who has something to do with them.
+
+    `engineer`, `colleague` and `lead` are in Payments, as is `colead`; `engineer2` and `lead2` are in Support.
+    """
+
+    account: Account
+    other_account: Account
+    team: Team
+    other_team: Team
+    people: dict[str, User] = field(default_factory=dict)
+
+    def user(self, role: str) -> User:
+        return User.objects.get(username=role)
+
+    def client(self, role: str) -> Client:
+        """Return a signed-in browser for a role."""
+        client = Client()
+        client.force_login(self.people[role])
+        return client
+
+    def form(self, **changes: Any) -> dict[str, Any]:
+        """Return what a valid request form posts, with `changes`."""
+        values = {
+            "account": self.account.sid,
+            "friendly_name": "usage-report",
+            "purpose": "A monthly report.",
+            "ticket_url": "",
+            "lifetime_days": "30",
+            "permissions": READ_USAGE,
+        }
+        return {**values, **changes}
+
+    def ask(self, role: str = "engineer", **changes: Any) -> KeyRequest:
+        """Send a request as `role` and return it."""
+        answer = self.client(role).post("/requests/new/", self.form(**changes))
+        assert answer.status_code == 302, answer.content.decode()
+        return KeyRequest.objects.get(pk=answer["Location"].split("/")[2])
+
+    def decide(self, role: str, key_request: KeyRequest, decision: str, reason: str = "", **changes: Any) -> Any:
+        """Open the request in the admin as `role`, and press a button on what it shows."""
+        url = f"/admin/keys_app/keyrequest/{key_request.pk}/change/"
+        client = self.client(role)
+        page = client.get(url)
+        digest = re.search(r'name="digest" value="([0-9a-f]*)"', page.content.decode())
+        fields = {"digest": digest.group(1) if digest else "", "decision": decision, "reason": reason}
+        answer = client.post(url, {**fields, **changes})
+        if answer.status_code == 302 and answer["Location"].startswith("/admin/login/"):
+            return client.get(answer["Location"])  # the admin sends people there who may not enter it
+        return answer
+
+    def approved(self, role: str = "engineer", by: str = "lead", **changes: Any) -> KeyRequest:
+        """Return a request that was sent by `role` and approved."""
+        key_request = self.ask(role, **changes)
+        assert self.decide(by, key_request, "approve").status_code == 302
+        key_request.refresh_from_db()
+        assert key_request.state == "approved"
+        return key_request
+
+    def issue(self, key_request: KeyRequest, role: str = "engineer", **options: Any) -> Any:
+        return self.client(role).post(f"/requests/{key_request.pk}/issue/", **options)
+
+    def issued(self, **changes: Any) -> tuple[KeyRequest, str]:
+        """Return a request with a live key, and the secret its page showed."""
+        key_request = self.approved(**changes)
+        answer = self.issue(key_request)
+        assert answer.status_code == 200, answer.content.decode()
+        key_request.refresh_from_db()
+        return key_request, secret_in(answer)
+
+
+def secret_in(answer: Any) -> str:
+    """Return the secret an answer shows; empty if it shows none."""
+    match = re.search(r'<code id="key-secret"[^>]*>([^<]*)</code>', answer.content.decode())
+    return unescape(match.group(1)) if match else ""
+
+
+def text_of(answer: Any) -> str:
+    """Return the words of a page, without tags and with single spaces."""
+    without_tags = re.sub(r"<[^>]+>", " ", answer.content.decode())
+    return " ".join(unescape(without_tags).split())
+
+
+def _person(role: str, group: str | None, team: Team | None, is_lead: bool = False) -> User:
+    user = User.objects.create(username=role, first_name=role.capitalize(), last_name="Person")
+    if group:
+        user.groups.add(Group.objects.get(name=group))
+    if team:
+        TeamMembership.objects.create(team=team, user=user, is_lead=is_lead)
+    return user
+
+
+def _account(sid: str, name: str, user: str, password: str, team: Team) -> Account:
+    account = Account.objects.create(
+        sid=sid,
+        name=name,
+        environment="staging",
+        credential_user=user,
+        credential_ciphertext=encrypt(Secret(password)),
+        connected_at=timezone.now(),
+    )
+    account.teams.add(team)
+    return account
+
+
+def assemble(standin: Any) -> Cast:
+    """Create the cast. Payments' account is the stand-in's, Support's is one nobody answers for."""
+    for name in (selectors.ENGINEERS, selectors.TEAM_LEADS, selectors.SECURITY):
+        Group.objects.get_or_create(name=name)  # a flushed test database has lost them
+    payments, support = Team.objects.create(name="Payments"), Team.objects.create(name="Support")
+    cast = Cast(
+        account=_account(standin.account_sid, "Shop", standin.api_key, standin.api_secret, payments),
+        other_account=_account(OTHER_ACCOUNT, "Helpdesk", "SK" + "0" * 32, "nothing", support),
+        team=payments,
+        other_team=support,
+    )
+    roles = {
+        "engineer": (selectors.ENGINEERS, payments, False),
+        "colleague": (selectors.ENGINEERS, payments, False),
+        "lead": (selectors.TEAM_LEADS, payments, True),
+        "colead": (selectors.TEAM_LEADS, payments, True),
+        "engineer2": (selectors.ENGINEERS, support, False),
+        "lead2": (selectors.TEAM_LEADS, support, True),
+        "security": (selectors.SECURITY, None, False),
+        "security2": (selectors.SECURITY, None, False),
+        "admin": (None, None, False),
+        "stranger": (None, None, False),
+    }
+    cast.people = {role: _person(role, *rights) for role, rights in roles.items()}
+    admin = cast.people["admin"]
+    admin.is_superuser = admin.is_staff = True
+    admin.save()
+    return cast

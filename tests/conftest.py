@@ -1,0 +1,84 @@
+"""What every test has at hand: the stand-in for Twilio as a process, and the cast."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+
+from keys_app.audit import triggers
+from keys_app.audit.ledger import matching
+from tests.cast import Cast, assemble
+from tests.twilio_iam.standin import StandIn
+
+
+@pytest.fixture(scope="session")
+def standin_process() -> Iterator[StandIn]:
+    with StandIn() as running:
+        yield running
+
+
+@pytest.fixture
+def standin(standin_process: StandIn, settings) -> Iterator[StandIn]:
+    """The portal's Twilio for one test, without faults left over."""
+    settings.TWILIO_IAM_BASE_URL = urlsplit(standin_process.base_url)
+    settings.TWILIO_READ_TIMEOUT = 2.0
+    settings.TWILIO_DEADLINE = 3.0
+    yield standin_process
+    standin_process.clear_faults()
+
+
+@pytest.fixture
+def cast(db, standin: StandIn) -> Cast:
+    cache.clear()
+    return assemble(standin)
+
+
+@pytest.fixture
+def live_cast(transactional_db, standin: StandIn) -> Cast:
+    """The cast with every change really committed, for tests with several connections."""
+    cache.clear()
+    return assemble(standin)
+
+
+@pytest.fixture
+def actions(db):
+    """Return the ledger's actions so far, oldest first, for one request or all."""
+
+    def read(request_id: object = None) -> list[str]:
+        events = matching().order_by("sequence")
+        if request_id:
+            events = events.filter(request_id=str(request_id))
+        return list(events.values_list("action", flat=True))
+
+    return read
+
+
+@pytest.fixture(autouse=True)
+def _flush_needs_the_triggers_off(monkeypatch) -> None:
+    """A flushed test database is emptied, which the ledger's triggers refuse: take them away for that moment."""
+    operations = type(connection.ops)
+    flush = operations.execute_sql_flush
+
+    def flush_without_triggers(self, sql_list):
+        triggers._run(connection, triggers._DROP)
+        try:
+            flush(self, sql_list)
+        finally:
+            triggers._run(connection, triggers._CREATE)
+
+    monkeypatch.setattr(operations, "execute_sql_flush", flush_without_triggers)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say plainly what this run did not cover."""
+    from django.conf import settings
+
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        terminalreporter.write_line("Left out: PostgreSQL. Set DATABASE_URL=postgres://… to run the same tests on it.")
+    reasons = {
+        report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)
+    }
+    for reason in sorted(reasons):
+        terminalreporter.write_line(f"Left out: {reason.removeprefix('Skipped: ')}")

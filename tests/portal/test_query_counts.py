@@ -1,0 +1,49 @@
+"""No page runs more than 12 queries, whatever the data."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.cast import READ_MESSAGES
+
+MOST = 12
+
+
+@pytest.fixture
+def full_cast(cast):
+    for number in range(4):
+        cast.ask(friendly_name=f"pending-{number}", permissions=READ_MESSAGES)
+        cast.ask("engineer2", friendly_name=f"foreign-{number}", account=cast.other_account.sid)
+        cast.issued(friendly_name=f"issued-{number}")
+    return cast
+
+
+@pytest.mark.parametrize("role", ["engineer", "lead", "security", "admin"])
+def test_it_stays_within_the_limit_on_every_page(full_cast, role, django_assert_max_num_queries):
+    client = full_cast.client(role)
+    key_request, _ = full_cast.issued(friendly_name="last")
+    urls = ["/", "/requests/", "/requests/new/", "/keys/", "/audit/", "/healthz", "/admin/"]
+    urls += [f"/requests/{key_request.pk}/", f"/keys/{key_request.keys.get().sid}/"]
+    urls += ["/admin/keys_app/keyrequest/", f"/admin/keys_app/keyrequest/{key_request.pk}/change/"]
+    seen = 0
+    for url in urls:
+        with django_assert_max_num_queries(MOST):
+            seen += client.get(url).status_code == 200
+    assert seen >= 5
+
+
+def _queries(client: Client, url: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url).status_code == 200
+    return len(captured)
+
+
+@pytest.mark.parametrize("url", ["/", "/requests/", "/keys/", "/admin/keys_app/keyrequest/"])
+def test_it_needs_no_more_queries_for_more_rows(full_cast, url):
+    client = full_cast.client("lead")
+    before = _queries(client, url)
+    for number in range(3):
+        full_cast.ask(friendly_name=f"more-{number}")
+        full_cast.issued(friendly_name=f"more-issued-{number}")
+    assert _queries(client, url) == before

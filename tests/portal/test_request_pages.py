@@ -1,0 +1,93 @@
+"""Who sees a request, and taking it back."""
+
+import uuid
+
+import pytest
+
+from tests.cast import text_of
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"),
+    [
+        ("engineer", True),
+        ("lead", True),
+        ("colead", True),
+        ("security", True),
+        ("colleague", False),
+        ("engineer2", False),
+        ("lead2", False),
+        ("admin", False),
+        ("stranger", False),
+    ],
+)
+def test_it_shows_a_request_to_its_people_and_hides_that_it_exists_from_others(cast, role, sees):
+    key_request = cast.ask(friendly_name="seen-or-not")
+    client = cast.client(role)
+    assert client.get(f"/requests/{key_request.pk}/").status_code == (200 if sees else 404)
+    assert ("seen-or-not" in text_of(client.get("/requests/"))) is sees
+    assert client.post(f"/requests/{key_request.pk}/cancel/").status_code == (
+        302 if role == "engineer" else 403 if sees else 404
+    )
+
+
+def test_it_answers_the_same_for_a_hidden_request_and_for_none(cast):
+    hidden = cast.client("engineer2").get(f"/requests/{cast.ask().pk}/")
+    absent = cast.client("engineer2").get(f"/requests/{uuid.uuid4()}/")
+    assert text_of(hidden) == text_of(absent)
+
+
+def test_it_cancels_once(cast, actions):
+    key_request = cast.ask()
+    client = cast.client("engineer")
+    assert client.post(f"/requests/{key_request.pk}/cancel/").status_code == 302
+    assert "Cancelled" in text_of(client.get(f"/requests/{key_request.pk}/"))
+    assert client.post(f"/requests/{key_request.pk}/cancel/").status_code == 409
+    assert actions(key_request.pk) == ["request.created", "request.cancelled"]
+
+
+def test_it_does_not_cancel_an_issued_request(cast):
+    key_request, _ = cast.issued()
+    answer = cast.client("engineer").post(f"/requests/{key_request.pk}/cancel/")
+    key_request.refresh_from_db()
+    assert answer.status_code == 409
+    assert key_request.state == "issued"
+
+
+def test_it_offers_to_issue_to_the_requester_of_an_approved_request_only(cast):
+    key_request = cast.ask()
+    url = f"/requests/{key_request.pk}/"
+    assert "Issue key" not in text_of(cast.client("engineer").get(url))
+    cast.decide("lead", key_request, "approve")
+    assert "Issue key" in text_of(cast.client("engineer").get(url))
+    assert f'action="{url}issue/"' not in cast.client("lead").get(url).content.decode()
+
+
+def test_it_escapes_what_people_type(cast):
+    nasty = "<script>alert(1)</script>"
+    key_request = cast.ask(friendly_name=nasty, purpose=nasty)
+    urls = [f"/requests/{key_request.pk}/", "/requests/", "/"]
+    admin_url = f"/admin/keys_app/keyrequest/{key_request.pk}/change/"
+    pages = [cast.client("engineer").get(url) for url in urls]
+    pages += [cast.client("lead").get(url) for url in ("/admin/keys_app/keyrequest/", admin_url)]
+    pages.append(cast.client("security").get("/audit/"))
+    for page in pages:
+        assert page.status_code == 200
+        assert nasty not in page.content.decode()
+
+
+def test_it_pages_through_many_requests_without_losing_or_repeating_one(cast):
+    names = {f"request-{number:03}" for number in range(55)}
+    for name in names:
+        cast.ask(friendly_name=name)
+    client = cast.client("engineer")
+    first = client.get("/requests/")
+    second = client.get("/requests/" + first.context["next_url"])
+    seen = [item.friendly_name for page in (first, second) for item in page.context["requests"]]
+    assert sorted(seen) == sorted(names)
+    assert second.context["next_url"] is None
+
+
+@pytest.mark.parametrize("after", ["x", "2026-01-01~x", "2026-01-01T00:00:00+00:00~x", "~", "%00"])
+def test_it_has_no_page_for_a_cursor_that_is_none(cast, after):
+    assert cast.client("engineer").get("/requests/", {"after": after}).status_code == 404

@@ -1,0 +1,190 @@
+"""What the portal needs to start, and what it refuses to start with."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET_KEY = "k" * 50
+NEEDED = {"PORTAL_SECRET_KEY": SECRET_KEY, "PORTAL_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+SHOW = """
+import json, portal.settings as s
+names = [name for name in dir(s) if name.isupper()]
+print(json.dumps({name: getattr(s, name) for name in names}, default=str))
+"""
+
+
+def run(*arguments, **environment):
+    """Run Python with these variables only."""
+    known = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**known, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def settings_with(**environment):
+    answer = run("-c", SHOW, **{**NEEDED, **environment})
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
+
+
+def refusal(**environment):
+    """Return the last line the portal says when it does not start; a value of None is left out."""
+    given = {name: value for name, value in {**NEEDED, **environment}.items() if value is not None}
+    answer = run("-c", "import portal.settings", **given)
+    assert answer.returncode != 0, "it started"
+    assert SECRET_KEY not in answer.stderr
+    last_line = answer.stderr.strip().splitlines()[-1]
+    assert last_line.startswith("django.core.exceptions.ImproperlyConfigured: "), last_line
+    return last_line
+
+
+def test_it_starts_with_the_two_keys_alone():
+    answer = run("manage.py", "check", **NEEDED)
+    assert (answer.returncode, answer.stderr) == (0, ""), answer.stderr
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_it_does_not_start_without_a_key(name, value):
+    assert f"Set {name} (or {name}_FILE)." in refusal(**{name: value})
+
+
+def test_a_command_fails_without_a_key_too():
+    answer = run("manage.py", "migrate", PORTAL_SECRET_KEY=SECRET_KEY)
+    assert answer.returncode != 0
+    assert "Set PORTAL_ENCRYPTION_KEYS" in answer.stderr
+
+
+def test_it_does_not_start_with_a_short_secret_key():
+    assert "PORTAL_SECRET_KEY is too short" in refusal(PORTAL_SECRET_KEY="s" * 49)
+
+
+def test_keys_can_come_from_files(tmp_path):
+    paths = {}
+    for name, value in NEEDED.items():
+        path = tmp_path / name
+        path.write_text(value + "\n")
+        paths[f"{name}_FILE"] = str(path)
+    answer = run("-c", SHOW, **paths)
+    assert answer.returncode == 0, answer.stderr
+    read = json.loads(answer.stdout)
+    assert read["SECRET_KEY"] == SECRET_KEY
+    assert read["ENCRYPTION_KEYS"] == [NEEDED["PORTAL_ENCRYPTION_KEYS"]]
+
+
+def test_an_empty_file_is_no_key(tmp_path):
+    empty = tmp_path / "empty"
+    empty.write_text("\n")
+    answer = refusal(PORTAL_SECRET_KEY=None, PORTAL_SECRET_KEY_FILE=str(empty))
+    assert "Set PORTAL_SECRET_KEY" in answer
+
+
+@pytest.mark.parametrize("name", ["PORTAL_BASE_URL", "TWILIO_IAM_BASE_URL"])
+@pytest.mark.parametrize(
+    "value",
+    ["http://portal.example.com", "http://10.0.0.1:8000", "http://127.0.0.1.example.com", "ftp://localhost"],
+)
+def test_it_does_not_send_secrets_in_the_clear(name, value):
+    assert f"{name} must start with https://" in refusal(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["PORTAL_BASE_URL", "TWILIO_IAM_BASE_URL"])
+@pytest.mark.parametrize(
+    "value",
+    ["portal.example.com", "https://", "https://host/path", "https://host?q=1", "https://user:pw@host"],
+)
+def test_an_address_must_be_an_origin(name, value):
+    assert f"{name} must be an origin" in refusal(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["http://localhost:8000", "http://127.0.0.1:1", "http://[::1]:8000"])
+def test_http_is_for_this_machine(value):
+    read = settings_with(PORTAL_BASE_URL=value, TWILIO_IAM_BASE_URL=value)
+    assert read["SESSION_COOKIE_SECURE"] is False
+    assert read["TWILIO_IS_STANDIN"] is True
+
+
+def test_it_does_not_start_where_tls_keys_are_logged(tmp_path):
+    assert "Unset SSLKEYLOGFILE" in refusal(SSLKEYLOGFILE=str(tmp_path / "keys"))
+
+
+def test_https_hardens_the_cookies():
+    read = settings_with(PORTAL_BASE_URL="https://portal.example.com")
+    assert read["SESSION_COOKIE_SECURE"] is read["CSRF_COOKIE_SECURE"] is True
+    assert read["SESSION_COOKIE_NAME"].startswith("__Host-")
+    assert read["CSRF_COOKIE_NAME"].startswith("__Host-")
+    assert read["CSRF_COOKIE_HTTPONLY"] is True
+    assert read["SECURE_HSTS_SECONDS"] >= 31536000
+    assert read["ALLOWED_HOSTS"] == ["portal.example.com"]
+    assert read["CSRF_TRUSTED_ORIGINS"] == ["https://portal.example.com"]
+
+
+def test_the_real_twilio_is_the_default():
+    read = settings_with()
+    assert "iam.twilio.com" in str(read["TWILIO_IAM_BASE_URL"])
+    assert read["TWILIO_IS_STANDIN"] is False
+
+
+def test_the_debug_page_cannot_be_switched_on():
+    read = settings_with(DEBUG="1", DJANGO_DEBUG="1", PORTAL_DEBUG="1")
+    assert read["DEBUG"] is False
+
+
+@pytest.mark.parametrize("url", ["sqlite:////tmp/portal.sqlite3", "postgres://user:password@127.0.0.1/portal"])
+def test_a_request_is_no_transaction(url):
+    """Issuing commits before it calls Twilio, which a transaction around the request would undo."""
+    database = settings_with(DATABASE_URL=url)["DATABASES"]["default"]
+    assert database["ATOMIC_REQUESTS"] is False
+
+
+def test_these_tests_run_with_the_same_rules():
+    assert settings.DEBUG is False
+    assert connection.settings_dict["ATOMIC_REQUESTS"] is False
+
+
+def test_a_commit_is_on_the_disk(db):
+    """SQLite's durability is set for each connection; PostgreSQL has it unless somebody switched it off."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            asked = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+            found = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in asked}
+        else:
+            asked, found = (
+                {"fsync": "on", "synchronous_commit": "on", "transaction_isolation": "read committed"},
+                {},
+            )
+            for name in asked:
+                cursor.execute(f"SHOW {name}")
+                found[name] = cursor.fetchone()[0]
+    assert found == asked
+
+
+def test_a_secret_key_may_begin_with_a_dollar_sign():
+    assert settings_with(PORTAL_SECRET_KEY="$" + SECRET_KEY)["SECRET_KEY"] == "$" + SECRET_KEY
+
+
+def test_it_does_not_start_with_a_file_it_cannot_read(tmp_path):
+    assert "PORTAL_SECRET_KEY_FILE" in refusal(PORTAL_SECRET_KEY_FILE=str(tmp_path / "none"))
+
+
+def test_it_does_not_start_with_an_encryption_key_that_is_none():
+    assert "not a Fernet key" in refusal(PORTAL_ENCRYPTION_KEYS=NEEDED["PORTAL_ENCRYPTION_KEYS"] + ",short")
+
+
+@pytest.mark.parametrize("value", ["https://host:abc", "https://[::1", "https://@host", "https://:pw@host"])
+def test_an_address_that_cannot_be_read_is_refused_in_words(value):
+    assert "must be an origin" in refusal(PORTAL_BASE_URL=value)
