@@ -4,7 +4,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 c ?= help
 
-.PHONY: demo manage test lint screenshots lock clean
+.PHONY: install demo manage test lint screenshots lock clean
+
+install: .venv/installed
 
 demo: .venv/installed
 	exec $(BIN)/python -m portal.demo
