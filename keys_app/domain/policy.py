@@ -32,7 +32,16 @@ class Unknown:
             reason = f"“{shown}” is not a permission: it must look like /twilio/product/resource/action."
         else:
             reason = f"“{shown}” is not in the catalogue."
-        return f"{reason} Nearest: {', '.join(self.nearest)}."
+        return f"{reason} Nearest: {', '.join(self.nearest)}." if self.nearest else reason
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one policy has more and less than another; `kept` counts what both have."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    kept: int
 
 
 class UnknownPermissions(InvalidInput):
@@ -106,6 +115,11 @@ class Policy:
 
     def __contains__(self, name: object) -> bool:
         return name in self.allow
+
+    def since(self, earlier: "Policy") -> Difference:
+        """Return what changed from `earlier` to this policy."""
+        now, before = set(self.allow), set(earlier.allow)
+        return Difference(tuple(sorted(now - before)), tuple(sorted(before - now)), len(now & before))
 
     def to_json(self) -> str:
         """Return the canonical form (RFC 8785), which is also what is sent to Twilio."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .permissions import catalogue
+from .permissions import Catalogue, catalogue
 
 
 class Risk(StrEnum):
@@ -84,9 +84,9 @@ def policy_risk(permissions: Iterable[str]) -> Risk:
     return max((risk_of(name) for name in permissions), key=lambda risk: risk.weight, default=Risk.LOW)
 
 
-def _subject(resource_key: str) -> str:
+def _subject(resource_key: str, known: Catalogue) -> str:
     product_name, _, resource_name = resource_key.partition("/")
-    for product in catalogue().products:
+    for product in known.products:
         for resource in product.resources if product.name == product_name else ():
             if resource.name == resource_name:
                 return f"{resource.meaning or resource.name} ({product.title})"
@@ -105,8 +105,11 @@ def _fixed_sentence(permission: str) -> str | None:
     return None
 
 
-def explain(permissions: Iterable[str]) -> list[Reason]:
-    """Return what the holder can do, one sentence per kind of access, highest risk first."""
+def explain(permissions: Iterable[str], known: Catalogue | None = None) -> list[Reason]:
+    """Return what the holder can do, one sentence per kind of access, highest risk first.
+
+    `known` gives the words for each resource; the package's catalogue where it is left out.
+    """
     by_sentence: dict[tuple[Risk, str], list[str]] = {}
     by_resource: dict[tuple[Risk, str], list[str]] = {}
     for name in permissions:
@@ -116,12 +119,12 @@ def explain(permissions: Iterable[str]) -> list[Reason]:
         else:
             by_resource.setdefault((risk_of(name), _split(name)[1]), []).append(name)
     for (risk, resource), names in by_resource.items():
-        by_sentence[risk, _plain_sentence(resource, names)] = names
+        by_sentence[risk, _plain_sentence(resource, names, known or catalogue())] = names
     reasons = [Reason(risk, words, tuple(names)) for (risk, words), names in by_sentence.items()]
     return sorted(reasons, key=lambda reason: (-reason.risk.weight, reason.permissions))
 
 
-def _plain_sentence(resource: str, names: list[str]) -> str:
+def _plain_sentence(resource: str, names: list[str], known: Catalogue) -> str:
     verbs = [VERBS.get(_split(name)[2], _split(name)[2]) for name in names]
     joined = " and ".join(filter(None, [", ".join(verbs[:-1]), verbs[-1]]))
-    return f"can {joined} {_subject(resource)}"
+    return f"can {joined} {_subject(resource, known)}"

@@ -1,0 +1,55 @@
+"""What may stand in a request besides its policy. Each function returns what is wrong, or an empty text."""
+
+import unicodedata
+from urllib.parse import urlsplit
+
+from .naming import MARKER_LENGTH, MAX_FRIENDLY_NAME, MAX_NAME
+
+MAX_PURPOSE = 2000
+MAX_TICKET = 500
+# Control characters, and format characters that change in which order a reader sees the others.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+
+
+def name_problem(name: str) -> str:
+    """Check a key's name as it is asked for, without the marker."""
+    if not name.strip():
+        return "Give the key a name."
+    if any(unicodedata.category(character) in _HIDDEN for character in name):
+        return "Use one line of visible characters."
+    if "[kp:" in name.lower():
+        return "“[kp:” is reserved for the portal's marker."
+    if len(name) > MAX_NAME:
+        return (
+            f"The name has {len(name)} characters; at most {MAX_NAME} fit, because the portal adds a marker of "
+            f"{MARKER_LENGTH} and Twilio allows {MAX_FRIENDLY_NAME}."
+        )
+    return ""
+
+
+def purpose_problem(purpose: str) -> str:
+    """Check what a key is for."""
+    if not purpose.strip():
+        return "Say what the key is for. The approver decides by it."
+    if len(purpose) > MAX_PURPOSE:
+        return f"The purpose has {len(purpose)} characters; at most {MAX_PURPOSE} are kept."
+    if "\0" in purpose or _REORDERING & set(purpose):
+        return "The purpose has characters that cannot be seen. Type it again."
+    return ""
+
+
+def ticket_problem(url: str) -> str:
+    """Check a ticket's address; none is fine."""
+    if not url:
+        return ""
+    if len(url) > MAX_TICKET:
+        return f"The address has {len(url)} characters; at most {MAX_TICKET} are kept."
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        fits = False
+    if not fits or not url.isprintable() or " " in url:
+        return "Enter a whole address, such as https://tickets.example.com/123."
+    return ""
