@@ -1,5 +1,7 @@
 """Django's admin, opened to the people who approve."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -22,6 +24,11 @@ class PortalAdminSite(admin.AdminSite):
         if not request.user.is_active or not request.user.is_authenticated:
             return False
         return request.user.is_superuser or selectors.person(request.user).is_approver
+
+    def get_urls(self) -> list[Any]:
+        """Leave out what would tell strangers that an object exists, or change a password without an event."""
+        left_out = ("view_on_site", "password_change", "password_change_done")
+        return [url for url in super().get_urls() if getattr(url, "name", None) not in left_out]
 
     def login(self, request: HttpRequest, extra_context: object = None) -> HttpResponse:
         """Send people to the portal's own sign-in: one way in, with its rate limit."""

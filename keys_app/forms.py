@@ -1,36 +1,53 @@
 """Checks what people type. A form refuses at the field it belongs to and keeps everything typed."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.core.validators import RegexValidator
 
 from . import selectors
 from .domain.errors import InvalidInput
-from .domain.naming import MARKER_LENGTH, MAX_FRIENDLY_NAME, MAX_NAME
-from .domain.policy import Policy, UnknownPermissions
-from .models import MAX_LIFETIME_DAYS, Account, Team
+from .domain.permissions import Catalogue
+from .domain.policy import Policy, Unknown, UnknownPermissions
+from .domain.request_rules import name_problem, purpose_problem, ticket_problem
+from .models import MAX_LIFETIME_DAYS, Account, ApiKey, Team
 from .services.reasons import MAX_REASON
 
 MAX_POSTED = 600
-"""More than the catalogue holds for any sensible choice; the rest is not even looked up."""
+"""More than any sensible choice from the catalogue. Above it nothing is looked up."""
 
 
 class PermissionsField(forms.Field):
     """Reads the repeated field `permissions` into a `Policy`; `unknown` keeps what does not exist."""
 
-    widget = forms.MultipleHiddenInput
+    widget = forms.SelectMultiple  # reads the repeated field; the template draws the boxes
+    known: Catalogue | None = None
 
     def clean(self, value: Any) -> Policy:
         names = [name.strip() for name in value or [] if name.strip()]
         if len(names) > MAX_POSTED:
             raise forms.ValidationError(f"{len(names)} permissions were sent. Choose 1 to 100.", code="too_many")
         try:
-            return Policy.parse(names)
+            return Policy.parse(names, self.known)
         except UnknownPermissions as error:
             raise forms.ValidationError([item.message for item in error.unknown[:10]], code="unknown") from None
         except InvalidInput as error:
             raise forms.ValidationError(error.message, code="invalid") from None
+
+
+class RuledField(forms.CharField):
+    """A text whose rule stands in the domain, where services hold it as well."""
+
+    def __init__(self, problem: Callable[[str], str], **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self.problem = problem
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        message = self.problem(text)
+        if message:
+            raise forms.ValidationError(message)
+        return text
 
 
 class RequestForm(forms.Form):
@@ -45,33 +62,9 @@ class RequestForm(forms.Form):
     team = forms.ChoiceField(
         required=False, error_messages={"invalid_choice": "Choose one of your teams. “%(value)s” is not one."}
     )
-    friendly_name = forms.CharField(
-        label="Name",
-        max_length=MAX_NAME,
-        validators=[
-            RegexValidator(r"\A[^\x00-\x1f\x7f]*\Z", "Use one line without control characters."),
-            RegexValidator(r"\[kp:", "“[kp:” is reserved for the portal's marker.", inverse_match=True),
-        ],
-        error_messages={
-            "required": "Give the key a name.",
-            "max_length": (
-                f"The name has %(show_value)d characters; at most {MAX_NAME} fit, because the portal adds a marker "
-                f"of {MARKER_LENGTH} and Twilio allows {MAX_FRIENDLY_NAME}."
-            ),
-        },
-    )
-    purpose = forms.CharField(
-        max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say what the key is for. The approver decides by it."},
-    )
-    ticket_url = forms.URLField(
-        label="Ticket",
-        required=False,
-        max_length=500,
-        assume_scheme="https",
-        error_messages={"invalid": "Enter a whole address, such as https://tickets.example.com/123."},
-    )
+    friendly_name = RuledField(name_problem, label="Name", strip=True)
+    purpose = RuledField(purpose_problem, widget=forms.Textarea(attrs={"rows": 3}))
+    ticket_url = RuledField(ticket_problem, label="Ticket")
     lifetime_days = forms.IntegerField(
         label="Lifetime in days",
         initial=90,
@@ -85,10 +78,13 @@ class RequestForm(forms.Form):
         },
     )
     permissions = PermissionsField()
+    template = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+    changes_key = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, who: selectors.Person, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, who: selectors.Person, known: Catalogue, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.who = who
+        self.fields["permissions"].known = known
         self.accounts = {account.sid: account for account in selectors.accounts_for(who).prefetch_related("teams")}
         self.fields["account"].choices = [("", "Choose…")] + [
             (sid, f"{account.name} · {account.environment} · {sid}") for sid, account in self.accounts.items()
@@ -108,8 +104,29 @@ class RequestForm(forms.Form):
     def _own_teams(self, account: Account) -> list[Team]:
         return [team for team in account.teams.all() if team.pk in self.who.team_ids]
 
+    def key_to_change(self) -> ApiKey | None:
+        """Return the key this request is to take the place of, if it is one of this person's live keys."""
+        sid = self["changes_key"].value()
+        return selectors.changeable_keys(self.who).filter(pk=str(sid)[:34]).first() if sid else None
+
+    def chosen_account_and_team(self) -> tuple[Account | None, Team | None]:
+        """Return the account chosen so far, and the team where there is no doubt about it."""
+        account = self.accounts.get(str(self["account"].value() or ""))
+        if account is None:
+            return None, None
+        teams = self._own_teams(account)
+        chosen = str(self["team"].value()) if "team" in self.fields else ""
+        return account, next((team for team in teams if len(teams) == 1 or str(team.pk) == chosen), None)
+
+    def clean_changes_key(self) -> ApiKey | None:
+        """Refuse a key that is not a live one of one's own."""
+        key = self.key_to_change()
+        if key is None and self.cleaned_data["changes_key"]:
+            raise forms.ValidationError("The key to change is not one of your live keys. Start again from its page.")
+        return key
+
     def clean(self) -> dict[str, Any]:
-        """Find the team, and hold its limit on the lifetime."""
+        """Find the team, and hold the limits of team and account on the lifetime."""
         cleaned = super().clean()
         account = self.accounts.get(cleaned.get("account", ""))
         if account is None:
@@ -117,9 +134,12 @@ class RequestForm(forms.Form):
         cleaned["account"] = account
         team = self._choose_team(self._own_teams(account), cleaned.get("team"))
         cleaned["team"] = team
-        days = cleaned.get("lifetime_days")
-        if team and days and days > team.max_lifetime_days:
+        days = cleaned.get("lifetime_days") or 0
+        if team and days > team.max_lifetime_days:
             self.add_error("lifetime_days", f"Keys of team {team.name} live at most {team.max_lifetime_days} days.")
+        elif account.max_lifetime_days and days > account.max_lifetime_days:
+            limit = f"Keys on account {account.name} live at most {account.max_lifetime_days} days."
+            self.add_error("lifetime_days", limit)
         return cleaned
 
     def _choose_team(self, teams: list[Team], chosen: str | None) -> Team | None:
@@ -144,3 +164,39 @@ class ReasonForm(forms.Form):
             "max_length": f"The reason has %(show_value)d characters; at most {MAX_REASON} are kept.",
         },
     )
+
+
+class LinesField(forms.CharField):
+    """A list of permissions, one a line, kept as a list. Each must be in the catalogue."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "cols": 70, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        names = list(dict.fromkeys(super().clean(value).split()))
+        known = selectors.current_catalogue()
+        unknown = [Unknown(name, tuple(known.nearest(name))).message for name in names if name not in known]
+        if unknown:
+            raise forms.ValidationError(unknown[:10])
+        return names
+
+
+class GuardRailsForm(forms.ModelForm):
+    """The limits of a team or account in the admin."""
+
+    allowed_products = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Only these products may be asked for. None ticked: all of them.",
+    )
+    forbidden_permissions = LinesField(
+        required=False, help_text="One permission a line. /twilio/product/resource/* forbids all of a resource."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        products = selectors.current_catalogue().products
+        self.fields["allowed_products"].choices = [(product.name, product.title) for product in products]
+        self.fields["max_risk"].help_text = "The highest risk a request may have. Empty: no limit."

@@ -13,14 +13,18 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from .domain.guardrails import GuardRails
 from .domain.naming import MAX_FRIENDLY_NAME, MAX_NAME, plain_name
-from .domain.policy import Policy
+from .domain.policy import PERMISSION_SHAPE, Difference, Policy
 from .domain.risk import Risk
 from .domain.states import OPEN_ISSUANCES, IssuanceState, KeyState, RequestState
 
 MAX_LIFETIME_DAYS = 365
 
 account_sid = RegexValidator(r"\AAC[0-9a-fA-F]{32}\Z", "An account SID is AC and 32 hexadecimal digits.")
+permission_name = RegexValidator(
+    rf"\A{PERMISSION_SHAPE.pattern}\Z", "A permission looks like /twilio/product/resource/action."
+)
 key_sid = RegexValidator(r"\ASK[0-9a-fA-F]{32}\Z", "A key SID is SK and 32 hexadecimal digits.")
 
 
@@ -32,7 +36,28 @@ def _one_of(field: str, states: Any) -> Q:
     return Q(**{f"{field}__in": [state.value for state in states]})
 
 
-class Team(models.Model):
+class GuardRailed(models.Model):
+    """Limits an operator sets on what may be asked for. Empty means no limit."""
+
+    allowed_products = models.JSONField(default=list, blank=True)
+    forbidden_permissions = models.JSONField(default=list, blank=True)
+    max_risk = models.CharField(max_length=10, choices=_choices(Risk), blank=True)
+    max_lifetime_days: int | None
+
+    class Meta:
+        abstract = True
+
+    @property
+    def guard_rails(self) -> GuardRails:
+        return GuardRails(
+            allowed_products=frozenset(self.allowed_products),
+            forbidden=frozenset(self.forbidden_permissions),
+            max_risk=Risk(self.max_risk) if self.max_risk else None,
+            max_lifetime_days=self.max_lifetime_days,
+        )
+
+
+class Team(GuardRailed):
     name = models.CharField(max_length=80, unique=True)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="TeamMembership", related_name="portal_teams")
     max_lifetime_days = models.PositiveSmallIntegerField(
@@ -68,7 +93,7 @@ class TeamMembership(models.Model):
         return f"{self.user} in {self.team}"
 
 
-class Account(models.Model):
+class Account(GuardRailed):
     """A Twilio account and the credential the portal manages its keys with, encrypted."""
 
     class Environment(models.TextChoices):
@@ -80,6 +105,12 @@ class Account(models.Model):
     name = models.CharField(max_length=80)
     environment = models.CharField(max_length=20, choices=Environment.choices)
     teams = models.ManyToManyField(Team, related_name="accounts", blank=True)
+    max_lifetime_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_LIFETIME_DAYS)],
+        help_text="The longest lifetime of a key on this account, in days.",
+    )
     is_active = models.BooleanField(
         default=True, help_text="Without it, no new key is asked for or issued on this account."
     )
@@ -111,6 +142,10 @@ class KeyRequest(models.Model):
     policy_json = models.TextField()
     content_digest = models.CharField(max_length=64)
     risk = models.CharField(max_length=10, choices=_choices(Risk))
+    template = models.CharField(max_length=60, blank=True)
+    changes_key = models.ForeignKey(
+        "ApiKey", null=True, blank=True, on_delete=models.PROTECT, related_name="change_requests"
+    )
     state = models.CharField(max_length=10, choices=_choices(RequestState), default=RequestState.PENDING)
     created_at = models.DateTimeField()
     approved_at = models.DateTimeField(null=True)
@@ -149,6 +184,64 @@ class KeyRequest(models.Model):
     @property
     def policy(self) -> Policy:
         return Policy.from_json(self.policy_json)
+
+    @property
+    def guard_rails(self) -> GuardRails:
+        """The limits of the team and of the account together."""
+        return self.team.guard_rails | self.account.guard_rails
+
+    @property
+    def difference(self) -> Difference | None:
+        """What this request adds to and takes from the key it is to change; None for a new key."""
+        return self.policy.since(self.changes_key.policy) if self.changes_key else None
+
+
+class CataloguePermission(models.Model):
+    """What an operator knows about a permission: one that the package does not have, or one that Twilio removed."""
+
+    name = models.CharField(max_length=200, primary_key=True, validators=[permission_name])
+    meaning = models.CharField(max_length=200, blank=True)
+    removed = models.BooleanField(
+        default=False, help_text="Nobody can ask for it any more; old requests still show it."
+    )
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CatalogueObservation(models.Model):
+    """What a real account said about a permission when it was checked last."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="observations")
+    permission = models.CharField(max_length=200)
+    accepted = models.BooleanField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "permission"], name="one_observation_per_permission")]
+
+    def __str__(self) -> str:
+        return f"{self.permission} on {self.account_id}"
+
+
+class Probe(models.Model):
+    """A throwaway key of a catalogue check, written before Twilio is asked for it, and never kept.
+
+    `marker` is in the key's name at Twilio, so that a key that was left behind can be found and deleted.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="probes")
+    marker = models.CharField(max_length=12, unique=True)
+    started_at = models.DateTimeField()
+    in_flight_until = models.DateTimeField(help_text="Until then somebody may still wait for Twilio's answer.")
+    finished_at = models.DateTimeField(null=True)
+    key_sid = models.CharField(max_length=34, blank=True)
+
+    def __str__(self) -> str:
+        return f"probe {self.marker} on {self.account_id}"
 
 
 class Approval(models.Model):

@@ -1,20 +1,33 @@
 """Who may see and do what. Views and services fetch objects only through here."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
+from .domain.permissions import Catalogue, catalogue, extended, read_additions
 from .domain.risk import Risk
 from .domain.states import KeyState, RequestState
-from .models import Account, ApiKey, Approval, KeyRequest, Team, TeamMembership
+from .models import (
+    Account,
+    ApiKey,
+    Approval,
+    CatalogueObservation,
+    CataloguePermission,
+    KeyRequest,
+    Team,
+    TeamMembership,
+)
 
 ENGINEERS = "Engineers"
 TEAM_LEADS = "Team leads"
 SECURITY = "Security"
 
+TO_PRESS = (RequestState.APPROVED, RequestState.FAILED)
 OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUING, RequestState.FAILED)
 LIVE_KEYS = (KeyState.ACTIVE, KeyState.REVOKING)
 
@@ -80,10 +93,20 @@ def teams_for(who: Person, account: Account) -> QuerySet[Team]:
 
 def visible_requests(who: Person) -> QuerySet[KeyRequest]:
     """Return the requests this person may see: their own, their teams' if they lead, all for Security."""
-    requests = KeyRequest.objects.select_related("requester", "team", "account")
+    requests = KeyRequest.objects.select_related("requester", "team", "account", "changes_key")
     if who.is_security:
         return requests
     return requests.filter(Q(requester=who.user) | Q(team__in=who.led_team_ids))
+
+
+def copyable_requests(who: Person) -> QuerySet[KeyRequest]:
+    """Return the requests whose policy this person may start a new one from: their own and their teams'."""
+    return KeyRequest.objects.filter(Q(requester=who.user) | Q(team__in=who.team_ids)).order_by("-created_at")
+
+
+def changeable_keys(who: Person) -> QuerySet[ApiKey]:
+    """Return the live keys this person may ask a change of: their own."""
+    return ApiKey.objects.filter(owner=who.user, state=KeyState.ACTIVE).select_related("account", "request")
 
 
 def visible_keys(who: Person) -> QuerySet[ApiKey]:
@@ -150,3 +173,33 @@ def replacements_left(key_request: KeyRequest) -> int:
     """Return how often a lost key of this request can still be replaced."""
     issued = key_request.issuances.aggregate(n=Count("pk", filter=Q(key__isnull=False)))["n"]
     return max(0, 1 + settings.MAX_REPLACEMENTS - issued)
+
+
+def current_catalogue() -> Catalogue:
+    """Return the catalogue as it is now: the package's, the operator's file and entries, what accounts said.
+
+    Two queries. The merge is remembered for the same data, so it is right whichever process changed them.
+    Raises `ImproperlyConfigured`, naming the line, if `PORTAL_CATALOGUE_FILE` cannot be read.
+    """
+    entries = tuple(CataloguePermission.objects.order_by("name").values_list("name", "meaning", "removed"))
+    answers = CatalogueObservation.objects.order_by().values_list("permission", "accepted").distinct()
+    return _merged(settings.CATALOGUE_FILE, entries, frozenset(answers))
+
+
+@lru_cache(maxsize=2)
+def _merged(path: str, entries: tuple[tuple[str, str, bool], ...], answers: frozenset[tuple[str, bool]]) -> Catalogue:
+    added = [*_additions(path), *((name, meaning) for name, meaning, _ in entries)]
+    removed = [name for name, _, is_removed in entries if is_removed]
+    observed = {name: (name, True) in answers for name, _ in answers}
+    return extended(catalogue(), added=added, removed=removed, observed=observed)
+
+
+@cache
+def _additions(path: str) -> tuple[tuple[str, str], ...]:
+    """Read the operator's file, once for each process. No file, no additions."""
+    try:
+        return read_additions(Path(path).read_text(encoding="utf-8-sig")) if path else ()
+    except OSError:
+        raise ImproperlyConfigured(f"PORTAL_CATALOGUE_FILE: {path} cannot be read.") from None
+    except ValueError as error:
+        raise ImproperlyConfigured(f"PORTAL_CATALOGUE_FILE: {path}, {error}.") from None

@@ -1,13 +1,18 @@
-"""Each state in words: what it means and what the person can do next."""
+"""Each state in words: what it means, what the person can do next, and what happened before."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
 
+from .audit import ledger
 from .domain.states import IssuanceState, KeyState, RequestState
 from .models import ApiKey, Issuance, KeyRequest
-from .selectors import approvals_needed, display_name
+from .selectors import approvals_needed, display_name, replacements_left
+
+WRONG_CREDENTIAL = 20003
+"""Twilio's code for a credential that is wrong or may not manage keys (seen in a published test)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,99 +30,105 @@ class Status:
 class Moment:
     """One line of a history."""
 
-    at: object
+    at: datetime
     who: str
     text: str
     reason: str = ""
 
 
-def _when(moment) -> str:
+def _when(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def request_status(key_request: KeyRequest, last: Issuance | None) -> Status:
-    """Explain a request's state to its requester. `last` is its latest attempt to issue."""
-    state = key_request.state
-    if state == RequestState.PENDING:
-        return _pending(key_request)
-    if state == RequestState.APPROVED:
-        return _approved(key_request, last)
-    if state == RequestState.ISSUING:
-        return _issuing(last)
-    if state == RequestState.FAILED:
-        return _failed(last)
-    return {
-        RequestState.ISSUED: Status("Issued", "good", "The key was issued and its secret was shown once."),
-        RequestState.REJECTED: Status("Rejected", "bad", "An approver rejected this request.", "Send a new request."),
-        RequestState.CANCELLED: Status("Cancelled", "neutral", "The requester took this request back."),
-        RequestState.LAPSED: Status(
-            "Lapsed",
-            "neutral",
-            "Nobody decided it, or nobody used the approval, in time.",
-            "Send a new request.",
-        ),
-    }[RequestState(state)]
+def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey | None) -> Status:
+    """Explain a request's state to its requester. `last` is its latest attempt to issue, `key` its latest key."""
+    match RequestState(key_request.state):
+        case RequestState.PENDING:
+            return _pending(key_request)
+        case RequestState.APPROVED:
+            return _approved(key_request, last)
+        case RequestState.ISSUING:
+            return _issuing(last)
+        case RequestState.FAILED:
+            return _failed(key_request, last)
+        case RequestState.ISSUED:
+            return _issued(key)
+        case RequestState.REJECTED:
+            return Status("Rejected", "bad", _rejection(key_request))
+        case RequestState.CANCELLED:
+            return Status("Cancelled", "neutral", "The requester took this request back.")
+    return Status("Lapsed", "neutral", "Nobody decided it, or nobody used the approval, in time.")
+
+
+def _rejection(key_request: KeyRequest) -> str:
+    decision = key_request.approvals.select_related("approver").last()
+    return f"{display_name(decision.approver)} rejected it: “{decision.reason}”" if decision else "It was rejected."
+
+
+def _issued(key: ApiKey | None) -> Status:
+    if key and key.state != KeyState.ACTIVE:
+        return Status("Issued, then revoked", "neutral", "The key was issued and has been revoked since.")
+    return Status("Issued", "good", "The key was issued and its secret was shown once.")
 
 
 def _pending(key_request: KeyRequest) -> Status:
     lapses = _when(key_request.created_at + settings.PENDING_LAPSES_AFTER)
+    text = "A lead of the team decides this request."
     if approvals_needed(key_request) == 2:
         text = "Critical: a lead of the team approves first, then Security."
         if key_request.approvals.exists():
-            text = "A lead has approved it. Security gives the second approval."
-    else:
-        text = "A lead of the team decides this request."
-    return Status("Pending", "warn", text, f"It lapses {lapses} if nobody decides.")
+            text = "The first approval is given. Security gives the second one."
+    return Status("Pending", "warn", f"{text} It lapses {lapses} if nobody decides.")
+
+
+_BEFORE = {
+    IssuanceState.NOT_PROCESSED: "The last attempt was not processed by Twilio; nothing was created.",
+    IssuanceState.ORPHAN_DELETED: "The answer to the last attempt was lost; the key it had made was deleted at Twilio.",
+    IssuanceState.NEVER_CREATED: "The answer to the last attempt was lost; Twilio made no key.",
+    IssuanceState.ISSUED: "The last key was given up because its secret was lost.",
+}
 
 
 def _approved(key_request: KeyRequest, last: Issuance | None) -> Status:
-    text = "Approved. No key exists yet."
-    if last and last.state == IssuanceState.NOT_PROCESSED:
-        text = f"Approved. The last attempt was not processed by Twilio ({last.message}); nothing was created."
-    elif last and last.state == IssuanceState.ORPHAN_DELETED:
-        text = "Approved. The answer to the last attempt was lost; the key it had made was deleted at Twilio."
-    elif last and last.state == IssuanceState.NEVER_CREATED:
-        text = "Approved. The answer to the last attempt was lost; Twilio made no key."
-    elif last and last.state == IssuanceState.ISSUED:
-        text = "Approved. The last key was given up and is being deleted, because its secret was lost."
-    return Status("Approved", "good", text, f"The approval lapses {_when(key_request.claim_until)}.")
+    before = _BEFORE[IssuanceState(last.state)] if last and last.state in _BEFORE else "No key exists yet."
+    return Status("Approved", "good", f"Approved. {before}", _press_until(key_request, "Press “Issue key”"))
+
+
+def _press_until(key_request: KeyRequest, what: str) -> str:
+    return f"{what} before {_when(key_request.claim_until)}; then the approval lapses."
 
 
 def _issuing(last: Issuance | None) -> Status:
+    minutes = f"{settings.RECONCILE_GRACE.total_seconds() / 60:.0f}"
     if last and last.state == IssuanceState.UNKNOWN:
         return Status(
             "Outcome unknown",
             "warn",
-            "Twilio's answer was missing or could not be used. A key may exist at Twilio; its secret is lost.",
-            "The portal looks for that key and deletes it; then the key can be issued again. Nothing to do here.",
+            "Twilio's answer was missing or could not be used. If Twilio made a key, its secret is lost.",
+            "Wait. The portal looks for that key and deletes it; then the key can be issued again. If Twilio made "
+            f"none, that takes at least {minutes} minutes. This page updates itself.",
             poll=True,
         )
     return Status(
         "Issuing",
         "neutral",
         "The portal is asking Twilio for the key.",
-        "If this lasts for more than a few minutes, the answer was lost: the portal finds the key, deletes it, and "
-        "the key can be issued again.",
+        "Wait. If this lasts for more than a few minutes, the answer was lost: the portal looks for the key, deletes "
+        "it, and the key can be issued again. This page updates itself.",
         poll=True,
     )
 
 
-def _failed(last: Issuance | None) -> Status:
+def _failed(key_request: KeyRequest, last: Issuance | None) -> Status:
     if last and last.state == IssuanceState.BREACH:
-        return Status(
-            "Failed",
-            "bad",
-            "Twilio made a key with another policy than the approved one. It was never shown.",
-            "Tell Security before you try again.",
-        )
+        text = "Twilio made a key with another policy than the approved one. It was never shown."
+        return Status("Failed", "bad", text, "Tell Security before you try again.")
     code = f" (Twilio's code {last.twilio_code})" if last and last.twilio_code else ""
-    message = f": {last.message}" if last and last.message else ""
-    return Status(
-        "Failed",
-        "bad",
-        f"Twilio refused to make this key{code}{message}. Nothing was created.",
-        "Try again, or cancel this request and send another one.",
-    )
+    message = f": {last.message.rstrip('.')}" if last and last.message else ""
+    next_step = _press_until(key_request, "Try again, or cancel this request and send another one,")
+    if last and last.twilio_code == WRONG_CREDENTIAL:
+        next_step = "Ask a portal admin to connect the account again: Twilio did not accept the portal's credential."
+    return Status("Failed", "bad", f"Twilio refused to make this key{code}{message}. Nothing was created.", next_step)
 
 
 def key_status(key: ApiKey) -> Status:
@@ -125,57 +136,56 @@ def key_status(key: ApiKey) -> Status:
     if key.state == KeyState.REVOKED:
         return Status("Revoked", "neutral", f"Deleted at Twilio {_when(key.revoked_at)}: {key.revoke_reason}")
     if key.state == KeyState.REVOKING:
-        return Status(
-            "Being revoked",
-            "warn",
-            "Twilio has not confirmed the deletion yet; the key may still work.",
-            "The portal goes on trying.",
-            poll=True,
-        )
+        text = "Twilio has not confirmed the deletion yet; the key may still work."
+        return Status("Being revoked", "warn", text, "Wait. The portal goes on trying.", poll=True)
     if key.confirmed_at:
         return Status("Active", "good", "The owner has stored the secret.")
     if timezone.now() - key.issued_at < settings.CONFIRM_WITHIN:
         return Status("Active, not confirmed", "warn", "The owner has not confirmed yet that the secret is stored.")
-    return Status(
-        "Active, not confirmed",
-        "bad",
-        "Nobody confirmed that the secret was stored.",
-        "The owner can say “I have stored it”, or replace the key if the secret is lost.",
-    )
+    left = replacements_left(key.request)
+    lost = f"replace the key if the secret is lost ({left} left)" if left else "revoke it and send a new request"
+    next_step = f"The owner can say “I have stored it”, or {lost}."
+    return Status("Active, not confirmed", "bad", "Nobody confirmed that the secret was stored.", next_step)
 
 
-_ATTEMPTS = {
-    IssuanceState.STARTED: "pressed “Issue key”",
-    IssuanceState.UNKNOWN: "pressed “Issue key”; the outcome is unknown",
-    IssuanceState.ISSUED: "pressed “Issue key”; the key was issued",
-    IssuanceState.REFUSED: "pressed “Issue key”; Twilio refused",
-    IssuanceState.NOT_PROCESSED: "pressed “Issue key”; Twilio did not process it",
-    IssuanceState.NEVER_CREATED: "pressed “Issue key”; no key was created",
-    IssuanceState.ORPHAN_DELETED: "pressed “Issue key”; the answer was lost and the key deleted",
-    IssuanceState.BREACH: "pressed “Issue key”; Twilio's key had another policy and was deleted",
+_WORDS = {
+    "request.created": "sent the request",
+    "request.approval_given": "gave the first of two approvals",
+    "request.approved": "approved it",
+    "request.rejected": "rejected it",
+    "request.cancelled": "cancelled it",
+    "request.lapsed": "closed it",
+    "key.issue_started": "pressed “Issue key”",
+    "key.issue_refused": "got no key: Twilio refused",
+    "key.issue_not_processed": "got no key: Twilio did not process it",
+    "key.issue_unknown": "got no answer that can be used; the outcome is unknown",
+    "key.issued": "issued key {key}",
+    "key.policy_breach": "got a key with another policy, {key}; it was not shown",
+    "key.breach_deleted": "had key {key} deleted at Twilio",
+    "key.orphan_deleted": "deleted key {key}, whose secret nobody has",
+    "key.never_created": "found that no key was made",
+    "key.confirmed": "confirmed that the secret is stored",
+    "key.replace_started": "gave up key {key} to replace it",
+    "key.revoke_started": "asked for key {key} to be deleted",
+    "key.revoked": "had key {key} deleted at Twilio",
 }
+_WITH_REASON = (
+    "request.approval_given",
+    "request.approved",
+    "request.rejected",
+    "request.lapsed",
+    "key.revoke_started",
+)
 
 
-def request_history(key_request: KeyRequest, issuances: list[Issuance]) -> list[Moment]:
-    """Return what happened to a request, oldest first."""
-    requester = display_name(key_request.requester)
-    moments = [Moment(key_request.created_at, requester, "sent the request")]
-    for approval in key_request.approvals.select_related("approver"):
-        text = f"{approval.decision} it" + (" (second approval)" if approval.stage == 2 else "")
-        moments.append(Moment(approval.created_at, display_name(approval.approver), text, approval.reason))
-    for issuance in issuances:
-        moments.append(
-            Moment(issuance.started_at, requester, _ATTEMPTS[IssuanceState(issuance.state)], issuance.message)
+def history(*, request_id: object = "", key_sid: str = "") -> list[Moment]:
+    """Return what the ledger says of a request or a key, oldest first."""
+    return [
+        Moment(
+            event.time,
+            event.actor_name,
+            _WORDS.get(event.action, event.action).format(key=event.key_sid),
+            str(event.details.get("message", "")) or (event.reason if event.action in _WITH_REASON else ""),
         )
-    return sorted(moments, key=lambda moment: moment.at)
-
-
-def key_history(key: ApiKey) -> list[Moment]:
-    """Return what happened to a key, oldest first."""
-    owner = display_name(key.owner)
-    moments = [Moment(key.issued_at, owner, "issued the key")]
-    if key.confirmed_at:
-        moments.append(Moment(key.confirmed_at, owner, "confirmed that the secret is stored"))
-    if key.revoked_at:
-        moments.append(Moment(key.revoked_at, "", "deleted at Twilio", key.revoke_reason))
-    return moments
+        for event in ledger.history(request_id=str(request_id), key_sid=key_sid)
+    ]

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from .views import audit, health, home, keys, requests
+from .views import audit, builder, health, home, keys, requests
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
@@ -8,7 +8,7 @@ KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
 urlpatterns = [
     path("", home.home, name="home"),
     path("requests/", requests.request_list, name="request_list"),
-    path("requests/new/", requests.request_new, name="request_new"),
+    path("requests/new/", builder.request_new, name="request_new"),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request_detail"),
     path("requests/<uuid:request_id>/issue/", requests.request_issue, name="request_issue"),
     path("requests/<uuid:request_id>/cancel/", requests.request_cancel, name="request_cancel"),

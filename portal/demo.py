@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cryptography.fernet import Fernet
 
@@ -28,6 +28,7 @@ VAR = ROOT / "var"
 STATE = VAR / "demo.json"
 STANDIN_STATE = VAR / "twilio_standin.json"
 REAL_TWILIO = ("TWILIO_IAM_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET")
+STANDIN = "stand-in for Twilio"
 TAKE_OVER_SECONDS = 20
 START_SECONDS = 60
 STOP_SECONDS = 75  # gunicorn lets a key that is being issued finish
@@ -40,10 +41,18 @@ def main(arguments: list[str]) -> int:
         VAR.mkdir(exist_ok=True)
         if arguments[:1] == ["manage"]:
             return manage(arguments[1:])
-        return serve(int(os.environ.get("PORT", "8000")))
+        return serve(chosen_port())
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+
+
+def chosen_port() -> int:
+    """Return the port from `PORT`, 8000 if it is not set."""
+    text = os.environ.get("PORT") or "8000"
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise DemoError(f"PORT must be a number from 1 to 65535, not “{text}”")
+    return int(text)
 
 
 class DemoError(Exception):
@@ -197,22 +206,31 @@ def _stop(*_: Any) -> None:
 def serve(port: int) -> int:
     """Run until a signal comes or a process ends; return the exit status."""
     die_with_parent()
-    env = environment(port)
-    processes = Processes(env)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     try:
         with only_one():
+            processes = Processes(environment(port))
             try:
                 require_free_port(port)
                 start_all(processes, port)
-                while (name := processes.ended()) is None:
-                    time.sleep(0.3)
-                raise DemoError(f"the {name} ended; see above")
+                watch(processes)
             finally:
                 processes.stop()
     except Stopped:
         return 0
+
+
+def watch(processes: Processes) -> NoReturn:
+    """Wait for a process to end. The stand-in is started again, as Twilio would come back; the others are not."""
+    while True:
+        name = processes.ended()
+        if name == STANDIN:
+            print("The stand-in for Twilio ended; starting it again.", flush=True)
+            start_standin(processes, processes.env["TWILIO_IAM_BASE_URL"].rpartition(":")[2])
+        elif name:
+            raise DemoError(f"the {name} ended; see above")
+        time.sleep(0.3)
 
 
 def start_all(processes: Processes, port: int) -> None:
@@ -232,13 +250,13 @@ def start_all(processes: Processes, port: int) -> None:
     announce(env, port, standin)
 
 
-def start_standin(processes: Processes) -> str:
-    """Start the stand-in for Twilio on a free port and return its address."""
+def start_standin(processes: Processes, port: str = "0") -> str:
+    """Start the stand-in for Twilio, on a free port if it is 0, and return its address."""
     process = processes.start(
-        "stand-in for Twilio",
+        STANDIN,
         "keys_app.twilio_iam.sandbox",
         "--port",
-        "0",
+        port,
         "--state",
         str(STANDIN_STATE),
         stdout=subprocess.PIPE,

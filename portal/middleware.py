@@ -1,12 +1,16 @@
 """Wiring that every answer passes through."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 
-type_of_next = Callable[[HttpRequest], HttpResponse]
+from keys_app.views.errors import bad_request
+
+Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class NoStoreMiddleware:
@@ -15,13 +19,25 @@ class NoStoreMiddleware:
     A page that may be restored after Back may show what it showed before. Static files do not pass here.
     """
 
-    def __init__(self, get_response: type_of_next) -> None:
+    def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response["Cache-Control"] = "no-store, private"
         return response
+
+
+class RefuseNulMiddleware:
+    """Refuses addresses with a NUL character: no value here has one, and PostgreSQL cannot compare with it."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
+            return bad_request(request, ValueError("NUL"))
+        return self.get_response(request)
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
@@ -31,7 +47,11 @@ class SignInMiddleware(LoginRequiredMiddleware):
     """
 
     def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., object]) -> HttpResponse:
+        login_url = resolve_url(self.get_login_url(view_func))
         if request.htmx:  # type: ignore[attr-defined]
-            context = {"login_url": resolve_url(self.get_login_url(view_func))}
+            here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+            context = {"login_url": f"{login_url}?{urlencode({'next': here})}"}
             return render(request, "portal/partials/session_ended_dialog.html", context, status=401)
+        if request.method not in ("GET", "HEAD"):
+            messages.warning(request, "You were not signed in any more. What you sent was not received.")
         return super().handle_no_permission(request, view_func)

@@ -52,7 +52,7 @@ for key in ENCRYPTION_KEYS:
 
 BASE_URL = checked_origin("PORTAL_BASE_URL", env.str("PORTAL_BASE_URL", default="http://127.0.0.1:8000"))
 HTTPS = BASE_URL.scheme == "https"
-ALLOWED_HOSTS = env.list("PORTAL_ALLOWED_HOSTS", default=[BASE_URL.hostname])
+ALLOWED_HOSTS = [host.strip() for host in env.list("PORTAL_ALLOWED_HOSTS", default=[BASE_URL.hostname])]
 CSRF_TRUSTED_ORIGINS = [BASE_URL.geturl()]
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PORTAL_TRUSTED_PROXIES", default=0)
 
@@ -65,8 +65,12 @@ TWILIO_CONNECT_TIMEOUT = env.float("PORTAL_TWILIO_CONNECT_TIMEOUT", default=5.0)
 TWILIO_READ_TIMEOUT = env.float("PORTAL_TWILIO_READ_TIMEOUT", default=15.0)
 TWILIO_DEADLINE = env.float("PORTAL_TWILIO_DEADLINE", default=30.0)
 
+CATALOGUE_FILE = env.str("PORTAL_CATALOGUE_FILE", default="")  # permissions the package does not have
 CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))
 RECONCILE_GRACE = timedelta(seconds=env.int("PORTAL_RECONCILE_GRACE", default=900))
+# An operator's own tasks, in the form of keys_app/domain/data/templates.toml; same slugs replace the package's.
+TEMPLATES_FILE = env.path("PORTAL_TEMPLATES_FILE") if "PORTAL_TEMPLATES_FILE" in os.environ else None
+
 # A request nobody decided, and an approval nobody used, come to an end.
 PENDING_LAPSES_AFTER = timedelta(days=14)
 APPROVAL_LAPSES_AFTER = timedelta(hours=72)
@@ -92,6 +96,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.NoStoreMiddleware",
+    "portal.middleware.RefuseNulMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -182,6 +187,7 @@ CONTENT_SECURITY_POLICY = {
 # A request form posts one field per chosen permission, unknown ones included: room for that, but not for more.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1500
 DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
+FILE_UPLOAD_HANDLERS = []  # nothing here takes a file
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("PORTAL_STATIC_ROOT", default=str(BASE_DIR / "var" / "static")))
@@ -191,6 +197,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+SENDS_MAIL = "EMAIL_URL" in os.environ or "EMAIL_URL_FILE" in os.environ
 vars().update(env.email("EMAIL_URL", default="dummymail://"))
 DEFAULT_FROM_EMAIL = env.str("PORTAL_FROM_EMAIL", default="key-portal@localhost")
 

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("portal.account_urls")),
     path("admin/", admin.site.urls),
     path("", include("keys_app.urls")),
 ]

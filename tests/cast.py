@@ -6,6 +6,7 @@ from html import unescape
 from typing import Any
 
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -96,6 +97,14 @@ def secret_in(answer: Any) -> str:
     """Return the secret an answer shows; empty if it shows none."""
     match = re.search(r'<code id="key-secret"[^>]*>([^<]*)</code>', answer.content.decode())
     return unescape(match.group(1)) if match else ""
+
+
+def tamper(key_request: KeyRequest, **values: Any) -> None:
+    """Change what was asked for behind the portal's back, as somebody who owns the database could."""
+    with connection.cursor() as cursor:
+        on_table = " ON keys_app_keyrequest" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER request_fixed{on_table}")
+    KeyRequest.objects.filter(pk=key_request.pk).update(**values)
 
 
 def text_of(answer: Any) -> str:

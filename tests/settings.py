@@ -10,7 +10,7 @@ os.environ["TWILIO_IAM_BASE_URL"] = "http://127.0.0.1:9"  # nobody listens there
 
 from portal.settings import *  # noqa: E402, F403
 
-(BASE_DIR / "var").mkdir(exist_ok=True)  # noqa: F405
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -40,7 +40,9 @@ def append(entry: Entry) -> int:
     """Write the event into the caller's transaction and return its sequence number, counted from 1.
 
     Call it after the rows it speaks of are written: it takes the ledger's lock, which is held to the
-    end of the transaction, and a row lock taken after that could deadlock with another writer.
+    end of the transaction, and a row lock taken after that could deadlock with another writer. On
+    PostgreSQL a new row's foreign keys lock their targets at commit, so whoever locks such a row
+    before the ledger must do it with `select_for_update(no_key=True)`.
     Raises `TransactionManagementError` outside a transaction.
     """
     if not connection.in_atomic_block:
@@ -64,7 +66,13 @@ def _lock() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_APPEND_LOCK])
 
 
+def history(*, request_id: str = "", key_sid: str = "") -> models.QuerySet[AuditEvent]:
+    """Return the events of one request or key, oldest first."""
+    wanted = {"request_id": request_id} if request_id else {"key_sid": key_sid}
+    return AuditEvent.objects.filter(**wanted).order_by("sequence")
+
+
 def matching(*, action: str = "", actor: str = "", account: str = "") -> models.QuerySet[AuditEvent]:
-    """Return events, newest first; each filter that is not empty must match exactly."""
-    wanted = {"action": action, "actor_name": actor, "account_sid": account}
+    """Return events, newest first: the beginning of action and account, any part of the actor's name."""
+    wanted = {"action__startswith": action, "actor_name__icontains": actor, "account_sid__startswith": account}
     return AuditEvent.objects.filter(**{name: value for name, value in wanted.items() if value})

@@ -52,6 +52,10 @@ class TwilioUnavailable(Problem):
     """Twilio did not process the request. Nothing was created; trying again later is safe."""
 
 
+class NotDeleted(Problem):
+    """Twilio has not deleted a key yet. It is tried again."""
+
+
 class OutcomeUnknown(Problem):
     """Twilio may or may not have done it. The reconciler finds out."""
 

@@ -1,5 +1,5 @@
-"""Two rules about approvals that hold whatever code writes: nobody decides their own request, and no
-request is approved, issuing or issued without the approvals its risk needs for exactly what it asks for.
+"""Rules that hold whatever code writes: nobody decides their own request, decisions and what was asked for
+stay as they are, and no request is approved, issuing or issued without the approvals its risk needs.
 """
 
 from django.db import migrations
@@ -12,6 +12,21 @@ UNAPPROVED = """NEW.state IN ('approved', 'issuing', 'issued', 'failed') AND (
     SELECT COUNT(*) FROM keys_app_approval
     WHERE request_id = NEW.id AND decision = 'approved' AND content_digest = NEW.content_digest
 ) < CASE NEW.risk WHEN 'critical' THEN 2 ELSE 1 END"""
+
+
+FIXED = (
+    "requester_id",
+    "team_id",
+    "account_id",
+    "friendly_name",
+    "lifetime_days",
+    "policy_json",
+    "content_digest",
+    "risk",
+)
+CHANGED = " OR ".join(f"NEW.{column} <> OLD.{column}" for column in FIXED)
+REWRITTEN = "what was asked for does not change"
+DECIDED = "a decision does not change"
 
 
 def _sqlite(name, when, table, condition, refusal):
@@ -32,7 +47,8 @@ def _postgresql(name, when, table, condition, refusal):
 
 TRIGGERS = [
     ("approval_not_own_insert", "BEFORE INSERT", "keys_app_approval", OWN_REQUEST, NOT_OWN),
-    ("approval_not_own_update", "BEFORE UPDATE", "keys_app_approval", OWN_REQUEST, NOT_OWN),
+    ("approval_fixed", "BEFORE UPDATE", "keys_app_approval", "1 = 1", DECIDED),
+    ("request_fixed", "BEFORE UPDATE", "keys_app_keyrequest", CHANGED, REWRITTEN),
     ("request_approved_insert", "BEFORE INSERT", "keys_app_keyrequest", UNAPPROVED, NOT_APPROVED),
     ("request_approved_update", "BEFORE UPDATE", "keys_app_keyrequest", UNAPPROVED, NOT_APPROVED),
 ]

@@ -33,7 +33,7 @@ def connect_account(
         raise InvalidInput(field, f"{field}: {' '.join(messages)}") from None
     _check(sid, username, password)
     with transaction.atomic(durable=True):
-        known = Account.objects.select_for_update().filter(pk=sid).first()
+        known = Account.objects.select_for_update(no_key=True).filter(pk=sid).first()
         account.is_active = known.is_active if known else True
         account.save()
         account.teams.add(*teams)

@@ -1,16 +1,18 @@
 """Changes made in the admin, as ledger events."""
 
+from django.contrib.auth.models import User
 from django.db.models import Model
 
-from ..models import Account
+from ..models import Account, Team
 from .actors import Actor, record
 
 
 def record_admin_change(*, actor: Actor, what: str, subject: Model, changes: object) -> None:
     """Append an event for a team, account, user or group edited in the admin.
 
-    `what` is `created`, `changed` or `deleted`; `changes` is Django's own list of changed fields,
-    which names fields and never holds a password or credential. Runs in the admin's transaction.
+    `what` is `created`, `changed` or `deleted`; `changes` is Django's own list of changed fields, which
+    names fields and never holds a password or credential. The rights as they are afterwards are recorded
+    with it. Runs in the admin's transaction.
     """
     record(
         f"{subject._meta.model_name}.{what}",
@@ -19,4 +21,18 @@ def record_admin_change(*, actor: Actor, what: str, subject: Model, changes: obj
         subject=str(subject),
         subject_id=str(subject.pk),
         changes=changes,
+        **({} if what == "deleted" else _rights(subject)),
     )
+
+
+def _rights(subject: Model) -> dict[str, object]:
+    """Return who may do what because of this object."""
+    if isinstance(subject, User):
+        groups = sorted(subject.groups.values_list("name", flat=True))
+        return {"groups": groups, "superuser": subject.is_superuser, "active": subject.is_active}
+    if isinstance(subject, Team):
+        people = subject.memberships.select_related("user").order_by("user__username")
+        return {"members": {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}}
+    if isinstance(subject, Account):
+        return {"teams": sorted(subject.teams.values_list("name", flat=True)), "active": subject.is_active}
+    return {}

@@ -12,11 +12,11 @@ from ..domain.states import RequestState
 from ..models import Approval, KeyRequest
 from .actors import Actor, record
 from .reasons import require_reason
-from .requests import current_digest
+from .requests import current_digest, require_guard_rails
 from .transitions import move_request
 
 
-def approve(*, request_id: uuid.UUID, digest: str, actor: Actor) -> KeyRequest:
+def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "") -> KeyRequest:
     """Approve what was shown. `digest` is the `content_digest` of the page the approver decided on.
 
     A critical request stays pending after its first approval. Raises `NotAllowed` if this person may
@@ -28,11 +28,13 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor) -> KeyRequest:
             raise Conflict(
                 "The request is not what this page showed, so nothing was approved. Read it again before you decide."
             )
+        require_guard_rails(key_request)
         given = key_request.approvals.count() + 1
         needed = selectors.approvals_needed(key_request)
-        _store(key_request, actor, Approval.Decision.APPROVED, digest, stage=given)
+        _store(key_request, actor, Approval.Decision.APPROVED, digest, stage=given, reason=reason)
+        details = {"reason": reason, "approval": given, "needed": needed, "digest": digest}
         if given < needed:
-            record("request.approval_given", actor, key_request=key_request, approval=given, needed=needed)
+            record("request.approval_given", actor, key_request=key_request, **details)
             return key_request
         now = timezone.now()
         move_request(
@@ -41,7 +43,7 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor) -> KeyRequest:
             approved_at=now,
             claim_until=now + settings.APPROVAL_LAPSES_AFTER,
         )
-        record("request.approved", actor, key_request=key_request, approval=given, needed=needed, digest=digest)
+        record("request.approved", actor, key_request=key_request, **details)
     return key_request
 
 
@@ -65,9 +67,11 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
 
 def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
     """Read the request under a lock, with the actor's rights as they are now."""
-    key_request = KeyRequest.objects.select_for_update().get(pk=request_id)
+    key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=request_id)
     if key_request.state != RequestState.PENDING:
         raise Conflict(_already(key_request))
+    if key_request.created_at < timezone.now() - settings.PENDING_LAPSES_AFTER:
+        raise Conflict("Nobody decided this request in time, so it lapses. The requester can send it again.")
     refusal = selectors.why_not_decidable(selectors.Person(actor.user), key_request)
     if refusal:
         raise NotAllowed(refusal)
@@ -77,7 +81,7 @@ def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
 def _already(key_request: KeyRequest) -> str:
     last = key_request.approvals.select_related("approver").last()
     state = key_request.get_state_display().lower()
-    if last is None:
+    if last is None or key_request.state in (RequestState.CANCELLED, RequestState.LAPSED):
         return f"This request is {state}. There is nothing to decide."
     return (
         f"This request is {state}: {selectors.display_name(last.approver)} decided it at "

@@ -8,8 +8,9 @@ A process that dies in between leaves an open `Issuance`; the reconciler finds t
 
 import logging
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -27,13 +28,14 @@ from ..domain.errors import (
 )
 from ..domain.naming import marked_name, new_marker
 from ..domain.secret import Secret
-from ..domain.states import IssuanceState, RequestState
+from ..domain.states import OPEN_ISSUANCES, IssuanceState, KeyState, RequestState
 from ..models import ApiKey, Approval, Issuance, KeyRequest
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
 from .credentials import client_for
-from .requests import current_digest, lapse
+from .deleting import delete_at_twilio
+from .requests import current_digest, lapse, require_guard_rails
 from .transitions import move_request
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ def _fetch_issuable(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
 def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
     """T1: approved → issuing with the marker, durable before Twilio is asked."""
     with transaction.atomic(durable=True):
-        locked = KeyRequest.objects.select_for_update().get(pk=key_request.pk)
+        locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
         _check_state(locked)
         _check_still_granted(locked, actor)
         move_request(locked, RequestState.ISSUING)
@@ -114,6 +116,16 @@ def _check_state(key_request: KeyRequest) -> None:
         )
     if key_request.state not in (RequestState.APPROVED, RequestState.FAILED):
         raise Conflict(f"This request is {key_request.get_state_display().lower()}. No key was made.")
+    if key_request.keys.filter(state=KeyState.REVOKING).exists():
+        raise Conflict("Twilio has not deleted the key that is replaced yet. Try again when it is gone.")
+    end = _end_of_first_key(key_request)
+    if end and end < timezone.now() + timedelta(minutes=5):
+        raise Conflict("The lifetime that was approved is over. Send a new request.")
+
+
+def _end_of_first_key(key_request: KeyRequest) -> datetime | None:
+    """Return when the first key of this request expires: one that replaces it does not live longer."""
+    return key_request.keys.order_by("issued_at").values_list("expires_at", flat=True).first()
 
 
 def _check_still_granted(key_request: KeyRequest, actor: Actor) -> None:
@@ -122,10 +134,13 @@ def _check_still_granted(key_request: KeyRequest, actor: Actor) -> None:
     given = key_request.approvals.filter(decision=Approval.Decision.APPROVED, content_digest=digest).count()
     if given < selectors.approvals_needed(key_request):
         raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
-    accounts = selectors.accounts_for(selectors.Person(actor.user))
-    if not accounts.filter(pk=key_request.account_id, teams=key_request.team_id).exists():
+    require_guard_rails(key_request)
+    who = selectors.Person(actor.user)
+    in_team = selectors.teams_for(who, key_request.account).filter(pk=key_request.team_id).exists()
+    if not (key_request.account.is_active and in_team and who.may_request):
         raise Conflict(
-            "The Twilio account is switched off or no longer one of your team's. No key is made. Ask a portal admin."
+            "The Twilio account is switched off, or no longer one of yours through the team of this request. "
+            "No key is made. Ask a portal admin."
         )
 
 
@@ -142,24 +157,30 @@ def _ask_twilio(client: TwilioIamClient, issuance: Issuance, actor: Actor) -> Cr
     except Rejected as error:
         _settle(issuance, IssuanceState.REFUSED, RequestState.FAILED, actor, error, code=error.code)
         raise TwilioRefused(
-            f"Twilio refused to make this key: {error.message}. {NOTHING_CREATED}",
+            f"Twilio refused to make this key: {_words(error)}. {NOTHING_CREATED}",
             code=error.code,
             next_step=_after_refusal(error),
         ) from None
     except NotProcessed as error:
         _settle(issuance, IssuanceState.NOT_PROCESSED, RequestState.APPROVED, actor, error, code=error.code)
         raise TwilioUnavailable(
-            f"Twilio did not take the request: {error.message}. {NOTHING_CREATED}",
+            f"Twilio did not take the request: {_words(error)}. {NOTHING_CREATED}",
             code=error.code,
             next_step=_try_again(error.retry_after),
         ) from None
     except TwilioError as error:
         _settle(issuance, IssuanceState.UNKNOWN, None, actor, error)
-        raise _unknown(f"Twilio's answer is missing or cannot be used: {error.message}.") from None
+        raise _unknown(f"{_words(error)}.") from None
 
 
 def _unknown(what: str) -> OutcomeUnknown:
-    return OutcomeUnknown(f"{what} A key may or may not exist; its secret is lost.", next_step=RECONCILED)
+    return OutcomeUnknown(
+        f"{what} It is not known whether Twilio made a key. If it did, its secret is lost.", next_step=RECONCILED
+    )
+
+
+def _words(error: TwilioError) -> str:
+    return error.message.rstrip(".")
 
 
 def _after_refusal(error: Rejected) -> str:
@@ -196,15 +217,20 @@ def _settle(
         )
 
 
-def close_issuance(issuance: Issuance, outcome: IssuanceState, **values: object) -> KeyRequest:
-    """Give an open issuance its outcome, once, under a lock on its request, which is returned.
+def close_issuance(
+    issuance: Issuance,
+    outcome: IssuanceState,
+    *,
+    expected: Collection[IssuanceState] = OPEN_ISSUANCES,
+    **values: object,
+) -> KeyRequest:
+    """Move an attempt from one of the `expected` states to `outcome`, under a lock on its request.
 
-    Raises `Conflict` if somebody else has settled it. Call it inside a transaction.
+    Returns the request. Raises `Conflict` if somebody else has settled the attempt. Call it inside a
+    transaction.
     """
-    key_request = KeyRequest.objects.select_for_update().get(pk=issuance.request_id)
-    rows = Issuance.objects.filter(
-        pk=issuance.pk, state__in=(IssuanceState.STARTED, IssuanceState.UNKNOWN), request__state="issuing"
-    )
+    key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=issuance.request_id)
+    rows = Issuance.objects.filter(pk=issuance.pk, state__in=expected, request__state=RequestState.ISSUING)
     if not rows.update(state=outcome, finished_at=timezone.now(), **values):
         raise Conflict("This attempt was settled meanwhile.")
     return key_request
@@ -217,7 +243,7 @@ def _withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, actor: 
         key_request = close_issuance(issuance, IssuanceState.UNKNOWN, key_sid=key_sid)
         record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
     try:
-        client.delete_key(key_sid)
+        delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
     except TwilioError:
         raise PolicyBreach(
             "Twilio made a key with another policy than the approved one. It was not shown, but could not be "
@@ -238,9 +264,15 @@ def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
     """T2: issued, with the SID, durable before the secret is rendered."""
     try:
         with transaction.atomic(durable=True):
-            key_request = close_issuance(issuance, IssuanceState.ISSUED, key_sid=key_sid)
+            key_request = close_issuance(
+                issuance,
+                IssuanceState.ISSUED,
+                expected={IssuanceState.STARTED},  # the reconciler says unknown before it deletes a key
+                key_sid=key_sid,
+            )
             move_request(key_request, RequestState.ISSUED)
             now = timezone.now()
+            end = _end_of_first_key(key_request) or now + timedelta(days=key_request.lifetime_days)
             key = ApiKey.objects.create(
                 sid=key_sid,
                 request=key_request,
@@ -251,7 +283,7 @@ def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
                 friendly_name=marked_name(key_request.friendly_name, issuance.marker),
                 policy_json=key_request.policy_json,
                 issued_at=now,
-                expires_at=now + timedelta(days=key_request.lifetime_days),
+                expires_at=end,
             )
             record("key.issued", actor, key=key, marker=issuance.marker, expires=key.expires_at.isoformat())
     except (DatabaseError, Conflict):

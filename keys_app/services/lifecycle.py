@@ -5,12 +5,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
-from ..domain.errors import Conflict, NotAllowed, PortalError, TwilioUnavailable
+from ..domain.errors import Conflict, NotAllowed, NotDeleted, PortalError
 from ..domain.states import KeyState, RequestState
 from ..models import ApiKey, KeyRequest
-from ..twilio_iam.errors import Rejected, TwilioError
+from ..twilio_iam.errors import TwilioError
 from .actors import Actor, record
 from .credentials import client_for
+from .deleting import delete_at_twilio
 from .reasons import require_reason
 from .transitions import move_key, move_request
 
@@ -34,7 +35,7 @@ def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> None:
     """Delete a key at Twilio. Owner, lead of the team, Security, or the portal itself (no user).
 
     The wish is committed first, so that it is carried out later if Twilio does not answer now;
-    then `TwilioUnavailable` is raised. Raises `InvalidInput` without a reason, `Conflict` if it is revoked.
+    then `NotDeleted` is raised. Raises `InvalidInput` without a reason, `Conflict` if it is revoked.
     """
     require_reason(reason)
     if actor.user and not selectors.can_revoke(selectors.Person(actor.user), key):
@@ -52,19 +53,21 @@ def _start_revoking(key: ApiKey, reason: str, actor: Actor) -> None:
 def finish_revoking(*, key: ApiKey, actor: Actor) -> None:
     """Delete a revoking key at Twilio; a key that is not there any more counts as deleted.
 
-    Raises `TwilioUnavailable` if Twilio did not agree; the key stays revoking and is tried again.
+    Raises `NotDeleted` if Twilio did not agree; the key stays revoking and is tried again.
     """
     try:
         with client_for(key.account) as client:
-            client.delete_key(key.sid)
+            delete_at_twilio(client, account_sid=key.account_id, key_sid=key.sid)
     except TwilioError as error:
-        if not (isinstance(error, Rejected) and error.status == 404):
-            raise TwilioUnavailable(
-                f"Twilio has not deleted the key yet: {error.message}.",
-                code=getattr(error, "code", None),
-                next_step="The key may still work. The portal goes on trying to delete it.",
-            ) from None
+        raise NotDeleted(
+            f"Twilio has not deleted the key yet: {error.message.rstrip('.')}.",
+            code=getattr(error, "code", None),
+            next_step="The key may still work. The portal goes on trying to delete it.",
+        ) from None
     with transaction.atomic(durable=True):
+        key.refresh_from_db()
+        if key.state == KeyState.REVOKED:
+            return  # the reconciler was faster
         move_key(key, KeyState.REVOKED)
         record("key.revoked", actor, key=key, reason=key.revoke_reason)
 
@@ -76,10 +79,12 @@ def replace_key(*, key: ApiKey, actor: Actor) -> None:
     """
     _require_owner(key, actor)
     with transaction.atomic(durable=True):
-        key_request = KeyRequest.objects.select_for_update().get(pk=key.request_id)
+        key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=key.request_id)
         key.refresh_from_db()
         if key.confirmed_at:
             raise Conflict("You confirmed that the secret of this key is stored. Revoke it and ask for a new one.")
+        if key.expires_at <= timezone.now():
+            raise Conflict("The lifetime of this key is over. Send a new request.")
         if not selectors.replacements_left(key_request):
             raise Conflict(
                 f"This key was replaced {settings.MAX_REPLACEMENTS} times already. Revoke it and ask for a new one."

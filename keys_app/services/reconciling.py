@@ -1,11 +1,13 @@
 """Settles what a lost answer or a killed process left open, by comparing with Twilio's own list."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from ..domain.errors import Conflict, PortalError
@@ -13,15 +15,20 @@ from ..domain.naming import find_marker
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState
 from ..models import Account, Issuance, KeyRequest
 from ..twilio_iam.client import KeySummary, TwilioIamClient
-from ..twilio_iam.errors import Rejected, TwilioError
+from ..twilio_iam.errors import TwilioError
 from .actors import Actor, record
+from .catalogue_checking import settle_probes
 from .credentials import client_for
+from .deleting import delete_at_twilio
 from .issuing import close_issuance
 from .lifecycle import revoke_expired
 from .requests import lapse_overdue
 from .transitions import move_request
 
 log = logging.getLogger(__name__)
+
+COMMIT_MARGIN = timedelta(seconds=30)
+"""How long a process may need around the call for its two transactions. Longer only costs it the key."""
 
 LOOKS_BEFORE_CLOSING = 3
 """A key was seen to turn up in the listing only after the first look, so one empty look proves nothing."""
@@ -64,28 +71,36 @@ def _reconcile_account(client: TwilioIamClient, account: Account, actor: Actor, 
     keyless = Issuance.objects.filter(request__account=account, key=None).select_related("request")
     for issuance in keyless.filter(marker__in=list(listed)):
         if not _in_flight(issuance):
-            _delete_orphan(client, issuance, listed[issuance.marker], actor, found)
+            with suppress(Conflict):  # another reconciler settled it
+                _delete_orphan(client, issuance, listed[issuance.marker], actor, found)
     for issuance in keyless.filter(state__in=OPEN_ISSUANCES, started_at__lt=looked_at).exclude(marker__in=list(listed)):
         if not _in_flight(issuance):
             _note_missing(issuance, actor, found)
+    deleted, closed, still_open = settle_probes(client, account, listed, looked_at, actor)
+    found.orphans_deleted += deleted
+    found.never_created += closed
+    found.still_open += still_open
 
 
 def _in_flight(issuance: Issuance) -> bool:
     """Tell whether the process that started this attempt may still be waiting for Twilio's answer."""
-    patience = timedelta(seconds=settings.TWILIO_DEADLINE + 30)
+    patience = timedelta(seconds=settings.TWILIO_DEADLINE) + COMMIT_MARGIN
     return issuance.state == IssuanceState.STARTED and issuance.started_at > timezone.now() - patience
 
 
 def _delete_orphan(client: TwilioIamClient, issuance: Issuance, key: KeySummary, actor: Actor, found: Findings) -> None:
-    """Delete a key nobody has the secret of, then let its request be issued again."""
-    try:
-        client.delete_key(key.sid)
-    except Rejected as error:
-        if error.status != 404:
-            raise
+    """Delete a key nobody has the secret of, then let its request be issued again.
+
+    An open attempt is claimed first: from then on the process that made the key, should it still be at
+    work, cannot record it any more and does not show its secret.
+    """
+    was_open = issuance.state in OPEN_ISSUANCES
+    if was_open and not _claim(issuance):
+        return  # it was recorded, or settled, just now
+    delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key.sid)
     with transaction.atomic(durable=True):
         key_request = issuance.request
-        if issuance.state in OPEN_ISSUANCES:
+        if was_open:
             breach = bool(issuance.key_sid)
             outcome = IssuanceState.BREACH if breach else IssuanceState.ORPHAN_DELETED
             key_request = close_issuance(issuance, outcome, key_sid=key.sid)
@@ -94,9 +109,14 @@ def _delete_orphan(client: TwilioIamClient, issuance: Issuance, key: KeySummary,
     found.orphans_deleted += 1
 
 
+def _claim(issuance: Issuance) -> bool:
+    rows = Issuance.objects.filter(pk=issuance.pk, state__in=OPEN_ISSUANCES)
+    return bool(rows.update(state=IssuanceState.UNKNOWN))
+
+
 def _note_missing(issuance: Issuance, actor: Actor, found: Findings) -> None:
     """Count a look without the key; close the attempt after the grace period and enough looks."""
-    Issuance.objects.filter(pk=issuance.pk).update(times_not_listed=issuance.times_not_listed + 1)
+    Issuance.objects.filter(pk=issuance.pk).update(times_not_listed=F("times_not_listed") + 1)
     waited = timezone.now() - issuance.started_at
     if waited < settings.RECONCILE_GRACE or issuance.times_not_listed + 1 < LOOKS_BEFORE_CLOSING:
         found.still_open += 1

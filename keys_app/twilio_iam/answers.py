@@ -137,11 +137,15 @@ def _date(value: object) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
+MAX_CODE = 2**31
+"""Twilio's codes have five digits. A larger number is not one, and would not fit where codes are kept."""
+
+
 def _code_and_message(answer: Answer) -> tuple[int | None, str]:
     """Return `code` and `message` of an error's body (Twilio's documentation of its errors)."""
     content = json_object(answer) or {}
     code, message = content.get("code"), content.get("message")
-    number = code if isinstance(code, int) and not isinstance(code, bool) else None
+    number = code if isinstance(code, int) and not isinstance(code, bool) and 0 <= code < MAX_CODE else None
     return number, message if isinstance(message, str) and message.strip() else f"HTTP {answer.status}"
 
 

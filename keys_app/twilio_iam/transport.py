@@ -136,8 +136,8 @@ def _read_body(raw: Any, max_bytes: int) -> tuple[bytes | None, str]:
             body += chunk
             if len(body) > max_bytes:
                 return None, "Twilio's answer was too large."
-    except Exception as error:  # noqa: BLE001 the status decides what this means
-        return None, f"Twilio's answer broke off ({type(error).__name__})."
+    except Exception:  # noqa: BLE001 the status decides what this means
+        return None, "Twilio's answer broke off."
     return bytes(body), ""
 
 
@@ -146,7 +146,8 @@ def _failure(guard: Guard, kind: str) -> TwilioError:
         return NotProcessed(f"Twilio could not be reached: {guard.step.value}.")
     if guard.expired:
         return OutcomeUnknown("Twilio did not answer before the deadline.")
-    return OutcomeUnknown(f"Twilio gave no complete answer ({kind}).")
+    what = "did not answer in time" if "Timeout" in kind else "closed the connection without a complete answer"
+    return OutcomeUnknown(f"Twilio {what}.")
 
 
 def check_base_url(base_url: str) -> None:

@@ -1,3 +1,4 @@
+from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -12,11 +13,13 @@ def home(request: HttpRequest) -> HttpResponse:
     """What waits for this person, and what is theirs."""
     who = selectors.person(request.user)
     accounts = list(selectors.accounts_for(who))
+    mine = selectors.visible_requests(who).filter(requester=request.user, state__in=selectors.OPEN_REQUESTS)
+    to_press = Case(When(state__in=selectors.TO_PRESS, then=Value(0)), default=Value(1), output_field=IntegerField())
     context = {
         "waiting": selectors.waiting_for(who)[:SHOWN] if who.is_approver else [],
-        "my_requests": selectors.visible_requests(who).filter(
-            requester=request.user, state__in=selectors.OPEN_REQUESTS
-        )[:SHOWN],
+        "shown": SHOWN,
+        "my_requests": mine.order_by(to_press, "-created_at")[:SHOWN],
+        "my_requests_count": mine.count(),
         "my_keys": selectors.visible_keys(who).filter(owner=request.user, state__in=selectors.LIVE_KEYS)[:SHOWN],
         "accounts": accounts,
         "can_request": bool(accounts),

@@ -5,18 +5,18 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from .. import selectors
 from ..domain.errors import PortalError
-from ..domain.risk import explain, policy_risk
 from ..domain.states import KeyState
+from ..domain.summary import summarize
 from ..forms import ReasonForm
 from ..models import ApiKey
 from ..services import lifecycle
 from ..services.actors import actor_of
-from ..status import key_history, key_status
-from .pages import newest_first
+from ..status import history, key_status
+from .pages import newest_first, post_or_go_back
 from .problems import problem
 
 
@@ -45,11 +45,11 @@ def _key_page(request: HttpRequest, key: ApiKey, form: ReasonForm, status: int =
     context = {
         "key": key,
         "status": key_status(key),
-        "reasons": explain(key.policy),
-        "risk": policy_risk(key.policy),
-        "timeline": key_history(key),
+        "summary": summarize(key.policy, selectors.current_catalogue()),
+        "timeline": history(key_sid=key.pk),
         "form": form,
         "can_confirm": unconfirmed,
+        "can_change": key.owner_id == request.user.pk and key.state == KeyState.ACTIVE,
         "can_replace": unconfirmed and selectors.replacements_left(key.request) > 0,
         "can_revoke": key.state == KeyState.ACTIVE and selectors.can_revoke(who, key),
     }
@@ -68,21 +68,21 @@ def _act(
     return redirect(then or key)
 
 
-@require_POST
+@post_or_go_back
 def key_confirm(request: HttpRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
     done = "Noted: the secret is stored."
     return _act(request, key, lambda: lifecycle.confirm_key(key=key, actor=actor_of(request)), done)
 
 
-@require_POST
+@post_or_go_back
 def key_replace(request: HttpRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
     done = "The lost key was deleted at Twilio. Press “Issue key” for a new one."
     return _act(request, key, lambda: lifecycle.replace_key(key=key, actor=actor_of(request)), done, then=key.request)
 
 
-@require_POST
+@post_or_go_back
 def key_revoke(request: HttpRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
     form = ReasonForm(request.POST)

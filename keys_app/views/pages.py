@@ -1,18 +1,38 @@
-"""Keyset paging: the next page starts after the last row shown, however many come in between."""
+"""What several pages share: going back from an address that only takes a POST, and paging."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 
 PAGE_SIZE = 50
+View = Callable[..., HttpResponse]
+
+
+def post_or_go_back(view: View) -> View:
+    """Let only a POST through; a GET, such as the one after signing in again, goes to the object's own page."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            return view(request, *args, **kwargs)
+        if request.method in ("GET", "HEAD"):
+            return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")
+        return HttpResponseNotAllowed(["POST"])
+
+    return wrapped
 
 
 def newest_first(request: HttpRequest, rows: QuerySet[Any], time_field: str) -> tuple[list[Any], str | None]:
     """Return one page ordered by time and key, newest first, and the address of the next one or None.
+
+    The next page starts after the last row shown, however many come in between.
 
     The place to start is in `?after=TIME~KEY`. Raises `Http404` if it is not one.
     """
@@ -38,8 +58,9 @@ def _parse(after: str) -> tuple[datetime, str]:
     moment, _, key = after.partition("~")
     try:
         parsed = datetime.fromisoformat(moment)
-    except ValueError as error:
+        parsed_utc = parsed.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise Http404("no such page") from error
-    if parsed.tzinfo is None or not key or "\0" in key:
+    if parsed.tzinfo is None or not key:
         raise Http404("no such page")
-    return parsed, key
+    return parsed_utc, key

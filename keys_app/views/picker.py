@@ -1,29 +1,40 @@
 """The permission picker's data: the catalogue, with what is chosen ticked."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
-from ..domain.permissions import Resource, catalogue, expand
+from ..domain.guardrails import GuardRails
+from ..domain.levels import available_levels, level_of
+from ..domain.permissions import Catalogue, Product, Resource, expand
 from ..domain.policy import Policy, Unknown
 from ..domain.risk import explain, risk_of
+from ..domain.search import matches, search_text
 
 SEARCH_LIMIT = 100
+NEAREST_FOR = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
+    """One checkbox. `blocked` says why the guard rails do not allow it, or is empty."""
+
     value: str
     action: str
     risk: str
     risk_reason: str
     evidence: str
-    checked: bool = False
+    checked: bool
+    blocked: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceRow:
     name: str
     meaning: str
+    search: str
+    level: str
+    levels: list[str]
     choices: list[Choice]
 
 
@@ -36,53 +47,45 @@ class ProductGroup:
     total: int
 
 
-@cache
-def _described() -> dict[str, tuple[str, str]]:
-    """Return risk and sentence of every permission; the catalogue does not change while a process runs."""
-    return {item.name: (risk_of(item.name).value, explain([item.name])[0].sentence) for item in catalogue()}
+@lru_cache(maxsize=8192)
+def _described(permission: str) -> tuple[str, str]:
+    """Return risk and sentence of a permission; both depend on its name alone."""
+    return risk_of(permission).value, explain([permission])[0].sentence
 
 
-def picker(chosen: list[str], search: str = "") -> list[ProductGroup]:
+def picker(known: Catalogue, chosen: Iterable[str], rails: GuardRails, search: str = "") -> list[ProductGroup]:
     """Return the catalogue for the form. With `search`, only resources that match, or that are chosen."""
-    ticked = {explicit for name in chosen for explicit in expand(name)} | set(chosen)
-    words = search.lower().split()[:10]
-    groups = []
-    for product in catalogue().products:
-        rows = [
-            _row(resource, ticked)
-            for resource in product.resources
-            if _matches(words, f"{product.title} {product.name}", resource)
-            or any(item.name in ticked for item in resource.permissions)
-        ]
-        if rows:
-            total = sum(choice.action != "*" for row in rows for choice in row.choices)
-            selected = sum(choice.checked and choice.action != "*" for row in rows for choice in row.choices)
-            groups.append(ProductGroup(product.name, product.title, rows, selected, total))
-    return groups
+    ticked = {explicit for name in chosen for explicit in expand(name)}
+    groups = (_group(product, ticked, rails, search[:SEARCH_LIMIT]) for product in known.products)
+    return [group for group in groups if group.resources]
 
 
-def _matches(words: list[str], product: str, resource: Resource) -> bool:
-    text = f"{product} {resource.name} {resource.meaning} {' '.join(item.name for item in resource.permissions)}"
-    return all(word in text.lower() for word in words)
+def _group(product: Product, ticked: set[str], rails: GuardRails, search: str) -> ProductGroup:
+    rows = []
+    for resource in product.resources:
+        text = search_text(product, resource)
+        if matches(search, text) or any(item.name in ticked for item in resource.permissions):
+            rows.append(_row(resource, text, ticked, rails))
+    explicit = [choice for row in rows for choice in row.choices if choice.action != "*"]
+    return ProductGroup(product.name, product.title, rows, sum(choice.checked for choice in explicit), len(explicit))
 
 
-def _row(resource: Resource, ticked: set[str]) -> ResourceRow:
+def _row(resource: Resource, text: str, ticked: set[str], rails: GuardRails) -> ResourceRow:
     choices = []
     for item in resource.permissions:
-        risk, reason = _described()[item.name]
         checked = all(explicit in ticked for explicit in expand(item.name))
-        choices.append(Choice(item.name, item.action, risk, reason, item.evidence, checked))
-    return ResourceRow(resource.name, resource.meaning, choices)
+        blocked = rails.blocks(item.name)
+        choices.append(Choice(item.name, item.action, *_described(item.name), item.evidence, checked, blocked))
+    levels = [level.value for level in available_levels(resource)]
+    return ResourceRow(resource.name, resource.meaning, text, level_of(resource, ticked).value, levels, choices)
 
 
-def unknown_names(chosen: list[str]) -> list[Unknown]:
+def unknown_names(known: Catalogue, chosen: Iterable[str]) -> list[Unknown]:
     """Return what was posted and does not exist, so that the form can show it again."""
-    known = catalogue()
     wrong = [name for name in dict.fromkeys(chosen) if name not in known]
-    return [Unknown(name, tuple(known.nearest(name)) if n < 10 else ()) for n, name in enumerate(wrong)]
+    return [Unknown(name, tuple(known.nearest(name)) if n < NEAREST_FOR else ()) for n, name in enumerate(wrong)]
 
 
-def chosen_policy(chosen: list[str]) -> Policy:
+def known_part(known: Catalogue, chosen: Iterable[str]) -> Policy:
     """Return the known part of a choice as a policy, empty or too large as it may be."""
-    known = catalogue()
     return Policy.of(name for name in chosen if name in known)

@@ -12,6 +12,7 @@ _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.InvalidInput, 422, "Something is missing"),
     (errors.TwilioRefused, 502, "Twilio refused"),
     (errors.TwilioUnavailable, 503, "Twilio did not take the request"),
+    (errors.NotDeleted, 503, "Not deleted yet"),
     (errors.OutcomeUnknown, 504, "The outcome is unknown"),
     (errors.PolicyBreach, 502, "The key was withdrawn"),
     (errors.PortalError, 500, "The portal could not do this"),

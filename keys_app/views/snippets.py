@@ -1,5 +1,7 @@
 """A command line that tries a new key out."""
 
+from django.conf import settings
+
 from ..models import ApiKey
 
 API = "https://api.twilio.com/2010-04-01/Accounts/{account}"
@@ -26,6 +28,13 @@ def curl_for(key: ApiKey) -> tuple[str, str]:
 
     The line names shell variables instead of the secret, which would stay in the shell's history.
     """
+    curl, note = _try(key)
+    if settings.TWILIO_IS_STANDIN:
+        note = "This key is from the stand-in: Twilio itself will answer 401, code 20003."
+    return curl, f"Load the .env lines first. {note}"
+
+
+def _try(key: ApiKey) -> tuple[str, str]:
     for permission, url in TRIES:
         if permission in key.policy:
             return _curl(url.format(account=key.account_id)), "Expect status 200."

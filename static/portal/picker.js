@@ -1,4 +1,4 @@
-// The request form: search, count, wildcards, the list of chosen permissions and the exact policy.
+// The permissions on the page: ticks, levels, counts, undo and search. The ticks are the policy; the rest follows.
 // The server checks everything again and the form works without this file.
 (() => {
   "use strict";
@@ -8,223 +8,371 @@
   const byId = (id) => document.getElementById(id);
   const max = Number(section.dataset.max);
   const RISKS = ["low", "medium", "high", "critical"];
+  const ACTIONS = ["list", "read", "create", "update", "delete"];
+  const LEVELS = { none: [], read: ["list", "read"], write: ["list", "read", "create", "update"], all: ACTIONS };
+  const UNDO_STEPS = 200;
 
   // What is on the page, read once
 
+  // Only the list's own boxes belong to the form: what a summary or a paste suggests is added to it, not sent.
+  function disarm(place) {
+    for (const box of place.querySelectorAll("[data-suggest]")) box.removeAttribute("name");
+  }
+  disarm(form);
   const boxes = new Map(); // permission → its checkboxes (a suggestion may repeat one)
   for (const box of section.querySelectorAll("input[name=permissions]")) {
     if (!boxes.has(box.value)) boxes.set(box.value, []);
     boxes.get(box.value).push(box);
   }
-  const ACTIONS = ["list", "read", "create", "update", "delete"];
   const isWildcard = (name) => name.endsWith("/*");
-  const fiveOf = (name) => ACTIONS.map((action) => name.slice(0, name.lastIndexOf("/") + 1) + action);
-  const known = (name) => boxes.get(name)?.some((box) => !("unknown" in box.dataset));
+  const actionOf = (name) => name.slice(name.lastIndexOf("/") + 1);
+  const fiveOf = (name) => ACTIONS.map((action) => name.slice(0, -1) + action);
+  const exists = (name) => boxes.has(name);
+  const known = (name) => Boolean(boxes.get(name)?.some((box) => !("unknown" in box.dataset)));
+  const expand = (name) => (isWildcard(name) && known(name) ? fiveOf(name) : [name]);
   const isOn = (name) => Boolean(boxes.get(name)?.some((box) => box.checked));
-  const set = (name, on) => boxes.get(name)?.forEach((box) => { box.checked = on; });
+  const set = (name, on) => boxes.get(name)?.forEach((box) => { if (box.checked !== on) box.checked = on; });
   const wildcards = [...boxes.keys()].filter((name) => isWildcard(name) && known(name));
   const riskOf = (name) => boxes.get(name)?.find((box) => box.dataset.risk)?.dataset.risk || "low";
+  const short = (name) => name.replace(/^\/twilio\//, "");
 
-  const products = [...section.querySelectorAll("details.product")].map((element) => ({
-    element,
-    opened: element.open,
-    counter: element.querySelector("[data-selected]"),
-    badge: element.querySelector(".product-count"),
-    names: [...new Set([...element.querySelectorAll("input")].map((box) => box.value))].filter((n) => !isWildcard(n)),
-    rows: [...element.querySelectorAll(".resource")].map((row) => ({
-      row,
-      text: [
-        element.dataset.title, element.dataset.product, row.querySelector(".resource-name").textContent,
-        ...[...row.querySelectorAll("input")].map((box) => box.value),
-      ].join("\n").toLowerCase(),
-    })),
-  }));
+  const products = [...section.querySelectorAll("details.product")].map((element) => {
+    const product = { element, opened: element.open, heading: element.querySelector("h3"), hits: 0 };
+    product.counter = element.querySelector("[data-selected]");
+    product.badge = product.counter.parentElement;
+    product.rows = [...element.querySelectorAll(".resource")].map((row) => rowOf(row, product));
+    return product;
+  });
+  const rows = products.flatMap((product) => product.rows);
+  const rowByElement = new Map(rows.map((entry) => [entry.row, entry]));
 
-  // Choosing
+  function rowOf(row, product) {
+    const inputs = [...row.querySelectorAll("input")];
+    const names = inputs.map((box) => box.value).filter((name) => !isWildcard(name));
+    const select = row.querySelector("select");
+    const levels = [...(select?.options || [])].filter((option) => option.value in LEVELS).map((option) => ({
+      level: option.value,
+      names: new Set(option.value === "all" ? names : names.filter((n) => LEVELS[option.value].includes(actionOf(n)))),
+    }));
+    const said = `${row.dataset.search}\n${row.firstElementChild.textContent}\n${product.heading.textContent}`;
+    return { row, product, inputs, names, select, levels, text: `${said}\n${inputs.map((box) => box.value).join("\n")}`.toLowerCase() };
+  }
+
+  // The policy, and what changes it
+
+  const listeners = [];
+  const past = []; // what was chosen before each change, and what the change was
+  let current = [];
 
   function chosen() {
     const names = new Set();
-    for (const name of boxes.keys()) {
-      if (!isOn(name)) continue;
-      if (isWildcard(name) && known(name)) fiveOf(name).forEach((five) => names.add(five));
-      else names.add(name);
-    }
+    for (const name of boxes.keys()) if (isOn(name)) expand(name).forEach((explicit) => names.add(explicit));
     return [...names].sort();
   }
 
-  function changed(box) {
-    const name = box.value;
-    set(name, box.checked);
-    if (isWildcard(name) && known(name)) fiveOf(name).forEach((five) => set(five, box.checked));
-    agree();
+  // Takes over the ticks as they are now. `joined` makes one step of it and the change before.
+  function commit(what, origin, joined = false) {
+    const before = current;
+    settle();
+    if (before.join() === current.join()) return false;
+    if (!joined) past.push({ names: before, what });
+    if (past.length > UNDO_STEPS) past.shift();
+    tell(origin);
+    return true;
+  }
+
+  function settle() {
+    for (const name of wildcards) set(name, fiveOf(name).every(isOn));
+    current = chosen();
     refresh();
   }
 
-  // "All five" is ticked exactly when its five are
-  function agree() {
-    for (const name of wildcards) set(name, fiveOf(name).every(isOn));
+  function tell(origin) {
+    const button = byId("undo");
+    button.setAttribute("aria-disabled", String(!past.length));
+    button.title = past.length ? `Undo: ${past.at(-1).what}` : "";
+    for (const listener of listeners) listener(current, origin);
+  }
+
+  function put(names) {
+    const wanted = new Set(names.flatMap(expand));
+    for (const name of boxes.keys()) set(name, wanted.has(name));
+  }
+
+  function replace(names, what, origin, joined) {
+    put(names);
+    return commit(what, origin, joined);
+  }
+
+  function undo() {
+    const step = past.pop();
+    if (!step) return;
+    put(step.names);
+    settle();
+    tell("undo");
+    say(`Undone: ${step.what}. ${current.length} chosen.`);
+  }
+
+  let saying = 0;
+  function say(text) {
+    const place = byId("builder-status");
+    place.textContent = "";
+    clearTimeout(saying);
+    saying = setTimeout(() => { place.textContent = text; }, 60);
+  }
+
+  section.addEventListener("change", ({ target }) => {
+    if (target.name === "permissions") {
+      set(target.value, target.checked);
+      if (isWildcard(target.value)) expand(target.value).forEach((name) => set(name, target.checked));
+      commit(`${target.checked ? "added" : "removed"} ${short(target.value)}`, "list");
+    } else if (target.matches(".resource > select")) {
+      const entry = rowByElement.get(target.parentElement);
+      const wanted = entry.levels.find((item) => item.level === target.value);
+      if (wanted) entry.names.forEach((name) => set(name, wanted.names.has(name)));
+      const label = target.selectedOptions[0]?.textContent;
+      if (!commit(`set ${target.name.replace("level:", "")} to ${label}`, "list")) showLevel(entry);
+    }
+  });
+
+  byId("undo").addEventListener("click", undo);
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+    if (event.target.closest("textarea, input:not([type=checkbox], [type=radio]), dialog") || !past.length) return;
+    event.preventDefault();
+    undo();
+  });
+
+  // What follows the ticks
+
+  function showLevel(entry) {
+    const { select } = entry;
+    if (!select) return;
+    const on = entry.names.filter(isOn);
+    const exact = entry.levels.find(({ names }) => names.size === on.length && on.every((name) => names.has(name)));
+    const custom = [...select.options].find((option) => option.value === "custom");
+    if (exact && custom) custom.remove();
+    else if (!exact && !custom) select.add(new Option("Custom", "custom"));
+    const level = exact ? exact.level : "custom";
+    if (select.value !== level) select.value = level;
   }
 
   function refresh() {
-    const names = chosen();
-    const real = names.filter((name) => !boxes.has(name) || known(name));
-    const over = real.length - max;
-    byId("picker-count").textContent = real.length;
+    const over = current.length - max;
+    byId("picker-count").textContent = current.length;
     byId("picker-tally").classList.toggle("over", over > 0);
-    byId("chosen-count").textContent = `${real.length}/${max}`;
     const limit = over > 0 ? `${over} too many: Twilio allows ${max} permissions for one key.` : "";
     for (const id of ["picker-limit", "submit-limit"]) {
       const place = byId(id);
       if (place.textContent !== limit) place.textContent = limit;
       place.hidden = !limit;
     }
-    const highest = Math.max(-1, ...real.map((name) => RISKS.indexOf(riskOf(name))));
+    const highest = Math.max(-1, ...current.filter(known).map((name) => RISKS.indexOf(riskOf(name))));
     const badge = byId("picker-risk");
     badge.hidden = highest < 0;
-    if (highest >= 0) {
-      badge.dataset.risk = RISKS[highest];
-      badge.textContent = RISKS[highest][0].toUpperCase() + RISKS[highest].slice(1);
-    }
-    const on = new Set(real);
+    badge.dataset.risk = RISKS[highest] || "";
+    badge.textContent = highest < 0 ? "" : RISKS[highest][0].toUpperCase() + RISKS[highest].slice(1);
+    const on = new Set(current);
     for (const product of products) {
-      const count = product.names.filter((name) => on.has(name)).length;
+      let count = 0;
+      for (const entry of product.rows) {
+        const here = entry.names.reduce((sum, name) => sum + on.has(name), 0);
+        if (here || entry.shown || entry.shown === undefined) showLevel(entry);
+        entry.shown = here;
+        count += here;
+      }
       product.counter.textContent = count;
       product.badge.classList.toggle("some", count > 0);
     }
-    byId("policy-json").textContent = JSON.stringify({ allow: real }, null, 2);
-    byId("policy-preview").hidden = !real.length;
-    byId("chosen-none").hidden = names.length > 0;
-    list(names);
   }
 
-  // The list of chosen permissions
+  // Search: what matches is shown and marked, in steps, since nobody sees the end of a long list
 
-  function list(names) {
-    const place = byId("chosen-list");
-    place.hidden = !names.length;
-    place.replaceChildren(...names.map((name) => {
-      const item = document.createElement("li");
-      const text = document.createElement("div");
-      const code = document.createElement("code");
-      code.textContent = name.replace(/^\/twilio\//, "");
-      code.title = name;
-      code.translate = false;
-      text.append(code);
-      const missing = boxes.has(name) && !known(name);
-      const risk = riskOf(name);
-      const why = missing ? "not in the catalogue" : boxes.get(name)?.find((box) => box.dataset.reason)?.dataset.reason;
-      code.classList.toggle("missing", missing);
-      if (why) {
-        const note = document.createElement("div");
-        note.className = "why small";
-        note.textContent = missing ? why : `${risk}: ${why}`;
-        text.append(note);
-      }
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = "×";
-      button.dataset.remove = name;
-      button.setAttribute("aria-label", `Remove ${name}`);
-      item.append(text, button);
-      return item;
-    }));
-  }
-
-  byId("chosen-list").addEventListener("click", (event) => {
-    const button = event.target.closest("[data-remove]");
-    if (!button) return;
-    const place = [...byId("chosen-list").children].indexOf(button.closest("li"));
-    set(button.dataset.remove, false);
-    agree();
-    refresh();
-    const rest = byId("chosen-list").querySelectorAll("button");
-    (rest[Math.min(place, rest.length - 1)] || byId("chosen-title")).focus();
-  });
-
-  section.addEventListener("change", (event) => {
-    if (event.target.name === "permissions") changed(event.target);
-  });
-
-  form.addEventListener("submit", (event) => {
-    if (event.submitter?.name === "search_only") return;
-    if (chosen().filter((name) => !boxes.has(name) || known(name)).length > max) {
-      event.preventDefault();
-      section.focus();
-      section.scrollIntoView();
-    }
-  });
-
-  // Search
-
+  const MARKED_AT_ONCE = 40;
   const search = byId("picker-search");
   const status = byId("picker-matches");
-  let asked = null;
-  let searching = false;
+  let asked = []; // when each key was pressed that waits for the list
+  let terms = [];
+  let hits = rows;
+  let marked = []; // [element, its text]
+  let unmarkedFrom = 0;
+
+  const end = new IntersectionObserver((seen) => {
+    if (seen.some((entry) => entry.isIntersecting)) markMore();
+  });
 
   function filter() {
-    asked = null;
-    const terms = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let hits = 0;
+    const started = !terms.length;
+    terms = search.value.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 10);
+    unmark();
+    hits = [];
     for (const product of products) {
-      let here = 0;
+      product.hits = 0;
       for (const entry of product.rows) {
         const hit = terms.every((term) => entry.text.includes(term));
         if (entry.row.hidden === hit) entry.row.hidden = !hit;
-        if (hit) here += 1;
+        if (!hit) continue;
+        product.hits += 1;
+        hits.push(entry);
       }
-      hits += here;
-      if (!searching && terms.length) product.opened = product.element.open;
-      product.element.hidden = !here;
-      const open = terms.length ? here > 0 : product.opened || product.names.some(isOn);
+      if (started && terms.length) product.opened = product.element.open;
+      if (product.element.hidden === product.hits > 0) product.element.hidden = !product.hits;
+      const open = terms.length ? product.hits > 0 : product.opened || product.rows.some((entry) => entry.shown);
       if (product.element.open !== open) product.element.open = open;
     }
-    searching = terms.length > 0;
-    if (!searching) status.textContent = "";
-    else if (hits) status.textContent = `${hits} ${hits === 1 ? "resource matches" : "resources match"}`;
+    if (terms.length) markMore();
+    if (!terms.length) status.textContent = "";
+    else if (hits.length) status.textContent = `${hits.length} ${hits.length === 1 ? "resource matches" : "resources match"}. Down to go through them.`;
     else status.textContent = `Nothing matches “${search.value.trim()}”. Search looks at products, resources, their meaning and permission names.`;
   }
 
-  search.addEventListener("input", () => {
-    if (asked === null) asked = requestAnimationFrame(filter);
+  function markMore() {
+    end.disconnect();
+    if (!terms.length) return;
+    const pattern = new RegExp(`(${terms.map((term) => term.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&")).join("|")})`, "gi");
+    const next = hits.slice(unmarkedFrom, unmarkedFrom + MARKED_AT_ONCE);
+    for (const product of new Set(next.map((entry) => entry.product))) mark(product.heading, pattern);
+    for (const entry of next) markRow(entry, pattern);
+    unmarkedFrom += next.length;
+    if (unmarkedFrom < hits.length) end.observe(hits[unmarkedFrom - 1].row);
+  }
+
+  function markRow(entry, pattern) {
+    const name = entry.row.firstElementChild;
+    for (const part of [...name.children, ...entry.row.querySelectorAll(".choice > span")]) mark(part, pattern);
+    const seen = `${entry.product.heading.textContent}\n${entry.row.textContent}`.toLowerCase();
+    const also = terms.filter((term) => !seen.includes(term)).map((term) => (
+      entry.row.dataset.search.toLowerCase().split(/\s+/).find((word) => word.includes(term)) || term
+    ));
+    if (!also.length) return;
+    const note = document.createElement("span");
+    note.className = "also";
+    note.textContent = ` also: ${also.join(", ")}`;
+    name.append(note);
+    mark(note, pattern);
+    marked.push([note, null]);
+  }
+
+  function mark(element, pattern) {
+    const text = element.textContent;
+    const parts = text.split(pattern);
+    if (parts.length < 2 || element.firstElementChild) return;
+    marked.push([element, text]);
+    element.replaceChildren(...parts.map((part, n) => {
+      if (n % 2 === 0) return part;
+      const found = document.createElement("mark");
+      found.textContent = part;
+      return found;
+    }));
+  }
+
+  function unmark() {
+    end.disconnect();
+    for (const [element, text] of marked) {
+      if (text === null) element.remove();
+      else element.textContent = text;
+    }
+    marked = [];
+    unmarkedFrom = 0;
+  }
+
+  // After all the keys of one frame: filter once, and note how long each key took until the list was there.
+  function filterNow() {
+    const pressed = asked;
+    asked = [];
+    filter();
+    requestAnimationFrame(() => {
+      for (const start of pressed) performance.measure("picker-filter", { start, end: performance.now() });
+    });
+  }
+  search.addEventListener("input", (event) => {
+    if (!asked.length) requestAnimationFrame(filterNow);
+    asked.push(event.timeStamp);
   });
-  if (!("filtered" in section.dataset)) {
-    // The whole catalogue is on the page, so the server need not be asked.
-    search.removeAttribute("name");
-    byId("picker-search-button").remove();
-    search.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") event.preventDefault();
-      if (event.key === "Escape" && search.value) {
-        search.value = "";
-        filter();
-      }
+
+  function clearSearch() {
+    search.value = "";
+    filter();
+    search.focus();
+  }
+
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !("filtered" in section.dataset)) event.preventDefault();
+    if (event.key === "Escape" && search.value) {
+      event.preventDefault();
+      clearSearch();
+    }
+    if (event.key === "ArrowDown" && terms.length && focusRow(0, 1)) event.preventDefault();
+  });
+
+  // Focuses the hit at `place`, or the next one that can be seen: at the action that was searched for, or `column`.
+  function focusRow(place, step, column = 0) {
+    let at = place;
+    while (hits[at] && !hits[at].product.element.open) at += step;
+    const entry = hits[at];
+    if (!entry) return false;
+    const named = step > 0 && place === 0 && entry.inputs.find((box) => terms.includes(actionOf(box.value)));
+    (named || entry.inputs[Math.min(column, entry.inputs.length - 1)]).focus();
+    return true;
+  }
+
+  section.addEventListener("keydown", (event) => {
+    const entry = rowByElement.get(event.target.closest(".resource"));
+    if (!entry) return;
+    if (event.key === "Escape" && terms.length) return clearSearch();
+    if (event.target.type !== "checkbox") return;
+    if (event.key === "Enter") {
+      event.preventDefault(); // it would send the form
+      event.target.click();
+    }
+    if (!terms.length || event.ctrlKey || event.metaKey || event.altKey) return;
+    const column = entry.inputs.indexOf(event.target);
+    const place = hits.indexOf(entry);
+    const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === "ArrowDown") focusRow(place + 1, 1, column);
+    else if (event.key === "ArrowUp") focusRow(place - 1, -1, column) || search.focus();
+    else if (sideways) entry.inputs[column + sideways]?.focus();
+    else return;
+    event.preventDefault();
+  });
+
+  // What is known of the permission under the pointer or the focus, also for those without a pointer
+  for (const name of ["focusin", "pointerover"]) {
+    section.addEventListener(name, (event) => {
+      const box = event.target.closest(".resource .choice")?.querySelector("input");
+      const text = box ? `${short(box.value)}: ${box.title}` : "";
+      if (byId("picker-about").textContent !== text) byId("picker-about").textContent = text;
     });
   }
 
-  // Small helps beside the other fields
-
-  for (const note of form.querySelectorAll("[data-for]")) {
-    const input = byId(note.dataset.for);
-    const tell = () => {
-      if (input.type === "number") {
-        const days = Number(input.value);
-        const end = new Date(Date.now() + days * 864e5);
-        note.textContent = days >= 1 && days <= 3660 ? `Issued today, it would end on ${end.toISOString().slice(0, 10)}.` : "";
-      } else {
-        const length = [...input.value].length;
-        note.textContent = `${length}/${input.dataset.max} characters`;
-        note.classList.toggle("error", length > Number(input.dataset.max));
-      }
-    };
-    input.addEventListener("input", tell);
-    tell();
+  // Buttons that only show the form again have nothing to do here, and must not be what Enter presses.
+  for (const button of form.querySelectorAll("button[formnovalidate]")) {
+    if (button.id !== "picker-search-button" || !("filtered" in section.dataset)) button.type = "button";
   }
+  if (!("filtered" in section.dataset)) {
+    // The whole catalogue is on the page, so the server need not be asked.
+    byId("picker-search-button").remove();
+    search.removeAttribute("name");
+  }
+
+  window.policyPicker = {
+    chosen: () => current, exists, known, expand, riskOf, short, max, replace, say, disarm,
+    names: () => [...boxes.keys()],
+    whole: !("filtered" in section.dataset),
+    onChange: (listener) => listeners.push(listener),
+    add: (names, what) => replace([...current, ...names.filter(known)], what, "add"),
+  };
 
   // Also after Back or reload, when the browser has put earlier ticks back
   function start() {
     for (const name of wildcards) if (isOn(name)) fiveOf(name).forEach((five) => set(five, true));
-    agree();
-    refresh();
+    settle();
+    for (const entry of rows) showLevel(entry);
+    if (search.value && terms.length === 0) filter();
+    tell("start");
   }
-  addEventListener("pageshow", start);
+  addEventListener("pageshow", () => {
+    if (chosen().join() !== current.join()) start();
+  });
   start();
 })();

@@ -5,9 +5,11 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from keys_app.models import Approval, KeyRequest
-from tests.cast import MAKE_KEYS
+from tests.cast import MAKE_KEYS, tamper
 
 OWN = "nobody decides their own request"
+DECIDED = "a decision does not change"
+FIXED = "what was asked for does not change"
 MISSING = "approvals this request needs are missing"
 INSERT = """INSERT INTO keys_app_approval
     (request_id, approver_id, decision, stage, content_digest, reason, created_at)
@@ -39,7 +41,7 @@ def move(key_request, state):
 @pytest.mark.parametrize("role", ["engineer", "lead", "admin"])
 def test_nobody_decides_their_own_request(cast, role, decision):
     key_request = cast.ask()
-    KeyRequest.objects.filter(pk=key_request.pk).update(requester=cast.user(role))
+    tamper(key_request, requester=cast.user(role))
     with pytest.raises(DatabaseError, match=OWN):
         approve(key_request, cast.user(role), decision=decision)
     assert not Approval.objects.exists()
@@ -50,7 +52,7 @@ def test_nobody_decides_their_own_request(cast, role, decision):
 def test_an_approval_cannot_become_the_requesters(cast):
     key_request = cast.ask()
     approve(key_request, cast.user("lead"))
-    with pytest.raises(DatabaseError, match=OWN):
+    with pytest.raises(DatabaseError, match=DECIDED):
         run("UPDATE keys_app_approval SET approver_id = %s", cast.user("engineer").pk)
     assert Approval.objects.get().approver == cast.user("lead")
 
@@ -58,7 +60,7 @@ def test_an_approval_cannot_become_the_requesters(cast):
 def test_an_approval_cannot_move_to_the_approvers_own_request(cast):
     own, other = cast.ask("lead"), cast.ask()
     approve(other, cast.user("lead"))
-    with pytest.raises(DatabaseError, match=OWN):
+    with pytest.raises(DatabaseError, match=DECIDED):
         run("UPDATE keys_app_approval SET request_id = %s", id_of(own))
 
 
@@ -163,3 +165,15 @@ def test_one_request_has_one_open_issuance(cast):
         key_request.issuances.create(number=2, marker="B" * 12, started_at=now, state="unknown")
     key_request.issuances.create(number=2, marker="B" * 12, started_at=now, state="refused")
     assert key_request.issuances.count() == 2
+
+
+@pytest.mark.parametrize(
+    "change", ["risk = 'low'", "lifetime_days = 364", "friendly_name = 'other'", "policy_json = '{}'"]
+)
+def test_what_was_asked_for_does_not_change(cast, change):
+    key_request = cast.ask(permissions=MAKE_KEYS)
+    with pytest.raises(DatabaseError, match=FIXED):
+        run(f"UPDATE keys_app_keyrequest SET {change}")
+    before = key_request.content_digest
+    key_request.refresh_from_db()
+    assert (key_request.risk, key_request.content_digest) == ("critical", before)

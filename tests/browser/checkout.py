@@ -8,6 +8,8 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -35,15 +37,18 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def fresh_database(name: str) -> str | None:
-    """Make an empty PostgreSQL database where the tests run on PostgreSQL; return its URL, or None."""
+@contextmanager
+def fresh_database() -> Iterator[dict[str, str]]:
+    """Give an empty PostgreSQL database of its own where the tests run on PostgreSQL, as an environment."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
-        return None
+        yield {}
+        return
+    name = f"key_portal_demo_{os.getpid()}"
     with psycopg.connect(url, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type]
         server.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    return url.rpartition("/")[0] + "/" + name
+        yield {"DATABASE_URL": url.rpartition("/")[0] + "/" + name}
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
 
 
 class Demo:

@@ -48,10 +48,10 @@ def chromium() -> str:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     directory = tmp_path_factory.mktemp("clone")
     copy_checkout(directory)
-    database = fresh_database("key_portal_demo")
-    running = Demo(directory, **({"DATABASE_URL": database} if database else {})).start()
-    yield running
-    running.stop()
+    with fresh_database() as database:
+        running = Demo(directory, **database).start()
+        yield running
+        running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from keys_app.models import Approval, KeyRequest, TeamMembership
-from tests.cast import MAKE_KEYS, text_of
+from tests.cast import MAKE_KEYS, tamper, text_of
 
 LIST = "/admin/keys_app/keyrequest/"
 
@@ -64,7 +64,7 @@ def test_it_refuses_an_approval_of_something_else_than_what_is_stored(cast, dige
 def test_it_refuses_when_the_request_changed_after_the_page_was_opened(cast):
     key_request = cast.ask()
     shown = key_request.content_digest
-    KeyRequest.objects.filter(pk=key_request.pk).update(lifetime_days=365)
+    tamper(key_request, lifetime_days=365)
     answer = cast.decide("lead", key_request, "approve", digest=shown)
     assert answer.status_code == 409
     assert not Approval.objects.exists()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from keys_app.models import ApiKey, Issuance
-from tests.cast import MAKE_KEYS, READ_MESSAGES, secret_in, text_of
+from keys_app.models import ApiKey, Issuance, TeamMembership
+from tests.cast import MAKE_KEYS, READ_MESSAGES, secret_in, tamper, text_of
 
 
 def test_it_goes_the_whole_way(cast, standin, actions):
@@ -85,7 +85,19 @@ def test_it_needs_both_approvals_for_a_critical_policy(cast):
 
 def test_it_is_not_issued_by_get(cast):
     key_request = cast.approved()
-    assert cast.client("engineer").get(f"/requests/{key_request.pk}/issue/").status_code == 405
+    answer = cast.client("engineer").get(f"/requests/{key_request.pk}/issue/")
+    assert (answer.status_code, answer["Location"]) == (302, f"/requests/{key_request.pk}/")
+    assert not Issuance.objects.exists()
+
+
+def test_it_is_refused_to_somebody_who_left_the_team_of_the_request(cast):
+    TeamMembership.objects.create(team=cast.other_team, user=cast.people["engineer"])
+    cast.account.teams.add(cast.other_team)
+    key_request = cast.approved(team=str(cast.team.pk))
+    TeamMembership.objects.filter(team=cast.team, user=cast.people["engineer"]).delete()
+    answer = cast.issue(key_request)
+    assert answer.status_code == 409
+    assert not Issuance.objects.exists()
 
 
 def test_it_is_refused_when_the_account_left_the_team(cast, standin):
@@ -98,7 +110,7 @@ def test_it_is_refused_when_the_account_left_the_team(cast, standin):
 
 def test_it_is_refused_when_the_row_is_not_what_was_approved(cast, standin):
     key_request = cast.approved()
-    type(key_request).objects.filter(pk=key_request.pk).update(lifetime_days=365)
+    tamper(key_request, lifetime_days=365)
     before = standin.requests()["create"]
     answer = cast.issue(key_request)
     assert answer.status_code == 409

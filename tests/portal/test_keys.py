@@ -135,3 +135,40 @@ def test_it_offers_a_curl_line_without_the_secret(cast):
     assert line in text_of(answer)
     assert answer.context["curl_command"].count("$TWILIO_API_SECRET") == 1
     assert secret_in(answer) not in answer.context["curl_command"]
+
+
+def test_it_does_not_live_longer_for_being_replaced(cast, key):
+    long_ago = timezone.now() - timedelta(days=20)
+    ApiKey.objects.update(issued_at=long_ago, expires_at=long_ago + timedelta(days=30))
+    key.refresh_from_db()
+    assert cast.client("engineer").post(f"/keys/{key.sid}/replace/").status_code == 302
+    assert cast.issue(key.request).status_code == 200
+    assert key.request.keys.get(state="active").expires_at == key.expires_at
+
+
+def test_it_is_not_replaced_after_its_lifetime(cast, key):
+    ApiKey.objects.update(
+        issued_at=timezone.now() - timedelta(days=31), expires_at=timezone.now() - timedelta(seconds=1)
+    )
+    answer = cast.client("engineer").post(f"/keys/{key.sid}/replace/")
+    assert answer.status_code == 409
+    assert "lifetime of this key is over" in text_of(answer)
+
+
+def test_it_is_not_issued_again_while_the_replaced_key_may_still_work(cast, standin, key):
+    standin.fault("error_before", operation="delete")
+    assert cast.client("engineer").post(f"/keys/{key.sid}/replace/").status_code == 503
+    answer = cast.issue(key.request)
+    assert answer.status_code == 409
+    assert "not deleted the key that is replaced" in text_of(answer)
+    reconcile()
+    assert cast.issue(key.request).status_code == 200
+
+
+def test_it_does_not_take_anybodys_404_for_a_deletion(cast, standin, key):
+    standin.fault("refuse", operation="delete", code=0, message="not found here", status=404)
+    answer = cast.client("engineer").post(f"/keys/{key.sid}/revoke/", {"reason": "It leaked."})
+    key.refresh_from_db()
+    assert standin.key(key.sid) is not None
+    assert answer.status_code == 503
+    assert key.state == "revoking"

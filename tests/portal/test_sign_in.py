@@ -73,7 +73,7 @@ def test_htmx_gets_a_dialog_instead_of_a_redirect(db, name):
         assert answer.status_code == 401
         assert body.strip().startswith("<dialog")
         assert "<html" not in body
-        assert f'href="{LOGIN}"' in body
+        assert f'href="{LOGIN}?next=%2F"' in body
 
 
 @pytest.mark.parametrize("url", ADMIN)

@@ -43,7 +43,7 @@ def test_no_answer_in_time_is_unknown(standin: StandIn, name: str, policy: Polic
     standin.fault("hang", seconds=20)
     error = create(standin, name, policy, read_timeout=0.3)
     assert type(error) is OutcomeUnknown
-    assert "ReadTimeout" in error.message
+    assert "did not answer in time" in error.message
     assert len(standin.named(name)) == 1
 
 

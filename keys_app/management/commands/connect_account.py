@@ -46,6 +46,8 @@ class Command(BaseCommand):
             )
         except PortalError as error:
             raise CommandError(error.message) from None
+        except ValueError:
+            raise CommandError("The credential does not look like one of Twilio's. Copy it again.") from None
         self.stdout.write(f"Connected {account.sid}. The portal can list its keys.")
         if not account.teams.exists():
             self.stdout.write("No team may ask for keys on it yet: give it teams in the admin, or use --team.")

@@ -36,7 +36,7 @@ class Fault:
             return Refusal(429, 20429, "Too Many Requests", wait).reply
         if self.name == "refuse":
             message = str(self.options.get("message", "The request has constraint violations"))
-            return Refusal(400, int(self.options.get("code", 70001)), message).reply
+            return Refusal(int(self.options.get("status", 400)), int(self.options.get("code", 70001)), message).reply
         if self.name == "unauthorized":
             return unauthorized().reply
         if self.name == "redirect":

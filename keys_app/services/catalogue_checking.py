@@ -1,0 +1,289 @@
+"""Asking a real account which permissions it accepts, with restricted keys that live for a moment.
+
+Twilio has no call that lists its permissions, but it refuses to make a key with one that does not exist and
+names it. So throwaway keys are made in batches and deleted at once; what Twilio refuses is taken out, noted,
+and the rest asked for again. As with issuing, a `Probe` with a random marker is committed before each key is
+asked for: whatever a process that dies leaves behind, `settle_probes` finds and deletes. No secret is kept.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from .. import selectors
+from ..domain.errors import Conflict, OutcomeUnknown, PolicyBreach, PortalError, TwilioRefused, TwilioUnavailable
+from ..domain.naming import marked_name, new_marker
+from ..domain.permissions import WILDCARD
+from ..domain.policy import MAX_PERMISSIONS, Policy
+from ..models import Account, CatalogueObservation, Probe
+from ..twilio_iam.client import KeySummary, TwilioIamClient
+from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
+from .actors import Actor, record
+from .credentials import client_for
+from .deleting import delete_at_twilio
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+KEY_NAME = "catalogue check"
+UNKNOWN_PERMISSION = 70002
+"""The code that Twilio refuses a permission with: `assertion '/twilio/…' is invalid` (a published test)."""
+_ASSERTION = re.compile(r"assertion '([^']+)' is invalid")
+CRITICAL = "/twilio/iam/"
+TRIES = 5
+LONGEST_WAIT = 60.0
+"""Seconds to wait at most before one more try, whatever Twilio asks for."""
+RUN_RECONCILE = "Run manage.py reconcile: it deletes a key that was left behind. Then check again."
+
+
+@dataclass
+class Checked:
+    """How many permissions one check is about, what it found, and how many keys it made and deleted."""
+
+    total: int
+    accepted: int = 0
+    refused: list[str] = field(default_factory=list)
+    keys: int = 0
+
+
+def permissions_to_check(*, include_iam: bool = False) -> list[str]:
+    """Return what a check asks for: each permission of the current catalogue, never a wildcard.
+
+    Those under /twilio/iam/ only with `include_iam`: for a moment there is a key that can make keys.
+    """
+    names = sorted(item.name for item in selectors.current_catalogue() if item.action != WILDCARD)
+    return [name for name in names if include_iam or not name.startswith(CRITICAL)]
+
+
+def check_catalogue(
+    *,
+    account: Account,
+    actor: Actor,
+    include_iam: bool = False,
+    progress: Callable[[Checked], None] = lambda _: None,
+    wait: Callable[[float], None] = time.sleep,
+) -> Checked:
+    """Find out which permissions an account accepts, and record each as a `CatalogueObservation`.
+
+    `progress` is called after each answer; `wait` gets the seconds to wait when Twilio is busy. Raises
+    `Conflict` for an account that is switched off, `PortalError` for an unreadable credential, both before
+    Twilio is asked; `TwilioRefused`, `TwilioUnavailable`, `OutcomeUnknown` or `PolicyBreach` where it had to
+    stop. What was learned until then stays recorded.
+    """
+    if not account.is_active:
+        raise Conflict(f"{account} is switched off, so no key is made on it, not even for a moment.")
+    names = permissions_to_check(include_iam=include_iam)
+    found = Checked(total=len(names))
+    with client_for(account) as client:
+        _note("catalogue.check_started", account, actor, permissions=len(names), include_iam=include_iam)
+        check = _Check(client, account, actor, found, progress, wait)
+        try:
+            for start in range(0, len(names), MAX_PERMISSIONS):
+                check.ask_for(names[start : start + MAX_PERMISSIONS])
+        except (TwilioError, PortalError) as error:
+            problem = _explained(error) if isinstance(error, TwilioError) else error
+            _note("catalogue.check_stopped", account, actor, message=problem.message, **asdict(found))
+            raise problem from None
+        _note("catalogue.checked", account, actor, **asdict(found))
+    return found
+
+
+def _note(action: str, account: Account, actor: Actor, **details: object) -> None:
+    with transaction.atomic(durable=True):
+        record(action, actor, account=account, **details)
+
+
+def _explained(error: TwilioError) -> PortalError:
+    """Return why the check stopped, with what to do now."""
+    if isinstance(error, NotProcessed):
+        what = f"Twilio did not take a request {TRIES} times: {error.message}."
+        return TwilioUnavailable(what, code=error.code, next_step="No key is left. Check again later.")
+    if not isinstance(error, Rejected):
+        what = f"Twilio's answer is missing or cannot be used: {error.message}. A key may or may not exist."
+        return OutcomeUnknown(what, next_step=RUN_RECONCILE)
+    if error.status in (401, 403):
+        what = f"Twilio did not accept the portal's credential for this account: {error.message}."
+        return TwilioRefused(what, code=error.code, next_step="Run manage.py connect_account with one that it accepts.")
+    what = f"Twilio refused a key without naming one of its permissions: {error.message}."
+    return TwilioRefused(what, code=error.code, next_step="Nothing is recorded about the permissions it was for.")
+
+
+@dataclass
+class _Check:
+    """One run: asks, batch by batch, and counts in `found`."""
+
+    client: TwilioIamClient
+    account: Account
+    actor: Actor
+    found: Checked
+    progress: Callable[[Checked], None]
+    wait: Callable[[float], None]
+
+    def ask_for(self, names: Sequence[str]) -> None:
+        """Ask for a key with these permissions, each time without the one that Twilio refused."""
+        left = list(names)
+        while left:
+            refused = self._patiently(partial(self._try, Policy.of(left)))
+            if refused is None:
+                self.found.accepted += len(left)
+                left.clear()
+            else:
+                self.found.refused.append(refused)
+                left.remove(refused)
+            self.progress(self.found)
+
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        """Call again while Twilio says that it did not process the request, after waiting as it asks."""
+        for tried in range(1, TRIES):
+            try:
+                return call()
+            except NotProcessed as error:
+                self.wait(min(tried if error.retry_after is None else error.retry_after, LONGEST_WAIT))
+        return call()
+
+    def _try(self, policy: Policy) -> str | None:
+        """Make a key and delete it. Return the permission that Twilio refused, None if it took all."""
+        probe = self._record_intent(policy)
+        try:
+            return self._make_and_delete(probe, policy)
+        except BaseException:
+            # Also for Ctrl-C: nobody waits for Twilio's answer any more, so the reconciler may act at once.
+            Probe.objects.filter(pk=probe.pk).update(in_flight_until=timezone.now())
+            raise
+
+    def _make_and_delete(self, probe: Probe, policy: Policy) -> str | None:
+        try:
+            sid, answered = self._make(probe, policy)
+        except (Rejected, NotProcessed) as error:
+            refused = _named(error, policy)
+            self._record_refusal(probe, error, refused)
+            if refused is None:
+                raise
+            return refused
+        if answered != policy:
+            log.error("Twilio made key %s of a catalogue check with another policy than it was asked for", sid)
+        self._record_key(probe, sid, policy if answered == policy else None)
+        self._delete(probe, sid)
+        if answered != policy:
+            what = "Twilio made a key with another policy than it was asked for. It was deleted, and proves nothing."
+            raise PolicyBreach(what, next_step="Tell Security before you check again.")
+        return None
+
+    def _record_intent(self, policy: Policy) -> Probe:
+        now = timezone.now()
+        until = now + timedelta(seconds=settings.TWILIO_DEADLINE + 30)
+        probe = Probe(account=self.account, marker=new_marker(), started_at=now, in_flight_until=until)
+        with transaction.atomic(durable=True):
+            probe.save()
+            self._record("catalogue.key_started", probe, permissions=list(policy))
+        return probe
+
+    @sensitive_variables()
+    def _make(self, probe: Probe, policy: Policy) -> tuple[str, Policy | None]:
+        """Ask Twilio once. Return SID and policy of the key; its secret ends with this call."""
+        name = marked_name(KEY_NAME, probe.marker)
+        created = self.client.create_restricted_key(account_sid=self.account.sid, friendly_name=name, policy=policy)
+        return created.sid, created.policy
+
+    def _record_refusal(self, probe: Probe, error: Rejected | NotProcessed, refused: str | None) -> None:
+        with transaction.atomic(durable=True):
+            self._observe([refused] if refused else [], accepted=False)
+            _close(probe)
+            details = {"permission": refused} if refused else {}
+            self._record("catalogue.key_not_made", probe, twilio_code=error.code, message=error.message, **details)
+
+    def _record_key(self, probe: Probe, sid: str, accepted: Policy | None) -> None:
+        """Write down which key it is, before it is deleted, so that it need not be listed to be found."""
+        with transaction.atomic(durable=True):
+            self._observe(accepted or [], accepted=True)
+            Probe.objects.filter(pk=probe.pk).update(key_sid=sid)
+            self._record("catalogue.key_made", probe, key_sid=sid, as_asked=accepted is not None)
+
+    def _delete(self, probe: Probe, sid: str) -> None:
+        try:
+            self._patiently(partial(delete_at_twilio, self.client, account_sid=self.account.sid, key_sid=sid))
+        except TwilioError as error:
+            what = f"Key {sid} was made for this check and could not be deleted: {error.message}."
+            raise OutcomeUnknown(what, next_step=RUN_RECONCILE) from None
+        self.found.keys += 1
+        with transaction.atomic(durable=True):
+            if _close(probe):  # otherwise the reconciler was faster
+                self._record("catalogue.key_deleted", probe, key_sid=sid)
+
+    def _observe(self, names: Iterable[str], *, accepted: bool) -> None:
+        seen = {"account": self.account, "accepted": accepted, "seen_at": timezone.now()}
+        CatalogueObservation.objects.bulk_create(
+            [CatalogueObservation(permission=name, **seen) for name in names],
+            update_conflicts=True,
+            unique_fields=["account", "permission"],
+            update_fields=["accepted", "seen_at"],
+        )
+
+    def _record(self, action: str, probe: Probe, key_sid: str = "", **details: object) -> None:
+        record(action, self.actor, account=self.account, key_sid=key_sid, marker=probe.marker, **details)
+
+
+def _named(error: Rejected | NotProcessed, policy: Policy) -> str | None:
+    """Return which of the permissions a refusal names."""
+    match = _ASSERTION.search(error.message) if error.code == UNKNOWN_PERMISSION else None
+    return match.group(1) if match and match.group(1) in policy else None
+
+
+def _close(probe: Probe) -> bool:
+    """Mark a probe as settled; tell whether it was open. Call it inside a transaction."""
+    return bool(Probe.objects.filter(pk=probe.pk, finished_at=None).update(finished_at=timezone.now()))
+
+
+def settle_probes(
+    client: TwilioIamClient, account: Account, listed: Mapping[str, KeySummary], looked_at: datetime, actor: Actor
+) -> tuple[int, int, int]:
+    """Delete every key that a check left behind on an account, and close its probe.
+
+    `listed` are the account's keys by marker, from a listing begun at `looked_at`. Returns how many keys were
+    deleted, how many probes closed without one, and how many stay open. A probe whose key is not listed is
+    closed after the grace period only; a key that turns up even later is deleted all the same, since no such
+    key is ever wanted. A check that may still wait for Twilio is left alone. Raises `TwilioError`.
+    """
+    left_alone = Q(finished_at=None, in_flight_until__gt=looked_at)
+    unsettled = Q(finished_at=None) | Q(marker__in=list(listed))
+    deleted = closed = still_open = 0
+    for probe in Probe.objects.filter(unsettled, account=account).exclude(left_alone).order_by("pk"):
+        key = listed.get(probe.marker)
+        if sid := key.sid if key else probe.key_sid:
+            deleted += _delete_leftover(client, account, probe, sid, actor)
+        elif timezone.now() - probe.started_at < settings.RECONCILE_GRACE:
+            still_open += 1
+        else:
+            closed += _give_up(account, probe, actor)
+    return deleted, closed, still_open
+
+
+def _delete_leftover(client: TwilioIamClient, account: Account, probe: Probe, sid: str, actor: Actor) -> bool:
+    """Delete a key of a check and close its probe; tell whether there was one, or a probe to close."""
+    delete_at_twilio(client, account_sid=account.sid, key_sid=sid)
+    with transaction.atomic(durable=True):
+        noted = Probe.objects.filter(pk=probe.pk).exclude(key_sid=sid).update(key_sid=sid)
+        if not (_close(probe) or noted):
+            return False  # it was settled with this key before, and only the listing is old
+        record("key.orphan_deleted", actor, account=account, key_sid=sid, marker=probe.marker)
+    return True
+
+
+def _give_up(account: Account, probe: Probe, actor: Actor) -> bool:
+    with transaction.atomic(durable=True):
+        was_open = _close(probe)
+        if was_open:
+            message = "No such key was listed within the grace period."
+            record("catalogue.key_not_made", actor, account=account, marker=probe.marker, message=message)
+    return was_open

@@ -1,0 +1,86 @@
+"""What a new request can start from: a task, an earlier request, a key, a link."""
+
+import uuid
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+
+from .. import selectors
+from ..domain.templates import Template, find_template
+from ..models import ApiKey
+
+EARLIER = 8
+PREFILLED = ("account", "team", "friendly_name", "purpose", "ticket_url", "lifetime_days")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the form was started from, for the notice above it."""
+
+    kind: str
+    label: str
+    url: str
+
+
+@dataclass
+class Start:
+    """How the form opens: nothing is sent by it. `permissions` may hold names that do not exist."""
+
+    permissions: list[str] = field(default_factory=list)
+    initial: dict[str, object] = field(default_factory=dict)
+    source: Source | None = None
+    template: Template | None = None
+    changes_key: ApiKey | None = None
+
+
+def template_of(slug: str) -> Template | None:
+    return find_template(slug, settings.TEMPLATES_FILE) if slug else None
+
+
+def starting_point(request: HttpRequest, who: selectors.Person) -> Start:
+    """Read the link the form was opened with. Raises `Http404` for an object this person may not start from."""
+    given = request.GET
+    initial = {name: given[name][:500] for name in PREFILLED if name in given}
+    if "key" in given:
+        return _from_key(given["key"], who, initial)
+    if "copy" in given:
+        return _from_request(given["copy"], who, initial)
+    template = template_of(given.get("template", ""))
+    if template:
+        source = Source("template", template.title, "")
+        initial.setdefault("friendly_name", template.name)
+        return Start(list(template.permissions), initial, source, template)
+    names = [name.strip() for value in given.getlist("permissions") for name in value.split(",") if name.strip()]
+    return Start(names, initial, Source("link", "a link", "") if names else None)
+
+
+def _from_key(sid: str, who: selectors.Person, initial: dict[str, object]) -> Start:
+    key = selectors.changeable_keys(who).filter(pk=sid).first()
+    if key is None:
+        raise Http404("no such key")
+    known = {"account": key.account_id, "team": key.team_id, "friendly_name": key.name}
+    source = Source("key", key.name, key.get_absolute_url())
+    return Start(list(key.policy), {**known, **initial}, source, changes_key=key)
+
+
+def _from_request(request_id: str, who: selectors.Person, initial: dict[str, object]) -> Start:
+    try:
+        earlier = selectors.copyable_requests(who).filter(pk=uuid.UUID(request_id)).first()
+    except ValueError:
+        earlier = None
+    if earlier is None:
+        raise Http404("no such request")
+    known = {"account": earlier.account_id, "friendly_name": earlier.friendly_name}
+    url = earlier.get_absolute_url() if selectors.visible_requests(who).filter(pk=earlier.pk).exists() else ""
+    return Start(list(earlier.policy), {**known, **initial}, Source("request", earlier.friendly_name, url))
+
+
+def earlier_policies(who: selectors.Person) -> list[Source]:
+    """Return the newest different policies of one's own and one's teams' requests, as links that open the form."""
+    found: dict[str, Source] = {}
+    for earlier in selectors.copyable_requests(who)[: EARLIER * 4]:
+        url = f"{reverse('portal:request_new')}?copy={earlier.pk}"
+        found.setdefault(earlier.policy_json, Source("request", earlier.friendly_name, url))
+    return list(found.values())[:EARLIER]

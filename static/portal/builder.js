@@ -1,0 +1,435 @@
+// What stands beside the list and follows it: tasks, JSON, the chosen ones, the difference, the summary, what was pasted.
+(() => {
+  "use strict";
+  const picker = window.policyPicker;
+  if (!picker) return;
+  const form = document.getElementById("request-form");
+  const byId = (id) => document.getElementById(id);
+  const plural = (count) => `${count} permission${count === 1 ? "" : "s"}`;
+  const element = (name, className, text = "") => {
+    const made = document.createElement(name);
+    if (className) made.className = className;
+    made.textContent = text;
+    return made;
+  };
+
+  // The policy as text
+
+  const text = byId("policy-text");
+  const TYPING = 1500; // ms between two edits that one Undo takes back together
+  let trouble = null; // what is wrong with the text: message, start, end, fixes
+  let aside = ""; // unfinished text that a change in the list pushed out
+  let typed = 0;
+
+  class Trouble extends Error {
+    constructor(message, { start, end }, fixes = []) {
+      super(message);
+      Object.assign(this, { start, end, fixes });
+    }
+  }
+
+  const TOKEN = /[ \t\r\n]+|[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
+
+  function tokensOf(source) {
+    const found = [];
+    for (let start = 0; start < source.length;) {
+      TOKEN.lastIndex = start;
+      const token = TOKEN.exec(source)?.[0];
+      if (!token) {
+        const shown = source.slice(start).match(/^.[^\s,:\]}]{0,40}/su)[0];
+        const message = shown[0] === '"' ? "is not closed by a straight double quote" : "must be in straight double quotes";
+        throw new Trouble(`${shown} ${message}`, { start, end: start + shown.length });
+      }
+      if (token.trim()) found.push({ token, start, end: start + token.length });
+      start += token.length;
+    }
+    found.push({ token: "the end", start: source.length, end: source.length });
+    return found;
+  }
+
+  // Returns the names, each with its place. Throws `Trouble` for anything but {"allow": ["…"]} or the list alone.
+  function read(source) {
+    const tokens = tokensOf(source);
+    const SHAPE = 'A policy looks like {"allow": ["/twilio/product/resource/action"]}';
+    const isText = ({ token }) => token[0] === '"';
+    const fail = (message) => { throw new Trouble(message, tokens[0]); };
+    const want = (token, message) => (
+      tokens[0].token === token ? tokens.shift() : fail(message || `“${token}” is missing before ${tokens[0].token}`)
+    );
+    const whole = tokens[0].token !== "[";
+    if (whole) {
+      want("{", SHAPE);
+      if (tokens[0].token !== '"allow"') fail(isText(tokens[0]) ? onlyAllow(tokens[0]) : SHAPE);
+      tokens.shift();
+      want(":");
+    }
+    want("[", SHAPE);
+    const names = [];
+    while (tokens[0].token !== "]") {
+      if (names.length) want(",");
+      if (tokens[0].token === "]") fail("Remove the comma before “]”");
+      if (!isText(tokens[0])) fail(`A permission in double quotes is missing before ${tokens[0].token}`);
+      const { token, start, end } = tokens.shift();
+      names.push({ name: JSON.parse(token), start, end });
+    }
+    tokens.shift();
+    if (whole && tokens[0].token === ",") fail(isText(tokens[1]) ? onlyAllow(tokens[1]) : "Remove this comma");
+    if (whole) want("}");
+    want("the end", `${tokens[0].token} stands after the end of the policy`);
+    return names;
+  }
+
+  const onlyAllow = ({ token }) => `${token} is not part of a policy, only "allow" is`;
+
+  function check(names) {
+    const wrong = names.filter(({ name }) => !picker.exists(name));
+    if (!wrong.length) return names.map(({ name }) => name);
+    const { name } = wrong[0];
+    const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name;
+    const more = wrong.length > 1 ? ` (${wrong.length} are not)` : "";
+    const where = picker.whole ? "in the catalogue" : "among the permissions this search shows";
+    throw new Trouble(`“${shown}” is not ${where}${more}`, wrong[0], nearest(name));
+  }
+
+  const pairsOf = (name) => new Set([...name].slice(1).map((letter, n) => name[n] + letter));
+
+  function nearest(name) {
+    const wanted = pairsOf(name.slice(0, 200).toLowerCase());
+    const likeness = (other) => {
+      const pairs = pairsOf(other);
+      return [...pairs].filter((pair) => wanted.has(pair)).length * 2 / (pairs.size + wanted.size);
+    };
+    const rated = picker.names().filter((other) => picker.known(other) && !other.endsWith("/*")).map((other) => [likeness(other), other]);
+    return rated.sort((a, b) => b[0] - a[0]).slice(0, 3).filter(([like]) => like > 0.4).map(([, other]) => other);
+  }
+
+  function showTrouble(found) {
+    trouble = found;
+    const place = byId("policy-text-error");
+    const line = found && text.value.slice(0, found.start).split("\n").length;
+    const message = found ? `Line ${line}: ${found.message}. The list keeps the last valid policy.` : "";
+    if (place.textContent !== message) place.textContent = message;
+    place.hidden = !found;
+    if (found) text.setAttribute("aria-invalid", "true");
+    else text.removeAttribute("aria-invalid");
+    const help = byId("policy-text-help");
+    const button = (label, data) => {
+      const made = element("button", "button small", label);
+      made.type = "button";
+      Object.assign(made.dataset, data);
+      return made;
+    };
+    const offers = found ? [
+      button(`Go to line ${line}`, { goto: "" }),
+      button("Discard my text", { discard: "" }),
+      ...(found.fixes.length ? [element("span", "", "Nearest:")] : []),
+      ...found.fixes.map((name) => button(name, { fix: name })),
+    ] : [];
+    if (!found && aside) offers.push(button("Bring back my unfinished text", { restore: "" }));
+    help.replaceChildren(...offers);
+    help.hidden = !offers.length;
+  }
+
+  function readText(origin = "text") {
+    try {
+      const names = check(read(text.value));
+      aside = "";
+      showTrouble(null);
+      const joined = origin === "text" && performance.now() - typed < TYPING;
+      if (picker.replace(names, "edited the JSON", origin, joined)) typed = performance.now();
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      showTrouble(error);
+    }
+  }
+
+  function writeText(names) {
+    if (trouble) aside = text.value;
+    text.value = JSON.stringify({ allow: names }, null, 2);
+    showTrouble(null);
+  }
+
+  function goToTrouble() {
+    text.focus();
+    text.setSelectionRange(trouble.start, trouble.end);
+    text.scrollTop = (text.value.slice(0, trouble.start).split("\n").length - 2) * parseFloat(getComputedStyle(text).lineHeight);
+  }
+
+  text.addEventListener("input", () => readText());
+  byId("policy-text-help").addEventListener("click", ({ target }) => {
+    if ("goto" in target.dataset) return goToTrouble();
+    if ("fix" in target.dataset) {
+      text.setRangeText(JSON.stringify(target.dataset.fix), trouble.start, trouble.end, "end");
+      readText("fix");
+    } else if ("discard" in target.dataset) {
+      trouble = null;
+      writeText(picker.chosen());
+    } else if ("restore" in target.dataset) {
+      text.value = aside;
+      aside = "";
+      readText("restore");
+    } else return;
+    text.focus();
+  });
+
+  byId("copy-policy").addEventListener("click", async ({ target }) => {
+    try {
+      await navigator.clipboard.writeText(text.value);
+      picker.say("Policy copied.");
+      target.textContent = "Copied";
+      setTimeout(() => { target.textContent = "Copy"; }, 4000);
+    } catch {
+      text.focus();
+      text.select();
+      picker.say("The browser refused to copy. The text is selected: press Ctrl+C or ⌘C.");
+    }
+  });
+
+  // Tasks
+
+  const cards = [...form.querySelectorAll(".card")].map((card) => ({
+    card, names: card.dataset.permissions.split(" ").filter(picker.known).flatMap(picker.expand), state: card.querySelector("[data-state]"),
+  }));
+
+  function showCards(names) {
+    const on = new Set(names);
+    for (const { card, names: own, state } of cards) {
+      const inside = own.length > 0 && own.every((name) => on.has(name));
+      const exact = inside && new Set(own).size === on.size;
+      const shown = exact ? "Exactly this" : inside ? "Included" : "";
+      if (state.textContent !== shown) state.textContent = shown;
+      card.classList.toggle("inside", inside);
+      card.querySelector("[data-template=only]").setAttribute("aria-pressed", String(exact));
+    }
+  }
+
+  byId("templates")?.addEventListener("click", ({ target }) => {
+    const way = target.dataset.template;
+    const chosen = way && cards.find(({ card }) => card.contains(target));
+    if (!chosen) return;
+    const { slug, title, suggestedName } = chosen.card.dataset;
+    const before = picker.chosen().length;
+    if (way === "add") picker.add(chosen.names, `added the task “${title}”`);
+    else picker.replace(chosen.names, `took only the task “${title}”`, "template");
+    if (way === "only" || !before) byId("template-slug").value = slug;
+    const name = byId("id_friendly_name");
+    if (suggestedName && name && !name.value) {
+      name.value = suggestedName;
+      name.dispatchEvent(new Event("input"));
+    }
+    picker.say(`“${title}”: ${plural(chosen.names.length)}. ${picker.chosen().length} chosen.`);
+  });
+
+  // The chosen ones
+
+  function showChosen(names) {
+    byId("chosen-count").textContent = `${names.length}/${picker.max}`;
+    byId("chosen-none").hidden = names.length > 0;
+    byId("clear").hidden = !names.length;
+    const place = byId("chosen-list");
+    place.hidden = !names.length;
+    place.replaceChildren(...names.map((name) => {
+      const item = element("li");
+      const code = element("code", picker.known(name) ? "" : "missing", picker.short(name));
+      code.title = picker.known(name) ? name : `${name}: not in the catalogue`;
+      code.translate = false;
+      const risk = picker.riskOf(name);
+      const mark = element("span", "why", risk === "high" || risk === "critical" ? risk : "");
+      const button = element("button", "", "×");
+      button.type = "button";
+      button.dataset.remove = name;
+      button.setAttribute("aria-label", `Remove ${name}`);
+      item.append(code, mark, button);
+      return item;
+    }));
+  }
+
+  byId("chosen-list").addEventListener("click", ({ target }) => {
+    const name = target.dataset.remove;
+    if (!name) return;
+    const place = picker.chosen().indexOf(name);
+    picker.replace(picker.chosen().filter((other) => other !== name), `removed ${picker.short(name)}`, "chip");
+    const rest = byId("chosen-list").querySelectorAll("button");
+    (rest[Math.min(place, rest.length - 1)] || byId("chosen-title")).focus();
+  });
+
+  byId("clear").addEventListener("click", () => {
+    picker.replace([], `removed all ${picker.chosen().length}`, "clear");
+    picker.say("Removed all. Undo brings them back.");
+    byId("chosen-title").focus();
+  });
+
+  // The difference from the key that is changed
+
+  function showDiff(names) {
+    const section = byId("diff");
+    if (!section) return;
+    const old = new Set(section.dataset.old.split(" ").filter(Boolean));
+    const now = new Set(names);
+    const added = names.filter((name) => !old.has(name));
+    const removed = [...old].filter((name) => !now.has(name)).sort();
+    const kept = old.size - removed.length;
+    const differs = added.length + removed.length > 0;
+    section.querySelector("[data-diff-count]").textContent = differs
+      ? `${added.length} added, ${removed.length} removed, ${kept} kept` : `No difference: ${kept} kept`;
+    const list = section.querySelector("[data-diff-list]");
+    list.hidden = !differs;
+    const line = (kind, label) => (name) => {
+      const item = element("li", kind);
+      item.append(element("span", "visually-hidden", label), element("code", "", name));
+      return item;
+    };
+    list.replaceChildren(...added.map(line("added", "Added")), ...removed.map(line("removed", "Removed")));
+  }
+
+  // The summary and what was pasted: asked of the server
+
+  const summary = byId("builder-summary");
+  const result = byId("paste-result");
+  const paste = byId("paste");
+
+  function askSummary() {
+    summary.setAttribute("aria-busy", "true");
+    summary.dispatchEvent(new Event("policychange"));
+  }
+
+  for (const name of ["account", "team", "lifetime_days"]) byId(`id_${name}`)?.addEventListener("input", askSummary);
+
+  // Guard rails belong to account and team: the form is drawn anew for them, and the marks are taken from it.
+  let drawing = null;
+  async function drawRails() {
+    drawing?.abort();
+    const { signal } = drawing = new AbortController();
+    form.classList.add("other-account");
+    const body = new FormData(form);
+    body.delete("paste");
+    body.set("search_only", "1");
+    try {
+      const answer = await fetch(form.action, { method: "POST", body, signal });
+      const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!answer.ok || !drawn.getElementById("permissions")) return;
+      const rows = new Map([...drawn.querySelectorAll(".resource")].map((row) => [row.querySelector("input").value, row]));
+      for (const row of form.querySelectorAll(".resource")) copyRails(rows.get(row.querySelector("input").value), row);
+      form.classList.remove("other-account");
+    } catch (error) {
+      if (error.name !== "AbortError" && error.name !== "TypeError") throw error; // no network: no marks
+    }
+  }
+
+  function copyRails(from, to) {
+    const blocked = new Set([...from?.querySelectorAll(".blocked > input") || []].map((box) => box.value));
+    for (const label of to.querySelectorAll(".choice")) label.classList.toggle("blocked", blocked.has(label.firstElementChild.value));
+    for (const old of to.querySelectorAll(".blocked-why")) old.remove();
+    to.append(...[...from?.querySelectorAll(".blocked-why") || []].map((why) => document.importNode(why, true)));
+  }
+  for (const name of ["account", "team"]) byId(`id_${name}`)?.addEventListener("input", drawRails);
+
+  function failed(target) {
+    if (target === result) result.replaceChildren(element("p", "error", "The portal gave no usable answer. Your text is still there: try again, or sign in in another window first."));
+    else byId("summary-failed").hidden = false;
+  }
+
+  let hadFocus = false;
+  form.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { target, xhr } = detail;
+    hadFocus = target.contains(document.activeElement);
+    if (xhr.status < 300 && /^\s*<div class="stack" data-part="/.test(xhr.responseText)) return;
+    detail.shouldSwap = false;
+    failed(target);
+  });
+  for (const name of ["htmx:sendError", "htmx:timeout"]) {
+    form.addEventListener(name, (event) => {
+      event.stopPropagation(); // nothing was sent that a dialog would have to speak of
+      failed(event.detail.target);
+    });
+  }
+  form.addEventListener("htmx:afterSwap", ({ detail }) => {
+    picker.disarm(detail.target);
+    if (detail.target === result) {
+      paste.value = "";
+      result.focus();
+      return;
+    }
+    summary.removeAttribute("aria-busy");
+    byId("summary-failed").hidden = true;
+    if (hadFocus) byId("summary-title")?.focus();
+    const problems = [...summary.querySelectorAll("#problems li")].map((item) => item.textContent);
+    if (problems.join() !== said) picker.say(problems.length ? `Not allowed here: ${problems.join(" ")}` : "Allowed here again.");
+    said = problems.join();
+  });
+  let said = [...summary.querySelectorAll("#problems li")].map((item) => item.textContent).join();
+
+  summary.addEventListener("click", ({ target }) => {
+    const name = target.dataset.add;
+    if (name && picker.add([name], `added ${picker.short(name)}`)) picker.say(`Added ${name}. ${picker.chosen().length} chosen.`);
+  });
+  result.addEventListener("click", ({ target }) => {
+    if (!("addChosen" in target.dataset)) return;
+    const names = [...result.querySelectorAll("[data-suggest]")].filter((box) => box.checked).map((box) => box.value);
+    const before = picker.chosen().length;
+    picker.add(names, `added ${plural(names.length)} from what was pasted`);
+    result.replaceChildren(element("p", "", `Added ${plural(picker.chosen().length - before)}; ${picker.chosen().length} chosen.`));
+    result.focus();
+  });
+
+  // Sending: only what is shown
+
+  let sending = false;
+  form.addEventListener("submit", (event) => {
+    if (event.submitter?.name === "search_only") return;
+    if (picker.chosen().filter(picker.known).length > picker.max) {
+      event.preventDefault();
+      byId("permissions").focus();
+      byId("permissions").scrollIntoView();
+    } else if (trouble) {
+      event.preventDefault();
+      goToTrouble();
+      picker.say(`Not sent. ${byId("policy-text-error").textContent}`);
+    } else sending = true;
+    setTimeout(() => { sending = false; });
+  });
+  form.addEventListener("formdata", ({ formData }) => {
+    // The ticks are what is sent; what was pasted goes by its own button only.
+    const aside = (name) => name === "policy_text" || name.startsWith("level:") || (sending && name === "paste");
+    for (const name of [...formData.keys()]) if (aside(name)) formData.delete(name);
+  });
+
+  // Small helps beside the other fields
+
+  for (const note of form.querySelectorAll("[data-for]")) {
+    const input = byId(note.dataset.for);
+    const tell = () => {
+      if (input.type === "number") {
+        const days = Number(input.value);
+        const end = new Date(Date.now() + days * 864e5);
+        note.textContent = days >= 1 && days <= 3660 ? `Issued today, it would end on ${end.toISOString().slice(0, 10)}.` : "";
+      } else {
+        const length = [...input.value].length;
+        note.textContent = `${length}/${input.dataset.max} characters`;
+        note.classList.toggle("error", length > Number(input.dataset.max));
+      }
+    };
+    input.addEventListener("input", tell);
+    tell();
+  }
+
+  function follow(names, origin) {
+    if (origin !== "text") typed = 0;
+    if (origin !== "text" && origin !== "restore") writeText(names);
+    showCards(names);
+    showChosen(names);
+    showDiff(names);
+    askSummary();
+  }
+  picker.onChange(follow);
+
+  // At the start the server has drawn the summary, unless the browser put other ticks back since
+  const drawn = [...form.querySelectorAll("#permissions input[checked][name=permissions]")].map((box) => box.value);
+  const first = picker.chosen();
+  if (byId("policy-text-error").hidden) writeText(first);
+  else readText("restore");
+  showCards(first);
+  showChosen(first);
+  showDiff(first);
+  if ([...new Set(drawn.flatMap(picker.expand))].sort().join() !== first.join()) addEventListener("load", askSummary);
+})();
