@@ -186,7 +186,8 @@ CONTENT_SECURITY_POLICY = {
 
 # A request form posts one field per chosen permission, unknown ones included: room for that, but not for more.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1500
-DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
+# Somebody may paste a whole log into the builder: that gets a message at its place, which needs it to be read.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 FILE_UPLOAD_HANDLERS = []  # nothing here takes a file
 
 STATIC_URL = "/static/"

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from .. import selectors
 from ..audit import ledger
+from ..domain.risk import explain
 
 PAGE_SIZE = 100
 
@@ -29,4 +30,6 @@ def audit_list(request: HttpRequest) -> HttpResponse:
         page = page[:PAGE_SIZE]
         kept = {name: value for name, value in filters.items() if value}
         next_url = "?" + urlencode({**kept, "before": page[-1].sequence})
+    for event in page:
+        event.reasons = explain(event.permissions)
     return render(request, "portal/audit_list.html", {"events": page, "next_url": next_url, "filters": filters})

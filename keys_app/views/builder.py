@@ -20,7 +20,7 @@ from ..domain.naming import MAX_NAME
 from ..domain.paste import Reading, read_paste
 from ..domain.permissions import Catalogue, expand
 from ..domain.policy import MAX_PERMISSIONS
-from ..domain.policy_text import PolicyTextError, parse_policy_text
+from ..domain.policy_text import MAX_TEXT, PolicyTextError, parse_policy_text
 from ..domain.summary import summarize
 from ..domain.templates import templates
 from ..forms import RequestForm
@@ -73,6 +73,8 @@ def _open(request: HttpRequest, who: selectors.Person, known: Catalogue) -> Http
     slug = start.template.slug if start.template else ""
     changes_key = start.changes_key.pk if start.changes_key else ""
     form = RequestForm(who, known, initial={**start.initial, "template": slug, "changes_key": changes_key})
+    if len(form.accounts) == 1:
+        form.initial.setdefault("account", *form.accounts)
     choice = Choice(
         start.permissions,
         template_slug=slug,
@@ -107,7 +109,7 @@ def _choose(posted: QueryDict, known: Catalogue, who: selectors.Person) -> Choic
     choice = Choice(
         posted.getlist("permissions"),
         template_slug=posted.get("template", ""),
-        policy_text=posted.get("policy_text", "") if "text_only" in posted else "",
+        policy_text=posted.get("policy_text", "")[: MAX_TEXT + 1] if "text_only" in posted else "",
         search=posted.get("search", "")[:SEARCH_LIMIT] if "search_only" in posted else "",
         changes_key=form.key_to_change(),
     )

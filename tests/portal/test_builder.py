@@ -2,6 +2,7 @@
 
 import pytest
 
+from keys_app.domain.policy_text import MAX_TEXT
 from keys_app.models import KeyRequest, TeamMembership
 from tests.cast import MAKE_KEYS, OTHER_ACCOUNT, READ_MESSAGES, READ_USAGE, text_of
 from tests.portal.test_request_new import ticked
@@ -100,7 +101,17 @@ def test_it_refuses_json_at_its_place_and_keeps_both_the_text_and_the_ticks(cast
     assert boxes == READ_USAGE
     assert answer.context["policy_text_error"]
     assert answer.context["policy_text_error"] in text_of(answer)
-    assert answer.context["policy_text"] == text
+    assert answer.context["policy_text"] == text[: MAX_TEXT + 1]
+
+
+@pytest.mark.parametrize("button", ["text_only", "paste_only"])
+def test_it_says_at_its_place_that_ten_megabytes_are_too_much(cast, button):
+    field = "policy_text" if button == "text_only" else "paste"
+    answer, boxes = _pressed(cast, {button: "1", field: "x" * 10_000_000})
+    said = answer.context["policy_text_error"] or answer.context["reading"].message
+    assert said in text_of(answer)
+    assert boxes == READ_USAGE
+    assert len(answer.content) < 1_000_000
 
 
 def test_it_takes_a_task_and_levels_without_javascript(cast):
