@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 c ?= help
 
-.PHONY: install demo manage test lint screenshots lock clean
+.PHONY: install demo manage test lint screenshots bench lock clean
 
 install: .venv/installed
 
@@ -25,6 +25,9 @@ lint: .venv/installed-dev
 
 screenshots: .venv/installed-dev
 	$(BIN)/python -m tests.browser.screenshots
+
+bench: .venv/installed-dev
+	$(BIN)/python -m tests.bench.picker
 
 # Writes the full set of versions with hashes from pyproject.toml.
 lock:
