@@ -5,56 +5,21 @@ themselves are in `services`.
 """
 
 import uuid
-from typing import Any
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
 from .domain.guardrails import GuardRails
 from .domain.naming import MAX_FRIENDLY_NAME, MAX_NAME, plain_name
-from .domain.policy import PERMISSION_SHAPE, Difference, Policy
+from .domain.policy import Difference, Policy
 from .domain.risk import Risk
 from .domain.states import OPEN_ISSUANCES, IssuanceState, KeyState, RequestState
+from .model_parts import GuardRailed, account_sid, choices_of, key_sid, one_of, permission_name
 
 MAX_LIFETIME_DAYS = 365
-
-account_sid = RegexValidator(r"\AAC[0-9a-fA-F]{32}\Z", "An account SID is AC and 32 hexadecimal digits.")
-permission_name = RegexValidator(
-    rf"\A{PERMISSION_SHAPE.pattern}\Z", "A permission looks like /twilio/product/resource/action."
-)
-key_sid = RegexValidator(r"\ASK[0-9a-fA-F]{32}\Z", "A key SID is SK and 32 hexadecimal digits.")
-
-
-def _choices(states: Any) -> list[tuple[str, str]]:
-    return [(state.value, state.value.replace("_", " ").capitalize()) for state in states]
-
-
-def _one_of(field: str, states: Any) -> Q:
-    return Q(**{f"{field}__in": [state.value for state in states]})
-
-
-class GuardRailed(models.Model):
-    """Limits an operator sets on what may be asked for. Empty means no limit."""
-
-    allowed_products = models.JSONField(default=list, blank=True)
-    forbidden_permissions = models.JSONField(default=list, blank=True)
-    max_risk = models.CharField(max_length=10, choices=_choices(Risk), blank=True)
-    max_lifetime_days: int | None
-
-    class Meta:
-        abstract = True
-
-    @property
-    def guard_rails(self) -> GuardRails:
-        return GuardRails(
-            allowed_products=frozenset(self.allowed_products),
-            forbidden=frozenset(self.forbidden_permissions),
-            max_risk=Risk(self.max_risk) if self.max_risk else None,
-            max_lifetime_days=self.max_lifetime_days,
-        )
 
 
 class Team(GuardRailed):
@@ -141,12 +106,12 @@ class KeyRequest(models.Model):
     lifetime_days = models.PositiveSmallIntegerField()
     policy_json = models.TextField()
     content_digest = models.CharField(max_length=64)
-    risk = models.CharField(max_length=10, choices=_choices(Risk))
+    risk = models.CharField(max_length=10, choices=choices_of(Risk))
     template = models.CharField(max_length=60, blank=True)
     changes_key = models.ForeignKey(
         "ApiKey", null=True, blank=True, on_delete=models.PROTECT, related_name="change_requests"
     )
-    state = models.CharField(max_length=10, choices=_choices(RequestState), default=RequestState.PENDING)
+    state = models.CharField(max_length=10, choices=choices_of(RequestState), default=RequestState.PENDING)
     created_at = models.DateTimeField()
     approved_at = models.DateTimeField(null=True)
     claim_until = models.DateTimeField(null=True, help_text="When an approval that nobody used lapses.")
@@ -160,13 +125,13 @@ class KeyRequest(models.Model):
             models.Index(fields=["team", "-created_at"], name="request_by_team"),
         ]
         constraints = [
-            models.CheckConstraint(condition=_one_of("state", RequestState), name="request_state_known"),
-            models.CheckConstraint(condition=_one_of("risk", Risk), name="request_risk_known"),
+            models.CheckConstraint(condition=one_of("state", RequestState), name="request_state_known"),
+            models.CheckConstraint(condition=one_of("risk", Risk), name="request_risk_known"),
             models.CheckConstraint(
                 condition=Q(lifetime_days__range=(1, MAX_LIFETIME_DAYS)), name="request_lifetime_in_range"
             ),
             models.CheckConstraint(
-                condition=~_one_of(
+                condition=~one_of(
                     "state",
                     (RequestState.APPROVED, RequestState.ISSUING, RequestState.ISSUED, RequestState.FAILED),
                 )
@@ -282,7 +247,7 @@ class Issuance(models.Model):
     request = models.ForeignKey(KeyRequest, on_delete=models.PROTECT, related_name="issuances")
     number = models.PositiveSmallIntegerField()
     marker = models.CharField(max_length=12, unique=True)
-    state = models.CharField(max_length=20, choices=_choices(IssuanceState), default=IssuanceState.STARTED)
+    state = models.CharField(max_length=20, choices=choices_of(IssuanceState), default=IssuanceState.STARTED)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     twilio_code = models.IntegerField(null=True)
@@ -296,10 +261,10 @@ class Issuance(models.Model):
             models.UniqueConstraint(fields=["request", "number"], name="issuances_are_numbered"),
             models.UniqueConstraint(
                 fields=["request"],
-                condition=_one_of("state", sorted(OPEN_ISSUANCES)),
+                condition=one_of("state", sorted(OPEN_ISSUANCES)),
                 name="one_open_issuance",
             ),
-            models.CheckConstraint(condition=_one_of("state", IssuanceState), name="issuance_state_known"),
+            models.CheckConstraint(condition=one_of("state", IssuanceState), name="issuance_state_known"),
         ]
 
     def __str__(self) -> str:
@@ -317,7 +282,7 @@ class ApiKey(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="api_keys")
     friendly_name = models.CharField("name at Twilio", max_length=MAX_FRIENDLY_NAME)
     policy_json = models.TextField()
-    state = models.CharField(max_length=10, choices=_choices(KeyState), default=KeyState.ACTIVE)
+    state = models.CharField(max_length=10, choices=choices_of(KeyState), default=KeyState.ACTIVE)
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)
@@ -333,7 +298,7 @@ class ApiKey(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["request"], condition=Q(state="active"), name="one_live_key_per_request"),
-            models.CheckConstraint(condition=_one_of("state", KeyState), name="key_state_known"),
+            models.CheckConstraint(condition=one_of("state", KeyState), name="key_state_known"),
             models.CheckConstraint(
                 condition=Q(state="revoked", revoked_at__isnull=False)
                 | (~Q(state="revoked") & Q(revoked_at__isnull=True)),

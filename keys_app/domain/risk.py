@@ -84,15 +84,6 @@ def policy_risk(permissions: Iterable[str]) -> Risk:
     return max((risk_of(name) for name in permissions), key=lambda risk: risk.weight, default=Risk.LOW)
 
 
-def _subject(resource_key: str, known: Catalogue) -> str:
-    product_name, _, resource_name = resource_key.partition("/")
-    for product in known.products:
-        for resource in product.resources if product.name == product_name else ():
-            if resource.name == resource_name:
-                return f"{resource.meaning or resource.name} ({product.title})"
-    return resource_key
-
-
 def _fixed_sentence(permission: str) -> str | None:
     """Return the sentence for access that a plain verb and noun would understate."""
     product, resource, action = _split(permission)
@@ -127,4 +118,4 @@ def explain(permissions: Iterable[str], known: Catalogue | None = None) -> list[
 def _plain_sentence(resource: str, names: list[str], known: Catalogue) -> str:
     verbs = [VERBS.get(_split(name)[2], _split(name)[2]) for name in names]
     joined = " and ".join(filter(None, [", ".join(verbs[:-1]), verbs[-1]]))
-    return f"can {joined} {_subject(resource, known)}"
+    return f"can {joined} {known.subject(*resource.split('/', 1))}"

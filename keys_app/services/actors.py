@@ -1,5 +1,6 @@
 """Who does something, as the ledger records it."""
 
+import getpass
 from dataclasses import dataclass
 
 from allauth.account.adapter import get_adapter
@@ -22,6 +23,15 @@ class Actor:
     @classmethod
     def of(cls, user: AbstractBaseUser, address: str = "") -> "Actor":
         return cls(user, display_name(user), address)
+
+    @classmethod
+    def operator(cls, command: str) -> "Actor":
+        """Return whoever runs a management command, by the operating system's name for them."""
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = "an operator"
+        return cls(None, f"{command} by {name}")
 
     @classmethod
     def system(cls, name: str) -> "Actor":

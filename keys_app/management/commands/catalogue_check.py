@@ -1,4 +1,3 @@
-import getpass
 import sys
 from typing import Any
 
@@ -68,7 +67,7 @@ class Command(BaseCommand):
             return check_catalogue(
                 account=account,
                 include_iam=include_iam,
-                actor=Actor.system(f"catalogue_check by {_operator()}"),
+                actor=Actor.operator("catalogue_check"),
                 progress=self._show,
             )
         except PortalError as error:
@@ -83,11 +82,3 @@ class Command(BaseCommand):
             done = found.accepted + len(found.refused)
             self.stdout.write(f"\r{done} of {found.total}", ending="\n" if done == found.total else "")
             self.stdout.flush()
-
-
-def _operator() -> str:
-    """Return the operating system's name for whoever runs the command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "an operator"

@@ -42,7 +42,7 @@ class Command(BaseCommand):
                 username=username,
                 password=password,
                 teams=teams,
-                actor=Actor.system(f"connect_account by {_operator()}"),
+                actor=Actor.operator("connect_account"),
             )
         except PortalError as error:
             raise CommandError(error.message) from None
@@ -64,11 +64,3 @@ class Command(BaseCommand):
         if not (username + password).isascii():
             raise CommandError("The credential has characters that none of Twilio's have. Copy it again.")
         return username, Secret(password)
-
-
-def _operator() -> str:
-    """Return the operating system's name for whoever runs the command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "an operator"
