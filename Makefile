@@ -15,7 +15,7 @@ manage: .venv/installed
 	@exec $(BIN)/python -m portal.demo manage $(c)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(args)
+	$(BIN)/python -m pytest -n 2 $(args)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""A real browser against a real `make demo`, started once for all tests of this folder."""
+"""A real browser against a real `make demo`, which each test worker starts once, from a clone of its own."""
 
 import os
 import shutil
@@ -19,14 +19,6 @@ FLAGS = [
     "--disable-sync",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one worker: they share one demo."""
-    for item in items:
-        if "tests/browser" in str(item.path):
-            item.add_marker(pytest.mark.xdist_group("demo"))
 
 
 def find_chromium() -> str | None:

@@ -20,6 +20,7 @@ from keys_app.audit.ledger import matching
 from keys_app.domain.errors import OutcomeUnknown, PolicyBreach, TwilioRefused, TwilioUnavailable
 from keys_app.domain.naming import find_marker
 from keys_app.domain.permissions import catalogue
+from keys_app.management.commands import catalogue_check  # noqa: F401 before a test narrows what it takes from the service
 from keys_app.models import CatalogueObservation, CataloguePermission, Probe
 from keys_app.selectors import current_catalogue
 from keys_app.services import catalogue_checking
