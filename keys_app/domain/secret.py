@@ -6,6 +6,8 @@ import weakref
 from typing import NoReturn
 
 MASK = "[secret]"
+SHORTEST_MASKED = 6
+"""Characters. Nothing Twilio issues is shorter, and masking a shorter one would blank out ordinary words."""
 
 _live: "weakref.WeakSet[Secret]" = weakref.WeakSet()
 _live_changes = threading.RLock()  # a log line is written in one thread while another gets a key
@@ -59,7 +61,7 @@ def mask_live_secrets(text: str) -> str:
     The last net under logging: it knows the exact values, so it does not have to guess a pattern.
     """
     with _live_changes:
-        values = [secret._value for secret in _live]
+        values = [secret._value for secret in _live if len(secret._value) >= SHORTEST_MASKED]
     for value in sorted(values, key=len, reverse=True):  # one secret may be the beginning of another
         text = text.replace(value, MASK)
     return text
