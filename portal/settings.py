@@ -69,7 +69,7 @@ CATALOGUE_FILE = env.str("PORTAL_CATALOGUE_FILE", default="")  # permissions the
 CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))
 RECONCILE_GRACE = timedelta(seconds=env.int("PORTAL_RECONCILE_GRACE", default=900))
 # An operator's own tasks, in the form of keys_app/domain/data/templates.toml; same slugs replace the package's.
-TEMPLATES_FILE = env.path("PORTAL_TEMPLATES_FILE") if "PORTAL_TEMPLATES_FILE" in os.environ else None
+TEMPLATES_FILE = Path(env.str("PORTAL_TEMPLATES_FILE")) if "PORTAL_TEMPLATES_FILE" in os.environ else None
 
 # A request nobody decided, and an approval nobody used, come to an end.
 PENDING_LAPSES_AFTER = timedelta(days=14)

@@ -226,3 +226,16 @@ def test_it_keeps_other_teams_out_of_the_starting_points(cast):
     TeamMembership.objects.create(team=cast.other_team, user=cast.people["engineer"])
     answer, _ = _shown(cast, "")
     assert [source.label for source in answer.context["earlier"]] == ["foreign"]
+
+
+def test_it_offers_an_operators_own_tasks(cast, settings, tmp_path):
+    """The setting as the portal reads it from `PORTAL_TEMPLATES_FILE`."""
+    own = tmp_path / "tasks.toml"
+    own.write_text(
+        '[[template]]\nslug = "our-report"\ntitle = "Our report"\ndescription = "What we spend."\n'
+        'group = "Ours"\nname = "our-report"\npermissions = ["/twilio/billing/usage/read"]\n'
+    )
+    settings.TEMPLATES_FILE = own
+    answer, boxes = _shown(cast, "?template=our-report")
+    assert boxes == READ_USAGE
+    assert "Our report" in text_of(answer)

@@ -188,3 +188,11 @@ def test_it_does_not_start_with_an_encryption_key_that_is_none():
 @pytest.mark.parametrize("value", ["https://host:abc", "https://[::1", "https://@host", "https://:pw@host"])
 def test_an_address_that_cannot_be_read_is_refused_in_words(value):
     assert "must be an origin" in refusal(PORTAL_BASE_URL=value)
+
+
+def test_the_operators_files_are_found(tmp_path):
+    show = "import portal.settings as s; print(s.TEMPLATES_FILE.read_text(), s.CATALOGUE_FILE)"
+    (tmp_path / "own").write_text("tasks")
+    own = {"PORTAL_TEMPLATES_FILE": str(tmp_path / "own"), "PORTAL_CATALOGUE_FILE": "/etc/permissions.tsv"}
+    answer = run("-c", show, **NEEDED, **own)
+    assert answer.stdout == "tasks /etc/permissions.tsv\n", answer.stderr
