@@ -52,6 +52,12 @@ class UnknownPermissions(InvalidInput):
         self.unknown = unknown
 
 
+def unknown_among(names: Iterable[str], known: Catalogue) -> tuple[Unknown, ...]:
+    """Return the names that do not exist, each once; the first ten with their neighbours, which take a search."""
+    wrong = [name for name in dict.fromkeys(names) if name not in known]
+    return tuple(Unknown(name, tuple(known.nearest(name)) if n < 10 else ()) for n, name in enumerate(wrong))
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """An immutable set of explicit permissions, kept sorted. Two policies are equal as sets."""
@@ -66,11 +72,9 @@ class Policy:
         """
         known = known or catalogue()
         chosen = list(dict.fromkeys(names))
-        wrong = [name for name in chosen if name not in known]
-        if wrong:
-            raise UnknownPermissions(
-                tuple(Unknown(name, tuple(known.nearest(name)) if n < 10 else ()) for n, name in enumerate(wrong))
-            )
+        unknown = unknown_among(chosen, known)
+        if unknown:
+            raise UnknownPermissions(unknown)
         policy = cls.of(chosen)
         if not policy.allow:
             raise InvalidInput("permissions", "Choose at least one permission.")

@@ -7,7 +7,7 @@ from itertools import islice
 
 from .errors import InvalidInput
 from .permissions import WILDCARD, Catalogue, catalogue
-from .policy import Policy, Unknown
+from .policy import Policy, Unknown, unknown_among
 
 MAX_TEXT = 65_536
 """The most characters that are read. A policy of 100 permissions has fewer than 10,000."""
@@ -184,9 +184,7 @@ def _check_names(names: list[str], text: str, places: list[int], known: Catalogu
     if not wrong:
         return
     ordered = sorted(wrong, key=lambda name: wrong[name])
-    unknown = tuple(
-        Unknown(name, tuple(known.nearest(name)) if n < _EXPLAINED else ()) for n, name in enumerate(ordered)
-    )
+    unknown = unknown_among(ordered, known)
     sentences = [_why(item, known) for item in islice(unknown, _EXPLAINED)]
     if len(unknown) > _EXPLAINED:
         sentences.append(f"{len(unknown) - _EXPLAINED:,} more do not exist.")

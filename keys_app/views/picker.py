@@ -7,12 +7,11 @@ from functools import lru_cache
 from ..domain.guardrails import GuardRails
 from ..domain.levels import available_levels, level_of
 from ..domain.permissions import Catalogue, Product, Resource, expand
-from ..domain.policy import Policy, Unknown
+from ..domain.policy import Policy, Unknown, unknown_among
 from ..domain.risk import explain, risk_of
 from ..domain.search import matches, search_text
 
 SEARCH_LIMIT = 100
-NEAREST_FOR = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +81,7 @@ def _row(resource: Resource, text: str, ticked: set[str], rails: GuardRails) -> 
 
 def unknown_names(known: Catalogue, chosen: Iterable[str]) -> list[Unknown]:
     """Return what was posted and does not exist, so that the form can show it again."""
-    wrong = [name for name in dict.fromkeys(chosen) if name not in known]
-    return [Unknown(name, tuple(known.nearest(name)) if n < NEAREST_FOR else ()) for n, name in enumerate(wrong)]
+    return list(unknown_among(chosen, known))
 
 
 def known_part(known: Catalogue, chosen: Iterable[str]) -> Policy:
