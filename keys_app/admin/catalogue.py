@@ -1,0 +1,80 @@
+"""The operator's part of the catalogue."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from .. import selectors
+from ..domain.permissions import catalogue, look_alike, why_not_a_permission
+from ..models import ApiKey, CataloguePermission, KeyRequest
+from .audited import AuditedAdmin
+
+
+class CataloguePermissionForm(forms.ModelForm):
+    """An operator's entry in the catalogue, and a way to insist on a name that looks like a slip."""
+
+    spelled_right = forms.BooleanField(
+        label="The spelling is right", required=False, help_text="Only needed for a name that is very like another."
+    )
+
+    class Meta:
+        model = CataloguePermission
+        fields = ["name", "meaning", "removed"]
+        help_texts = {
+            "name": "As Twilio spells it: /twilio/product/resource/action.",
+            "meaning": "What the resource is, in a few words that follow “can read …”.",
+        }
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        name = data.get("name") or self.instance.pk
+        if self.instance._state.adding and name and (trouble := self._trouble(name)):
+            self.add_error("name", trouble)
+        elif name in catalogue() and not data.get("removed"):
+            self.add_error("removed", "The portal has this permission anyway. Tick this, or do without the entry.")
+        return data
+
+    def _trouble(self, name: str) -> str:
+        if trouble := why_not_a_permission(name):
+            return trouble
+        twin = "" if self.cleaned_data.get("spelled_right") else look_alike(name, selectors.current_catalogue())
+        return twin and f"This is very like {twin}, which the portal has. If it is right, tick “The spelling is right”."
+
+
+@admin.register(CataloguePermission)
+class CataloguePermissionAdmin(AuditedAdmin):
+    """Permissions that the package does not have, or that Twilio removed."""
+
+    form = CataloguePermissionForm
+    list_display = ["name", "meaning", "removed"]
+    list_filter = ["removed"]
+    search_fields = ["name", "meaning"]
+
+    def get_fields(self, request: HttpRequest, obj: CataloguePermission | None = None) -> list[str]:
+        return ["name", "meaning", "removed", "in_use" if obj else "spelled_right"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: CataloguePermission | None = None) -> list[str]:
+        return ["name", "in_use"] if obj else []
+
+    @admin.display(description="in use")
+    def in_use(self, entry: CataloguePermission) -> str:
+        uses = self._uses(entry)
+        return f"{uses} open requests or live keys hold it, so it stays. Tick “removed” to stop more." if uses else "No"
+
+    def has_delete_permission(self, request: HttpRequest, obj: CataloguePermission | None = None) -> bool:
+        """Keep an addition whose meaning an approver or owner may still have to read."""
+        return super().has_delete_permission(request, obj) and not (obj and self._uses(obj))
+
+    def _uses(self, entry: CataloguePermission) -> int:
+        if entry.name in catalogue():
+            return 0
+        holds = {"policy_json__contains": f'"{entry.name}"'}
+        open_requests = KeyRequest.objects.filter(state__in=selectors.OPEN_REQUESTS, **holds)
+        return open_requests.count() + ApiKey.objects.filter(state__in=selectors.LIVE_KEYS, **holds).count()
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """Add what was saved: the ledger has to tell a removal from its undoing."""
+        saved = {"meaning": form.instance.meaning, "removed": form.instance.removed}
+        return [*super().construct_change_message(request, form, formsets, add), {"saved": saved}]

@@ -1,0 +1,81 @@
+"""Teams, who is in them, and the Twilio accounts they may use."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from ..model_parts import GuardRailed, account_sid
+
+MAX_LIFETIME_DAYS = 365
+
+
+class Team(GuardRailed):
+    name = models.CharField(max_length=80, unique=True)
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="TeamMembership", related_name="portal_teams")
+    max_lifetime_days = models.PositiveSmallIntegerField(
+        default=MAX_LIFETIME_DAYS,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_LIFETIME_DAYS)],
+        help_text="The longest lifetime of a key this team may ask for, in days.",
+    )
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(max_lifetime_days__range=(1, MAX_LIFETIME_DAYS)),
+                name="team_max_lifetime_in_range",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMembership(models.Model):
+    """A person in a team; a lead decides the team's requests, never their own."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    is_lead = models.BooleanField("leads the team", default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "user"], name="one_membership_per_team")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}"
+
+
+class Account(GuardRailed):
+    """A Twilio account and the credential the portal manages its keys with, encrypted."""
+
+    class Environment(models.TextChoices):
+        PRODUCTION = "production"
+        STAGING = "staging"
+        DEVELOPMENT = "development"
+
+    sid = models.CharField(max_length=34, primary_key=True, validators=[account_sid])
+    name = models.CharField(max_length=80)
+    environment = models.CharField(max_length=20, choices=Environment.choices)
+    teams = models.ManyToManyField(Team, related_name="accounts", blank=True)
+    max_lifetime_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_LIFETIME_DAYS)],
+        help_text="The longest lifetime of a key on this account, in days.",
+    )
+    is_active = models.BooleanField(
+        default=True, help_text="Without it, no new key is asked for or issued on this account."
+    )
+    credential_user = models.CharField(max_length=34, editable=False)
+    credential_ciphertext = models.TextField(editable=False)
+    connected_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(credential_ciphertext=""), name="account_has_a_credential"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.environment})"

@@ -1,0 +1,113 @@
+"""What somebody asked for, and what was decided about it."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from ..domain.guardrails import GuardRails
+from ..domain.naming import MAX_NAME
+from ..domain.policy import Difference, Policy
+from ..domain.risk import Risk
+from ..domain.states import RequestState
+from ..model_parts import choices_of, one_of
+from .people import MAX_LIFETIME_DAYS, Account, Team
+
+
+class KeyRequest(models.Model):
+    """What somebody asked for. What was asked never changes; only its state does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="key_requests")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="key_requests")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="key_requests")
+    friendly_name = models.CharField("name", max_length=MAX_NAME)
+    purpose = models.TextField(max_length=2000)
+    ticket_url = models.URLField("ticket", max_length=500, blank=True)
+    lifetime_days = models.PositiveSmallIntegerField()
+    policy_json = models.TextField()
+    content_digest = models.CharField(max_length=64)
+    risk = models.CharField(max_length=10, choices=choices_of(Risk))
+    template = models.CharField(max_length=60, blank=True)
+    changes_key = models.ForeignKey(
+        "ApiKey", null=True, blank=True, on_delete=models.PROTECT, related_name="change_requests"
+    )
+    state = models.CharField(max_length=10, choices=choices_of(RequestState), default=RequestState.PENDING)
+    created_at = models.DateTimeField()
+    approved_at = models.DateTimeField(null=True)
+    claim_until = models.DateTimeField(null=True, help_text="When an approval that nobody used lapses.")
+
+    class Meta:
+        verbose_name = "key request"
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["state", "created_at"], name="request_by_state"),
+            models.Index(fields=["requester", "-created_at"], name="request_by_requester"),
+            models.Index(fields=["team", "-created_at"], name="request_by_team"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=one_of("state", RequestState), name="request_state_known"),
+            models.CheckConstraint(condition=one_of("risk", Risk), name="request_risk_known"),
+            models.CheckConstraint(
+                condition=Q(lifetime_days__range=(1, MAX_LIFETIME_DAYS)), name="request_lifetime_in_range"
+            ),
+            models.CheckConstraint(
+                condition=~one_of(
+                    "state",
+                    (RequestState.APPROVED, RequestState.ISSUING, RequestState.ISSUED, RequestState.FAILED),
+                )
+                | Q(approved_at__isnull=False),
+                name="request_approved_before_issuing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.friendly_name
+
+    def get_absolute_url(self) -> str:
+        return reverse("portal:request_detail", args=[self.pk])
+
+    @property
+    def policy(self) -> Policy:
+        return Policy.from_json(self.policy_json)
+
+    @property
+    def guard_rails(self) -> GuardRails:
+        """The limits of the team and of the account together."""
+        return self.team.guard_rails | self.account.guard_rails
+
+    @property
+    def difference(self) -> Difference | None:
+        """What this request adds to and takes from the key it is to change; None for a new key."""
+        return self.policy.since(self.changes_key.policy) if self.changes_key else None
+
+
+class Approval(models.Model):
+    """One person's decision. A trigger refuses the requester's own (migration 0002)."""
+
+    class Decision(models.TextChoices):
+        APPROVED = "approved"
+        REJECTED = "rejected"
+
+    request = models.ForeignKey(KeyRequest, on_delete=models.PROTECT, related_name="approvals")
+    approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approvals")
+    decision = models.CharField(max_length=10, choices=Decision.choices)
+    stage = models.PositiveSmallIntegerField(help_text="1, or 2 for the second approval a critical request needs.")
+    content_digest = models.CharField(max_length=64)
+    reason = models.TextField(max_length=2000, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["request", "approver"], name="one_decision_per_person"),
+            models.UniqueConstraint(
+                fields=["request", "stage"], condition=Q(decision="approved"), name="one_approval_per_stage"
+            ),
+            models.CheckConstraint(condition=Q(decision="approved") | ~Q(reason=""), name="rejection_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.decision} by {self.approver}"
