@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from .views import audit, builder, health, home, keys, requests
+from .views import audit, builder, deputies, health, home, keys, requests
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
@@ -12,6 +12,9 @@ urlpatterns = [
     path("requests/<uuid:request_id>/", requests.request_detail, name="request_detail"),
     path("requests/<uuid:request_id>/issue/", requests.request_issue, name="request_issue"),
     path("requests/<uuid:request_id>/cancel/", requests.request_cancel, name="request_cancel"),
+    path("requests/<uuid:request_id>/comment/", requests.request_comment, name="request_comment"),
+    path("deputies/", deputies.deputies, name="deputies"),
+    path("deputies/<int:delegation_id>/end/", deputies.deputy_end, name="deputy_end"),
     path("keys/", keys.key_list, name="key_list"),
     re_path(KEY + "$", keys.key_detail, name="key_detail"),
     re_path(KEY + "confirm/$", keys.key_confirm, name="key_confirm"),

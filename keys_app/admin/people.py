@@ -65,7 +65,17 @@ class AccountAdmin(AuditedAdmin):
 
     form = GuardRailsForm
     list_display = ["name", "sid", "environment", "is_active", "max_risk"]
-    fields = ["sid", "name", "environment", "teams", "is_active", *GUARD_RAILS, "credential_user", "connected_at"]
+    fields = [
+        "sid",
+        "name",
+        "environment",
+        "teams",
+        "is_active",
+        "leads_required",
+        *GUARD_RAILS,
+        "credential_user",
+        "connected_at",
+    ]
     readonly_fields = ["sid", "credential_user", "connected_at"]
     filter_horizontal = ["teams"]
 

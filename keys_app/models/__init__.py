@@ -5,19 +5,24 @@ themselves are in `services`.
 """
 
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
+from .decisions import Approval, ApprovalRule, Comment, Delegation, Narrowing
 from .keys import ApiKey, Issuance
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
-from .requests import Approval, KeyRequest
+from .requests import KeyRequest
 
 __all__ = [
     "Account",
     "ApiKey",
     "Approval",
+    "ApprovalRule",
     "CatalogueObservation",
     "CataloguePermission",
+    "Comment",
+    "Delegation",
     "Issuance",
     "KeyRequest",
     "MAX_LIFETIME_DAYS",
+    "Narrowing",
     "Probe",
     "Team",
     "TeamMembership",

@@ -1,17 +1,39 @@
 """Who may see and do what. Views and services fetch objects only through here."""
 
 from .catalogue import current_catalogue
-from .keys import LIVE_KEYS, can_revoke, changeable_keys, live_keys_of, visible_keys
-from .people import ENGINEERS, SECURITY, TEAM_LEADS, Person, accounts_for, display_name, person, teams_for
+from .decisions import (
+    approvals_given,
+    deciders_of,
+    narrowed_since,
+    need_of,
+    next_decider,
+    reviewable,
+    right_to_decide,
+    right_to_review,
+    waiting_for,
+    why_not_decidable,
+)
+from .keys import LIVE_KEYS, can_revoke, changeable_keys, keys_held, visible_keys
+from .people import (
+    ENGINEERS,
+    SECURITY,
+    TEAM_LEADS,
+    Person,
+    accounts_for,
+    delegations_given,
+    display_name,
+    person,
+    possible_deputies,
+    teams_for,
+)
 from .requests import (
     OPEN_REQUESTS,
     TO_PRESS,
-    approvals_needed,
     copyable_requests,
+    may_comment,
     replacements_left,
+    requests_to_oversee,
     visible_requests,
-    waiting_for,
-    why_not_decidable,
 )
 
 __all__ = [
@@ -23,16 +45,28 @@ __all__ = [
     "TEAM_LEADS",
     "TO_PRESS",
     "accounts_for",
-    "approvals_needed",
+    "approvals_given",
     "can_revoke",
     "changeable_keys",
     "copyable_requests",
     "current_catalogue",
+    "deciders_of",
+    "delegations_given",
     "display_name",
-    "live_keys_of",
+    "keys_held",
+    "may_comment",
+    "narrowed_since",
+    "need_of",
+    "next_decider",
     "person",
+    "possible_deputies",
     "replacements_left",
+    "requests_to_oversee",
+    "reviewable",
+    "right_to_decide",
+    "right_to_review",
     "teams_for",
+    "teams_led",
     "visible_keys",
     "visible_requests",
     "waiting_for",

@@ -3,7 +3,7 @@
 from django.db.models import Q, QuerySet
 
 from ..domain.states import KeyState
-from ..models import Account, ApiKey, Team
+from ..models import ApiKey, KeyRequest
 from .people import Person
 
 LIVE_KEYS = (KeyState.ACTIVE, KeyState.REVOKING)
@@ -26,6 +26,8 @@ def can_revoke(who: Person, key: ApiKey) -> bool:
     return key.owner_id == who.user.pk or key.team_id in who.led_team_ids or who.is_security
 
 
-def live_keys_of(team: Team, account: Account) -> QuerySet[ApiKey]:
-    """Return what a team already holds on an account."""
-    return ApiKey.objects.filter(team=team, account=account, state__in=LIVE_KEYS).select_related("owner")
+def keys_held(key_request: KeyRequest) -> QuerySet[ApiKey]:
+    """Return what the requester and the team of a request already hold on its account."""
+    theirs = Q(team=key_request.team_id) | Q(owner=key_request.requester_id)
+    live = ApiKey.objects.filter(theirs, account=key_request.account_id, state__in=LIVE_KEYS)
+    return live.select_related("owner", "team").order_by("-issued_at")

@@ -32,7 +32,13 @@ def _rights(subject: Model) -> dict[str, object]:
         return {"groups": groups, "superuser": subject.is_superuser, "active": subject.is_active}
     if isinstance(subject, Team):
         people = subject.memberships.select_related("user").order_by("user__username")
-        return {"members": {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}}
+        glass = [person.user.get_username() for person in people if person.may_break_glass]
+        members = {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}
+        return {"members": members, "may_break_glass": glass}
     if isinstance(subject, Account):
-        return {"teams": sorted(subject.teams.values_list("name", flat=True)), "active": subject.is_active}
+        return {
+            "teams": sorted(subject.teams.values_list("name", flat=True)),
+            "active": subject.is_active,
+            "leads_required": subject.leads_required,
+        }
     return {}

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
+from ..domain.approval_rules import Need
 from ..domain.errors import (
     AlreadyIssued,
     Conflict,
@@ -27,9 +28,10 @@ from ..domain.errors import (
     TwilioUnavailable,
 )
 from ..domain.naming import marked_name, new_marker
+from ..domain.risk import policy_risk
 from ..domain.secret import Secret
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, KeyState, RequestState
-from ..models import ApiKey, Approval, Issuance, KeyRequest
+from ..models import ApiKey, Issuance, KeyRequest
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
@@ -130,10 +132,7 @@ def _end_of_first_key(key_request: KeyRequest) -> datetime | None:
 
 def _check_still_granted(key_request: KeyRequest, actor: Actor) -> None:
     """Refuse unless what was approved is what is stored, and the requester still has the account."""
-    digest = current_digest(key_request)
-    given = key_request.approvals.filter(decision=Approval.Decision.APPROVED, content_digest=digest).count()
-    if given < selectors.approvals_needed(key_request):
-        raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
+    _check_approved(key_request)
     require_guard_rails(key_request)
     who = selectors.Person(actor.user)
     in_team = selectors.teams_for(who, key_request.account).filter(pk=key_request.team_id).exists()
@@ -142,6 +141,18 @@ def _check_still_granted(key_request: KeyRequest, actor: Actor) -> None:
             "The Twilio account is switched off, or no longer one of yours through the team of this request. "
             "No key is made. Ask a portal admin."
         )
+
+
+def _check_approved(key_request: KeyRequest) -> None:
+    """Refuse unless the people this request needs have approved what is stored, or glass was broken for it."""
+    digest = current_digest(key_request)
+    if key_request.is_break_glass:
+        untouched = digest == key_request.content_digest
+    else:
+        need = Need.of(risk=policy_risk(key_request.policy), leads=key_request.leads_required)
+        untouched = selectors.approvals_given(key_request, digest).count() >= need.total
+    if not untouched:
+        raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
 
 
 @sensitive_variables()

@@ -28,7 +28,13 @@ def team_form(name="Refunds", members=(), **changes):
 
 def account_form(account, **changes):
     teams = [team.pk for team in account.teams.all()]
-    form = {"name": account.name, "environment": account.environment, "teams": teams, "is_active": "on"}
+    form = {
+        "name": account.name,
+        "environment": account.environment,
+        "teams": teams,
+        "is_active": "on",
+        "leads_required": "1",
+    }
     return {name: value for name, value in {**form, **changes}.items() if value is not None}
 
 

@@ -12,7 +12,7 @@ from keys_app import urls
 from tests.cast import text_of
 
 PASSWORD = "a-long-enough-passphrase"
-SAMPLES = {"request_id": uuid.UUID(int=0), "sid": "SK" + "0" * 32}
+SAMPLES = {"request_id": uuid.UUID(int=0), "delegation_id": 1, "sid": "SK" + "0" * 32}
 OPEN = {"healthz", "readyz"}
 LOGIN = "/accounts/login/"
 
