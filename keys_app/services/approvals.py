@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -215,7 +216,7 @@ def _as(right: Right, actor: Actor) -> dict[str, object]:
     """Return in which capacity somebody decided, for the ledger."""
     if right.authority_id == actor.user.pk:
         return {"capacity": str(right.capacity)}
-    lead = type(actor.user).objects.get(pk=right.authority_id)
+    lead = User.objects.get(pk=right.authority_id)  # the actor's own class is a lazy wrapper in a web request
     return {"capacity": str(right.capacity), "for": lead.get_username()}
 
 
