@@ -5,6 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator
+from django.utils import timezone
 
 from . import selectors
 from .domain.errors import InvalidInput
@@ -176,6 +178,11 @@ class CommentForm(forms.Form):
     comment = RuledField(comment_problem, strip=True, widget=forms.Textarea(attrs={"rows": 3}))
 
 
+_SOON = MaxValueValidator(
+    lambda: timezone.now().date() + timedelta(days=730), "Choose a day within the next two years."
+)
+
+
 class DeputyForm(forms.Form):
     """A deputy for one of the teams a person leads. Both days count whole, in UTC."""
 
@@ -186,10 +193,14 @@ class DeputyForm(forms.Form):
         error_messages={"required": "Choose a person.", "invalid_choice": "Choose somebody of your teams."}
     )
     since = forms.DateField(
-        label="First day", error_messages={"required": "Choose the first day.", "invalid": "Enter a date."}
+        label="First day",
+        validators=[_SOON],
+        error_messages={"required": "Choose the first day.", "invalid": "Enter a date."},
     )
     until = forms.DateField(
-        label="Last day", error_messages={"required": "Choose the last day.", "invalid": "Enter a date."}
+        label="Last day",
+        validators=[_SOON],
+        error_messages={"required": "Choose the last day.", "invalid": "Enter a date."},
     )
 
     def __init__(self, who: selectors.Person, *args: Any, **kwargs: Any) -> None:

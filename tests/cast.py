@@ -78,10 +78,10 @@ class Cast:
         fields = {"keep": keep, "lifetime_days": str(days), **changes}
         return self.decide(role, key_request, "narrow", fields.pop("reason", "Less is enough."), **fields)
 
-    def delegate(self, lead: str, deputy: str, **changes: Any) -> Any:
+    def delegate(self, lead: str, to: str, **changes: Any) -> Any:
         """Name a deputy from today on, as `lead`."""
         today = timezone.now().date()
-        fields = {"team": self.team.pk, "deputy": self.people[deputy].pk, "since": today, "until": today}
+        fields = {"team": self.team.pk, "deputy": self.people[to].pk, "since": today, "until": today}
         return self.client(lead).post("/deputies/", {**fields, **changes})
 
     def let_break_glass(self, role: str = "engineer") -> None:

@@ -115,7 +115,8 @@ class KeyRequestAdmin(admin.ModelAdmin):
     actions_selection_counter = True
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup in ("state__exact", "risk__exact", "account__environment__exact")
+        own = [item.parameter_name for item in self.list_filter if not isinstance(item, str)]
+        return lookup in ("state__exact", "risk__exact", "account__environment__exact", *own)
 
     @admin.display(description="what for")
     def what_for(self, key_request: KeyRequest) -> str:

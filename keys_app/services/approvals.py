@@ -198,6 +198,8 @@ def _give(
             claim_until=claim_until,
             leads_required=need.leads,
         )
+    else:  # an approval given towards two leads stays one of two
+        KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=need.leads)
     if narrowed:
         record("request.narrowed", actor, key_request=key_request, reason=reason, **narrowed)
     record(
