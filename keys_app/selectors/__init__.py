@@ -25,6 +25,7 @@ from .people import (
     person,
     possible_deputies,
     teams_for,
+    teams_led,
 )
 from .requests import (
     OPEN_REQUESTS,
