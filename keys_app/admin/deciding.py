@@ -55,11 +55,11 @@ def risk_mark(risk: str) -> str:
 
 
 def state_mark(key_request: KeyRequest) -> str:
-    """Return the state in words, red while a broken glass is not reviewed."""
+    """Return the state of a request of the list in words, red while a broken glass is not reviewed."""
     state = key_request.get_state_display()
     if not key_request.is_break_glass:
         return state
-    if key_request.needs_review:
+    if key_request.unreviewed:
         return format_html('{} <strong class="glass">Glass broken, not reviewed</strong>', state)
     return f"{state}, glass broken and reviewed"
 

@@ -66,7 +66,7 @@ class TeamFilter(SeenFilter):
 class TurnFilter(admin.SimpleListFilter):
     """What is this person's to do now."""
 
-    title = "yours to do"
+    title = "your turn"
     parameter_name = "yours"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -88,7 +88,7 @@ class KeyRequestAdmin(admin.ModelAdmin):
     list_display = [
         "friendly_name",
         "what_for",
-        "requester",
+        "who",
         "team",
         "shown_risk",
         "where",
@@ -117,6 +117,10 @@ class KeyRequestAdmin(admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         own = [item.parameter_name for item in self.list_filter if not isinstance(item, str)]
         return lookup in ("state__exact", "risk__exact", "account__environment__exact", *own)
+
+    @admin.display(description="requester", ordering="requester__username")
+    def who(self, key_request: KeyRequest) -> str:
+        return selectors.display_name(key_request.requester)
 
     @admin.display(description="what for")
     def what_for(self, key_request: KeyRequest) -> str:
@@ -161,15 +165,17 @@ class KeyRequestAdmin(admin.ModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[KeyRequest]:
-        """Return what this person may decide about, pending first and the oldest of those first."""
-        pending_first = Case(
-            When(state=RequestState.PENDING, then=Value(0)), default=Value(1), output_field=IntegerField()
+        """Return what this person may decide about: broken glass that nobody reviewed, then what is pending."""
+        turn = Case(
+            When(unreviewed=True, then=Value(0)),
+            When(state=RequestState.PENDING, then=Value(1)),
+            default=Value(2),
+            output_field=IntegerField(),
         )
-        requests = selectors.requests_to_oversee(selectors.person(request.user))
-        return requests.annotate(pending_first=pending_first)
+        return selectors.requests_to_oversee(selectors.person(request.user)).annotate(turn=turn)
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
-        return ["pending_first", "created_at"]
+        return ["turn", "created_at"]
 
     def get_urls(self) -> list[Any]:
         approve = self.admin_site.admin_view(self.several_view)
@@ -182,6 +188,9 @@ class KeyRequestAdmin(admin.ModelAdmin):
 
     def several_view(self, request: HttpRequest) -> HttpResponse:
         return several.view(request, self)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Requests to decide", **(extra_context or {})})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

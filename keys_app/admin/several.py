@@ -53,7 +53,7 @@ def _uuid(text: str) -> uuid.UUID | None:
 
 def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
     if key_request.risk != Risk.LOW:
-        return f"{key_request.risk} risk: decide it on its own page."
+        return f"{key_request.get_risk_display()} risk: decide it on its own page."
     return selectors.why_not_decidable(selectors.person(request.user), key_request)
 
 

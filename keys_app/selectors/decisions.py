@@ -11,9 +11,9 @@ from ..domain.approval_rules import Need
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest, Narrowing, TeamMembership
 from .people import SECURITY, TEAM_LEADS, Person
+from .requests import UNREVIEWED
 
 _APPROVED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.APPROVED)
-_REVIEWED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.REVIEWED)
 _OF_A_LEAD = TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("requester"), is_lead=True)
 _OTHER_LEADS = TeamMembership.objects.filter(
     team=OuterRef("team"), is_lead=True, user__is_active=True, user__groups__name=TEAM_LEADS
@@ -153,14 +153,17 @@ def reviewable(who: Person) -> QuerySet[KeyRequest]:
             mine |= Q(team=team) & ~Q(requester=voice)
     if who.is_security:
         mine = Q()
-    unreviewed = KeyRequest.objects.exclude(incident="").filter(~Exists(_REVIEWED))
-    seen = unreviewed.filter(mine).exclude(requester=who.user).select_related("requester", "team", "account")
+    seen = (
+        KeyRequest.objects.filter(UNREVIEWED, mine)
+        .exclude(requester=who.user)
+        .select_related("requester", "team", "account")
+    )
     return seen.order_by("created_at", "id")
 
 
 def right_to_review(who: Person, key_request: KeyRequest) -> Right | None:
     """Return in whose right this person reviews a broken glass; None if it is not theirs to review."""
-    if not reviewable(who).filter(pk=key_request.pk).exists():
+    if not key_request.is_break_glass or not reviewable(who).filter(pk=key_request.pk).exists():
         return None
     return _right(who, key_request, but_not=())
 

@@ -1,19 +1,28 @@
 """Which requests a person may see and copy."""
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
 
 from ..domain.states import RequestState
-from ..models import KeyRequest
+from ..models import Approval, KeyRequest
 from .people import Person
 
 TO_PRESS = (RequestState.APPROVED, RequestState.FAILED)
 OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUING, RequestState.FAILED)
 
 
+REVIEWED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.REVIEWED)
+UNREVIEWED = ~Q(incident="") & ~Exists(REVIEWED)
+"""Glass was broken and nobody has looked at it yet."""
+
+
 def visible_requests(who: Person) -> QuerySet[KeyRequest]:
-    """Return the requests this person may see: their own, their teams' if they lead, all for Security."""
+    """Return the requests this person may see: their own, their teams' if they lead, all for Security.
+
+    Each says with `unreviewed` whether glass was broken for it and nobody has looked at that yet.
+    """
     requests = KeyRequest.objects.select_related("requester", "team", "account", "changes_key")
+    requests = requests.annotate(unreviewed=Case(When(UNREVIEWED, then=True), default=False))
     if who.is_security:
         return requests
     return requests.filter(Q(requester=who.user) | Q(team__in=who.led_team_ids))
