@@ -6,6 +6,7 @@ themselves are in `services`.
 
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
 from .keys import ApiKey, Issuance
+from .notices import NoticeKey, Webhook, WebhookDelivery
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
 from .requests import Approval, KeyRequest
 
@@ -18,7 +19,10 @@ __all__ = [
     "Issuance",
     "KeyRequest",
     "MAX_LIFETIME_DAYS",
+    "NoticeKey",
     "Probe",
     "Team",
     "TeamMembership",
+    "Webhook",
+    "WebhookDelivery",
 ]

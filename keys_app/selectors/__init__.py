@@ -2,12 +2,23 @@
 
 from .catalogue import current_catalogue
 from .keys import LIVE_KEYS, can_revoke, changeable_keys, live_keys_of, visible_keys
-from .people import ENGINEERS, SECURITY, TEAM_LEADS, Person, accounts_for, display_name, person, teams_for
+from .people import (
+    ENGINEERS,
+    SECURITY,
+    TEAM_LEADS,
+    Person,
+    accounts_for,
+    display_name,
+    leads_of,
+    person,
+    teams_for,
+)
 from .requests import (
     OPEN_REQUESTS,
     TO_PRESS,
     approvals_needed,
     copyable_requests,
+    deciders_of,
     replacements_left,
     visible_requests,
     waiting_for,
@@ -28,7 +39,9 @@ __all__ = [
     "changeable_keys",
     "copyable_requests",
     "current_catalogue",
+    "deciders_of",
     "display_name",
+    "leads_of",
     "live_keys_of",
     "person",
     "replacements_left",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import QuerySet
 
 from ..models import Account, Team, TeamMembership
@@ -54,6 +54,13 @@ def person(user: AbstractBaseUser) -> Person:
     if known is None:
         known = user._portal_person = Person(user)  # type: ignore[attr-defined]
     return known
+
+
+def leads_of(team: Team) -> QuerySet[User]:
+    """Return the active people who decide a team's requests."""
+    return User.objects.filter(
+        memberships__team=team, memberships__is_lead=True, groups__name=TEAM_LEADS, is_active=True
+    ).order_by("username")
 
 
 def display_name(user: AbstractBaseUser) -> str:

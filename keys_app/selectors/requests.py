@@ -1,12 +1,13 @@
 """Which requests a person may see, copy and decide."""
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from ..domain.risk import Risk
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest, TeamMembership
-from .people import Person
+from .people import SECURITY, Person
 
 TO_PRESS = (RequestState.APPROVED, RequestState.FAILED)
 OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUING, RequestState.FAILED)
@@ -72,3 +73,13 @@ def replacements_left(key_request: KeyRequest) -> int:
     """Return how often a lost key of this request can still be replaced."""
     issued = key_request.issuances.aggregate(n=Count("pk", filter=Q(key__isnull=False)))["n"]
     return max(0, 1 + settings.MAX_REPLACEMENTS - issued)
+
+
+def deciders_of(key_request: KeyRequest) -> list[User]:
+    """Return the active people who may decide a request now, by name; nobody if it is not pending.
+
+    Each is asked through `waiting_for`, so that this and what a person finds waiting are the same.
+    """
+    leads = Q(memberships__team=key_request.team_id, memberships__is_lead=True)
+    candidates = User.objects.filter(leads | Q(groups__name=SECURITY), is_active=True).distinct().order_by("username")
+    return [user for user in candidates if waiting_for(Person(user)).filter(pk=key_request.pk).exists()]

@@ -11,6 +11,7 @@ from ..domain.errors import Conflict, NotAllowed
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest
 from .actors import Actor, record
+from .notice_texts import request_decided, second_approval_needed
 from .reasons import require_reason
 from .requests import current_digest, require_guard_rails
 from .transitions import move_request
@@ -34,6 +35,7 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "
         _store(key_request, actor, Approval.Decision.APPROVED, digest, stage=given, reason=reason)
         details = {"reason": reason, "approval": given, "needed": needed, "digest": digest}
         if given < needed:
+            second_approval_needed(key_request, actor)
             record("request.approval_given", actor, key_request=key_request, **details)
             return key_request
         now = timezone.now()
@@ -43,6 +45,7 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "
             approved_at=now,
             claim_until=now + settings.APPROVAL_LAPSES_AFTER,
         )
+        request_decided(key_request, actor, Approval.Decision.APPROVED, reason)
         record("request.approved", actor, key_request=key_request, **details)
     return key_request
 
@@ -61,6 +64,7 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
             reason=reason,
         )
         move_request(key_request, RequestState.REJECTED)
+        request_decided(key_request, actor, Approval.Decision.REJECTED, reason)
         record("request.rejected", actor, key_request=key_request, reason=reason)
     return key_request
 

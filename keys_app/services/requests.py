@@ -14,6 +14,7 @@ from ..domain.risk import policy_risk
 from ..domain.states import RequestState
 from ..models import Account, ApiKey, KeyRequest, Team
 from .actors import Actor, record
+from .notice_texts import request_sent
 from .transitions import move_request
 
 
@@ -61,6 +62,7 @@ def create_request(
         )
         key_request.content_digest = current_digest(key_request)
         key_request.save(force_insert=True)
+        request_sent(key_request)
         record(
             "request.created",
             actor,
