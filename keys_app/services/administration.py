@@ -3,7 +3,7 @@
 from django.contrib.auth.models import User
 from django.db.models import Model
 
-from ..models import Account, Team
+from ..models import Account, Team, Webhook
 from .actors import Actor, record
 
 
@@ -35,4 +35,7 @@ def _rights(subject: Model) -> dict[str, object]:
         return {"members": {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}}
     if isinstance(subject, Account):
         return {"teams": sorted(subject.teams.values_list("name", flat=True)), "active": subject.is_active}
+    if isinstance(subject, Webhook):
+        team = subject.team.name if subject.team else "all teams"
+        return {"host": subject.url_host, "team": team, "kinds": subject.event_kinds, "active": subject.is_active}
     return {}

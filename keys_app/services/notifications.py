@@ -18,7 +18,7 @@ from post_office.models import PRIORITY, STATUS, Email
 
 from ..models import NoticeKey, Team, Webhook, WebhookDelivery
 from ..selectors import SECURITY
-from .webhook_bodies import body_for
+from .webhooks import body_for
 
 ALARM = "alarm."
 MAX_TITLE = 150

@@ -103,7 +103,6 @@ def test_it_loses_the_notice_with_the_change_that_is_rolled_back(mailing, monkey
     assert queued() == []
 
 
-@pytest.mark.django_db(transaction=True)
 def test_it_refuses_to_queue_outside_a_transaction(live_cast):
     with pytest.raises(transaction.TransactionManagementError):
         notify("request.created", title="a", text="b", path="/")

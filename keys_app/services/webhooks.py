@@ -1,4 +1,4 @@
-"""What a webhook is sent, and how it is signed."""
+"""What a webhook is sent and how it is signed; its address and secret, kept encrypted."""
 
 import base64
 import binascii
@@ -6,10 +6,13 @@ import hashlib
 import hmac
 import json
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from ..domain.secret import Secret
 from ..models import Webhook
+from .credentials import encrypt
 
+MAX_URL = 1000
 SECRET_PREFIX = "whsec_"  # noqa: S105 how every signing secret begins
 SECRET_BYTES = range(24, 65)
 
@@ -65,3 +68,14 @@ def signature_headers(secret: Secret, message_id: str, body: bytes, now: datetim
     signed = f"{message_id}.{timestamp}.".encode() + body
     signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
+
+
+def set_address(webhook: Webhook, url: str) -> None:
+    """Give a webhook its address, to be saved by the caller. It is kept encrypted; only its host is shown."""
+    webhook.url_ciphertext = encrypt(Secret(url))
+    webhook.url_host = (urlsplit(url).hostname or "")[:260]
+
+
+def set_signing_secret(webhook: Webhook, secret: str) -> None:
+    """Give a webhook the secret its deliveries are signed with, to be saved by the caller."""
+    webhook.signing_secret_ciphertext = encrypt(Secret(secret))
