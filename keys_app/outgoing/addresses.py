@@ -1,6 +1,7 @@
 """Which addresses a webhook may reach: only those the whole internet can, unless the operator says otherwise."""
 
 import ipaddress
+import socket
 from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -59,8 +60,9 @@ def url_problem(url: str, *, allow_private: bool) -> str:
 
 
 def _host_problem(host: str) -> str:
+    host = host.rstrip(".")
     try:
-        public = is_public(str(ipaddress.ip_address(host)))
-    except ValueError:
-        public = host != "localhost" and not host.endswith(".localhost")
+        public = is_public(socket.inet_ntoa(socket.inet_aton(host)))  # 2130706433, 0x7f.1 and 127.1 too
+    except OSError:
+        public = is_public(host) if ":" in host else host != "localhost" and not host.endswith(".localhost")
     return "" if public else "The portal does not send to loopback, private or other non-public addresses."

@@ -2,6 +2,7 @@
 
 import logging
 import smtplib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=30)
 KEYS_KEPT_FOR = timedelta(days=400)  # longer than any notice that may be sent only once can come up again
-_LEASE = timedelta(minutes=10)  # longer than one mail can take with a timeout for each step
+LEASE = timedelta(minutes=10)  # longer than one mail or delivery can take; then another process may try
 _BATCH = 100
 _WAITING = (STATUS.queued, STATUS.requeued)
 # What is wrong with one mail; every other error of the network is one of the server, and the next mail meets it too.
@@ -35,14 +36,22 @@ class Sent:
     not_yet: int = 0
     gave_up: int = 0
 
+    def __add__(self, other: "Sent") -> "Sent":
+        return Sent(self.done + other.done, self.not_yet + other.not_yet, self.gave_up + other.gave_up)
 
-def send_mails() -> Sent:
-    """Send the mails that are due, the urgent ones first. Several processes may do so at once."""
+
+def send_mails(stopping: Callable[[], bool] = lambda: False) -> Sent:
+    """Send the mails that are due, the urgent ones first.
+
+    Several processes may do so at once; `stopping` ends it early.
+    """
     result = Sent()
     if not settings.SENDS_MAIL:
         return result
     connection = get_connection()
     for email in _due().order_by("-priority", "scheduled_time", "id")[:_BATCH]:
+        if stopping():
+            break
         if not _claim(email):
             continue
         try:
@@ -69,7 +78,7 @@ def _claim(email: Email) -> bool:
     return bool(
         mine.update(
             status=STATUS.requeued,
-            scheduled_time=now + _LEASE,
+            scheduled_time=now + LEASE,
             number_of_retries=email.number_of_retries,
             last_updated=now,
         )
