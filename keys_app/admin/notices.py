@@ -5,12 +5,14 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import Count, Q
+from django.http import HttpRequest
 from post_office.models import Attachment, EmailTemplate, Log
 from post_office.models import Email as QueuedMail
 
 from ..models import Webhook
 from ..outgoing.addresses import url_problem
-from ..services.webhooks import MAX_URL, secret_problem, set_address, set_signing_secret
+from ..services.webhooks import MAKE_SECRET, MAX_URL, secret_problem, set_address, set_signing_secret
 from .audited import AuditedAdmin
 
 for model in (Attachment, EmailTemplate, Log, QueuedMail):
@@ -45,7 +47,7 @@ class WebhookForm(forms.ModelForm):
         max_length=200,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "size": 70}),
-        help_text="For JSON: what the receiver checks the signature with. Never shown again.",
+        help_text=f"For JSON: what the receiver checks the signature with. Make one: {MAKE_SECRET}. Never shown again.",
     )
 
     class Meta:
@@ -87,6 +89,22 @@ class WebhookForm(forms.ModelForm):
 @admin.register(Webhook)
 class WebhookAdmin(AuditedAdmin):
     form = WebhookForm
-    fields = ["name", "kind", "url", "signing_secret", "team", "event_kinds", "is_active"]
     list_display = ["name", "kind", "url_host", "team", "is_active"]
     list_select_related = ["team"]
+    readonly_fields = ["deliveries"]
+
+    def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> list[str]:
+        typed = ["name", "kind", "url", "signing_secret", "team", "event_kinds", "is_active"]
+        return [*typed, "deliveries"] if obj else typed
+
+    @admin.display(description="last 30 days")
+    def deliveries(self, webhook: Webhook) -> str:
+        """Say how it goes, so that a wrong address is seen where it is put right."""
+        rows = webhook.deliveries.aggregate(
+            done=Count("pk", filter=Q(delivered_at__isnull=False)),
+            gave_up=Count("pk", filter=Q(gave_up_at__isnull=False)),
+            waiting=Count("pk", filter=Q(delivered_at=None, gave_up_at=None)),
+        )
+        last = webhook.deliveries.exclude(last_error="").order_by("-created_at").first()
+        trouble = f" The last problem: {last.last_error}." if last else ""
+        return f"{rows['done']} delivered, {rows['waiting']} waiting, {rows['gave_up']} given up.{trouble}"

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='team',
             name='notice_email',
-            field=models.EmailField(blank=True, help_text='An address of the whole team that gets its notices too.', max_length=254),
+            field=models.EmailField(blank=True, help_text='An address of the whole team that gets its notices too.', max_length=254, verbose_name='mail address'),
         ),
         migrations.CreateModel(
             name='Webhook',

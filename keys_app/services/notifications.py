@@ -23,6 +23,7 @@ from .webhooks import body_for
 ALARM = "alarm."
 MAX_TITLE = 150
 MAX_TEXT = 4000
+_PLAIN_QUOTES = str.maketrans("“”", '""')
 _INVISIBLE = ("C", "Zl", "Zp")  # control and format characters, and separators of lines
 
 
@@ -107,11 +108,12 @@ def _queue_mail(title: str, text: str, addresses: list[str], *, urgent: bool) ->
     words are in them.
     """
     now = timezone.now()
+    subject = f"[Key portal] {title}".translate(_PLAIN_QUOTES)  # most stay readable without decoding
     Email.objects.bulk_create(
         Email(
             from_email=settings.DEFAULT_FROM_EMAIL,
             to=[address],
-            subject=f"[Key portal] {title}",
+            subject=subject,
             message=text,
             message_id=make_msgid(domain=settings.BASE_URL.hostname),  # stays the same if it is sent again
             headers={"Auto-Submitted": "auto-generated"},

@@ -15,6 +15,7 @@ from .credentials import encrypt
 MAX_URL = 1000
 SECRET_PREFIX = "whsec_"  # noqa: S105 how every signing secret begins
 SECRET_BYTES = range(24, 65)
+MAKE_SECRET = f"echo {SECRET_PREFIX}$(openssl rand -base64 32)"
 
 
 def body_for(form: str, message_id: str, kind: str, title: str, text: str, url: str, time: datetime) -> str:
@@ -42,8 +43,8 @@ def secret_problem(secret: str) -> str:
     """Return what is wrong with a signing secret; empty if nothing is."""
     if _key(secret) is None:
         return (
-            f"A signing secret is {SECRET_PREFIX} and {SECRET_BYTES[0]} to {SECRET_BYTES[-1]} random bytes in base64; "
-            f"make one with: echo {SECRET_PREFIX}$(openssl rand -base64 32)"
+            f"A signing secret is {SECRET_PREFIX} and {SECRET_BYTES[0]} to {SECRET_BYTES[-1]} random bytes in base64. "
+            f"Make one: {MAKE_SECRET}"
         )
     return ""
 

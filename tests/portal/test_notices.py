@@ -52,7 +52,7 @@ def test_it_tells_the_leads_of_the_team_of_a_request(mailing):
     key_request = mailing.ask()
     assert recipients() == ["colead", "lead"]
     first = queued()[0]
-    assert first.subject == "[Key portal] Engineer Person asks for the key “usage-report”"
+    assert first.subject == '[Key portal] Engineer Person asks for the key "usage-report"'
     assert f"http://127.0.0.1:8000/admin/keys_app/keyrequest/{key_request.pk}/change/" in first.message
     assert "A monthly report." in first.message
 

@@ -349,6 +349,14 @@ def test_it_is_closed_to_all_but_portal_admins(cast, role):
     assert Webhook.objects.exists()
 
 
+def test_it_shows_a_portal_admin_how_the_deliveries_go(cast, receiver):
+    webhook = hook(f"{receiver.url}/500")
+    tell()
+    webhook_sending.send_deliveries()
+    page = text_of(cast.client("admin").get(f"/admin/keys_app/webhook/{webhook.pk}/change/"))
+    assert "0 delivered, 1 waiting, 0 given up. The last problem: the answer was 500." in page
+
+
 def test_it_deletes_a_webhook_with_what_waits_for_it(cast):
     webhook = hook(URL)
     tell()
