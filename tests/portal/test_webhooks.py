@@ -10,6 +10,7 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -400,6 +401,31 @@ def test_it_sends_each_once_with_several_senders(live_cast, receiver, settings):
     assert len(receiver.seen) == len({headers["webhook-id"] for _, headers, _ in receiver.seen}) == 40
     assert len(mail.outbox) == len({message.subject for message in mail.outbox}) == 20
     assert Email.objects.filter(status=STATUS.sent).count() == 20
+
+
+def test_it_sends_later_what_a_killed_sender_had_claimed(cast, receiver, settings):
+    settings.SENDS_MAIL = True
+    hook(f"{receiver.url}/200")
+    cast.team.notice_email = "payments@example.test"
+    tell(team=cast.team)
+    assert webhook_sending._claim(WebhookDelivery.objects.get())
+    assert mail_sending._claim(Email.objects.get())
+    mail.outbox.clear()
+    steps = (webhook_sending.send_deliveries, mail_sending.send_mails)
+    assert [step().done for step in steps] == [0, 0]
+    WebhookDelivery.objects.update(next_try_at=F("next_try_at") - mail_sending.LEASE)
+    Email.objects.update(scheduled_time=F("scheduled_time") - mail_sending.LEASE)
+    assert [step().done for step in steps] == [1, 1]
+    assert (len(receiver.seen), len(mail.outbox)) == (1, 1)
+
+
+def test_it_stops_between_two_when_it_is_asked_to(cast, receiver, settings):
+    hook(f"{receiver.url}/200")
+    for _ in range(3):
+        tell()
+    answers = iter([False, False, True])
+    assert webhook_sending.send_deliveries(lambda: next(answers)).done == 2
+    assert webhook_sending.send_deliveries().done == 1
 
 
 def test_it_sends_by_command_and_removes_what_is_old(cast, receiver, capsys):
