@@ -1,7 +1,8 @@
 """Runs the portal on this machine with sample people and a stand-in for Twilio: `make demo`.
 
-Starts the stand-in, the portal under gunicorn and the reconciler, and stops them together. Everything it
-keeps is in `var/`. `python -m portal.demo manage …` runs a management command with the same settings.
+Starts the stand-in, the portal under gunicorn, the reconciler and the sender of notices, and stops them
+together. Everything it keeps is in `var/`. `python -m portal.demo manage …` runs a management command with the
+same settings.
 """
 
 import ctypes
@@ -20,12 +21,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 STATE = VAR / "demo.json"
+MAIL = VAR / "mail"
+MAIL_TO_FILES = f"filemail:///{quote(str(MAIL))}"
 STANDIN_STATE = VAR / "twilio_standin.json"
 REAL_TWILIO = ("TWILIO_IAM_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET")
 STANDIN = "stand-in for Twilio"
@@ -93,6 +97,7 @@ def environment(port: int) -> dict[str, str]:
         defaults = {name: value for name, value in defaults.items() if not name.startswith("TWILIO_")}
     return {
         "DATABASE_URL": f"sqlite:///{VAR / 'demo.sqlite3'}",
+        "EMAIL_URL": MAIL_TO_FILES,
         **defaults,
         **os.environ,
         "PORTAL_BASE_URL": f"http://127.0.0.1:{port}",
@@ -246,6 +251,7 @@ def start_all(processes: Processes, port: int) -> None:
     processes.running.pop("command")
     processes.start("portal", "gunicorn", "-c", "portal/gunicorn_conf.py", "portal.wsgi")
     processes.start("reconciler", "django", "reconcile", "--every", "30")
+    processes.start("sender of notices", "django", "send_notices", "--every", "5")
     wait_until_ready(processes, f"http://127.0.0.1:{port}/readyz")
     announce(env, port, standin)
 
@@ -288,11 +294,14 @@ def wait_until_ready(processes: Processes, url: str) -> None:
 
 def announce(env: dict[str, str], port: int, standin: bool) -> None:
     where = "a stand-in for Twilio; keys made here work nowhere" if standin else "a real endpoint: keys are real"
+    to_files = env.get("EMAIL_URL") == MAIL_TO_FILES and "EMAIL_URL_FILE" not in env
+    mail = f"files in {MAIL.relative_to(ROOT)}/" if to_files else "goes where EMAIL_URL says"
     print(
         f"\nThe portal runs at http://127.0.0.1:{port}\n"
         f"Twilio: {env['TWILIO_IAM_BASE_URL']} ({where})\n"
         "People: engineer, engineer2, lead, lead2, security, admin\n"
         f"Password for all: {env['PORTAL_DEMO_PASSWORD']}\n"
+        f"Mail: {mail}\n"
         "Stop with Ctrl-C.",
         flush=True,
     )

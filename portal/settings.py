@@ -17,6 +17,7 @@ from portal.origins import checked_origin, is_loopback
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
+DAY = 24 * 60 * 60
 
 
 def mandatory(name: str, how: str) -> str:
@@ -28,6 +29,17 @@ def mandatory(name: str, how: str) -> str:
         raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
     if not value:
         raise ImproperlyConfigured(f"Set {name} (or {name}_FILE). {how}")
+    return value
+
+
+def number(name: str, default: int, lowest: int, highest: int) -> int:
+    """Return a setting that is a whole number from `lowest` to `highest`. Raises `ImproperlyConfigured`."""
+    try:
+        value = env.int(name, default=default)
+    except ValueError:
+        value = lowest - 1
+    if not lowest <= value <= highest:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {lowest} to {highest}.")
     return value
 
 
@@ -72,8 +84,8 @@ RECONCILE_GRACE = timedelta(seconds=env.int("PORTAL_RECONCILE_GRACE", default=90
 TEMPLATES_FILE = Path(env.str("PORTAL_TEMPLATES_FILE")) if "PORTAL_TEMPLATES_FILE" in os.environ else None
 
 # A request nobody decided, and an approval nobody used, come to an end.
-PENDING_LAPSES_AFTER = timedelta(days=14)
-APPROVAL_LAPSES_AFTER = timedelta(hours=72)
+PENDING_LAPSES_AFTER = timedelta(seconds=number("PORTAL_PENDING_LAPSES_AFTER", 14 * DAY, 1, 3650 * DAY))
+APPROVAL_LAPSES_AFTER = timedelta(seconds=number("PORTAL_APPROVAL_LAPSES_AFTER", 3 * DAY, 1, 3650 * DAY))
 MAX_REPLACEMENTS = 3
 
 INSTALLED_APPS = [
@@ -88,6 +100,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "csp",
     "django_htmx",
+    "post_office",
     "keys_app.audit",
     "keys_app",
 ]
@@ -200,7 +213,14 @@ STORAGES = {
 
 SENDS_MAIL = "EMAIL_URL" in os.environ or "EMAIL_URL_FILE" in os.environ
 vars().update(env.email("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 15  # seconds for each step; without it a silent mail server would stop the sender for good
 DEFAULT_FROM_EMAIL = env.str("PORTAL_FROM_EMAIL", default="key-portal@localhost")
+
+# Notices alone wait in the database, in post_office's tables. Account mails carry a token and go out directly.
+DIGEST_HOUR = number("PORTAL_DIGEST_HOUR", 7, 0, 23)  # in UTC
+WEBHOOK_ALLOW_PRIVATE = env.bool("PORTAL_WEBHOOK_ALLOW_PRIVATE", default=False)
+# Seconds for each step and for a whole delivery.
+WEBHOOK_TIMEOUT, WEBHOOK_DEADLINE = 5.0, 10.0
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -218,5 +238,7 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "urllib3": {"level": "WARNING"},
+        # With no handler of its own, post_office would set one up that masks nothing.
+        "post_office": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
     },
 }

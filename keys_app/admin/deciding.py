@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from .. import selectors
-from ..domain.errors import Conflict, InvalidInput, PortalError
+from ..domain.errors import InvalidInput, PortalError
 from ..domain.policy import Difference, Policy
 from ..domain.states import RequestState
 from ..domain.summary import summarize
@@ -163,7 +163,7 @@ def _status(error: PortalError) -> int:
 
 def _typed(posted: QueryDict, error: PortalError) -> Typed:
     places = {"permissions": "keep", "lifetime_days": "lifetime_days", "comment": "question"}
-    narrowing = posted.get("decision") == "narrow" and not isinstance(error, Conflict)
+    narrowing = posted.get("decision") == "narrow"
     return Typed(
         error=error.message,
         field=places.get(getattr(error, "field", ""), "reason"),
@@ -194,7 +194,7 @@ def _page(
         "need": selectors.need_of(key_request),
         "can_decide": not why_not,
         "why_not": why_not,
-        "can_ask": key_request.state in selectors.OPEN_REQUESTS and selectors.may_comment(who, key_request),
+        "can_ask": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
         "can_review": selectors.right_to_review(who, key_request) is not None,
         "needs_review": key_request.needs_review,
         "given": key_request.approvals.filter(decision="approved").select_related("approver", "authority"),

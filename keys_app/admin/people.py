@@ -53,7 +53,7 @@ GUARD_RAILS = ["max_lifetime_days", "max_risk", "allowed_products", "forbidden_p
 @admin.register(Team)
 class TeamAdmin(AuditedAdmin):
     form = GuardRailsForm
-    fields = ["name", *GUARD_RAILS]
+    fields = ["name", "notice_email", *GUARD_RAILS]
     list_display = ["name", "max_lifetime_days", "max_risk"]
     search_fields = ["name"]
     inlines = [MembershipInline]

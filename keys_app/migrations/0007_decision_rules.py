@@ -14,10 +14,13 @@ DECIDED = "a decision does not change"
 WIDER = "a narrowing takes away and adds nothing"
 REWRITTEN = "what was asked for does not change"
 NOT_APPROVED = "the approvals this request needs are missing"
+NO_RIGHT = "a decision needs the right of its approver or of the lead they stand in for"
 TOO_RISKY = "this risk is not approved without people"
 
 OWN = """(SELECT requester_id FROM keys_app_keyrequest WHERE id = NEW.request_id) IN (NEW.approver_id, NEW.authority_id)"""
 OWN_NARROWING = "NEW.approver_id = (SELECT requester_id FROM keys_app_keyrequest WHERE id = NEW.request_id)"
+NOBODYS = """NEW.rule_name = '' AND (
+    NEW.authority_id IS NULL OR (NEW.capacity <> 'deputy' AND NEW.authority_id <> NEW.approver_id))"""
 RULE_RISK = """NEW.rule_name <> '' AND (SELECT risk FROM keys_app_keyrequest WHERE id = NEW.request_id) <> 'low'"""
 
 WIDENS = {
@@ -30,7 +33,8 @@ NOT_OF_NOW = """NOT EXISTS (
     SELECT 1 FROM keys_app_keyrequest
     WHERE id = NEW.request_id AND state = 'pending' AND content_digest = NEW.from_digest
       AND policy_json = NEW.from_policy_json AND lifetime_days = NEW.from_lifetime_days)"""
-BAD_NARROWING = {vendor: f"({widens}) OR ({NOT_OF_NOW})" for vendor, widens in WIDENS.items()}
+EMPTY = """NEW.to_policy_json NOT LIKE '{"allow":["/%'"""
+BAD_NARROWING = {vendor: f"({widens}) OR ({EMPTY}) OR ({NOT_OF_NOW})" for vendor, widens in WIDENS.items()}
 
 FIXED = ("requester_id", "team_id", "account_id", "friendly_name", "incident")
 NARROWED = ("policy_json", "lifetime_days", "content_digest", "risk")
@@ -60,6 +64,7 @@ CRITICAL_INCIDENT = f"NEW.incident <> '' AND {_CRITICAL}"
 REQUEST, APPROVAL, NARROWING = "keys_app_keyrequest", "keys_app_approval", "keys_app_narrowing"
 TRIGGERS = [
     ("approval_not_own_insert", "BEFORE INSERT", APPROVAL, OWN, NOT_OWN),
+    ("approval_right_insert", "BEFORE INSERT", APPROVAL, NOBODYS, NO_RIGHT),
     ("approval_rule_insert", "BEFORE INSERT", APPROVAL, RULE_RISK, TOO_RISKY),
     ("approval_fixed", "BEFORE UPDATE", APPROVAL, "1 = 1", DECIDED),
     ("narrowing_not_own_insert", "BEFORE INSERT", NARROWING, OWN_NARROWING, NOT_OWN),

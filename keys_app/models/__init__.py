@@ -7,6 +7,7 @@ themselves are in `services`.
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
 from .decisions import Approval, ApprovalRule, Comment, Delegation, Narrowing
 from .keys import ApiKey, Issuance
+from .notices import NoticeKey, Webhook, WebhookDelivery
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
 from .requests import KeyRequest
 
@@ -23,7 +24,10 @@ __all__ = [
     "KeyRequest",
     "MAX_LIFETIME_DAYS",
     "Narrowing",
+    "NoticeKey",
     "Probe",
     "Team",
     "TeamMembership",
+    "Webhook",
+    "WebhookDelivery",
 ]

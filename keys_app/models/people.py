@@ -18,6 +18,9 @@ class Team(GuardRailed):
         validators=[MinValueValidator(1), MaxValueValidator(MAX_LIFETIME_DAYS)],
         help_text="The longest lifetime of a key this team may ask for, in days.",
     )
+    notice_email = models.EmailField(
+        "mail address", blank=True, help_text="An address of the whole team that gets its notices too."
+    )
 
     class Meta:
         ordering = ["name"]

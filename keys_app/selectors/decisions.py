@@ -74,7 +74,7 @@ def waiting_for(who: Person) -> QuerySet[KeyRequest]:
             heard = Exists(_APPROVED.filter(authority=voice))
             mine |= LEADS_TURN & Q(team=team) & ~Q(requester=voice) & ~heard
     if who.is_security:
-        mine |= ~LEADS_TURN | SECURITY_STANDS_IN
+        mine |= (~LEADS_TURN | SECURITY_STANDS_IN) & ~Q(requester__in=who.stands_in_for)
     return (
         _pending()
         .filter(mine)
@@ -136,13 +136,13 @@ def next_decider(key_request: KeyRequest) -> str:
 
 
 def deciders_of(key_request: KeyRequest) -> list[User]:
-    """Return everybody who may decide this request now, so that they can be told."""
-    candidates = User.objects.filter(is_active=True).filter(
-        Q(groups__name=SECURITY) | Q(memberships__team=key_request.team_id)
-    )
-    waiting = [user for user in candidates.distinct() if right_to_decide(Person(user), key_request)]
-    leads = [user for user in waiting if key_request.team_id in Person(user).voices]
-    return leads or waiting
+    """Return everybody who may decide this request now, by name; nobody if it is not pending.
+
+    Each is asked through `waiting_for`, so that this and what a person finds waiting are the same.
+    """
+    candidates = Q(groups__name=SECURITY) | Q(memberships__team=key_request.team_id)
+    people = User.objects.filter(candidates, is_active=True).distinct().order_by("username")
+    return [user for user in people if waiting_for(Person(user)).filter(pk=key_request.pk).exists()]
 
 
 def reviewable(who: Person) -> QuerySet[KeyRequest]:
@@ -152,7 +152,7 @@ def reviewable(who: Person) -> QuerySet[KeyRequest]:
         for voice in voices:
             mine |= Q(team=team) & ~Q(requester=voice)
     if who.is_security:
-        mine = Q()
+        mine |= ~Q(requester__in=who.stands_in_for)
     seen = (
         KeyRequest.objects.filter(UNREVIEWED, mine)
         .exclude(requester=who.user)

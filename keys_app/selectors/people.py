@@ -42,6 +42,11 @@ class Person:
         return voices
 
     @property
+    def stands_in_for(self) -> set[int]:
+        """Return the leads whose deputy this person is."""
+        return {voice for voices in self.voices.values() for voice in voices} - {self.user.pk}
+
+    @property
     def led_team_ids(self) -> list[int]:
         """Return the teams this person leads, or stands in for a lead of."""
         return list(self.voices)
@@ -95,6 +100,12 @@ def person(user: AbstractBaseUser) -> Person:
     if known is None:
         known = user._portal_person = Person(user)  # type: ignore[attr-defined]
     return known
+
+
+def leads_of(team: Team) -> QuerySet[User]:
+    """Return the active people who decide a team's requests."""
+    leads = User.objects.filter(memberships__team=team, memberships__is_lead=True, groups__name=TEAM_LEADS)
+    return leads.filter(is_active=True).order_by("username")
 
 
 def display_name(user: AbstractBaseUser) -> str:

@@ -39,6 +39,11 @@ def copyable_requests(who: Person) -> QuerySet[KeyRequest]:
     return KeyRequest.objects.filter(Q(requester=who.user) | Q(team__in=who.team_ids)).order_by("-created_at")
 
 
+def is_discussed(key_request: KeyRequest) -> bool:
+    """Tell whether there is still something to ask about a request: it is open, or a review is to come."""
+    return key_request.state in OPEN_REQUESTS or key_request.needs_review
+
+
 def may_comment(who: Person, key_request: KeyRequest) -> bool:
     """Tell whether this person has a say about a request: its requester, who decides for its team, Security."""
     return key_request.requester_id == who.user.pk or key_request.team_id in who.led_team_ids or who.is_security

@@ -3,7 +3,7 @@
 from django.contrib.auth.models import User
 from django.db.models import Model
 
-from ..models import Account, Team
+from ..models import Account, Team, Webhook
 from .actors import Actor, record
 
 
@@ -41,4 +41,7 @@ def _rights(subject: Model) -> dict[str, object]:
             "active": subject.is_active,
             "leads_required": subject.leads_required,
         }
+    if isinstance(subject, Webhook):
+        team = subject.team.name if subject.team else "all teams"
+        return {"host": subject.url_host, "team": team, "kinds": subject.event_kinds, "active": subject.is_active}
     return {}

@@ -17,6 +17,11 @@ from ..domain.states import RequestState
 from ..models import Approval, KeyRequest, Narrowing
 from ..selectors.decisions import Right
 from .actors import Actor, record
+from .notice_texts import (
+    request_decided,
+    request_narrowed,
+    second_approval_needed,
+)
 from .reasons import require_reason
 from .requests import current_digest, require_guard_rails
 from .transitions import move_request
@@ -81,6 +86,7 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
         key_request, right = _lock_for_decision(request_id, actor)
         _store(key_request, actor, right, Approval.Decision.REJECTED, reason)
         move_request(key_request, RequestState.REJECTED)
+        request_decided(key_request, actor, Approval.Decision.REJECTED, reason)
         record("request.rejected", actor, key_request=key_request, reason=reason, **_as(right, actor))
     return key_request
 
@@ -200,6 +206,12 @@ def _give(
         )
     else:  # an approval given towards two leads stays one of two
         KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=need.leads)
+    if narrowed:
+        request_narrowed(key_request, actor, removed=narrowed["removed"], reason=reason)
+    elif last:
+        request_decided(key_request, actor, Approval.Decision.APPROVED, reason)
+    if not last:
+        second_approval_needed(key_request, actor)
     if narrowed:
         record("request.narrowed", actor, key_request=key_request, reason=reason, **narrowed)
     record(

@@ -8,6 +8,7 @@ from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.request_rules import comment_problem
 from ..models import Comment, KeyRequest
 from .actors import Actor, record
+from .notice_texts import request_asked
 
 
 def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
@@ -22,8 +23,9 @@ def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
         raise NotAllowed("The requester, leads of the team and Security talk about a request.")
     with transaction.atomic(durable=True):
         locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
-        if locked.state not in selectors.OPEN_REQUESTS:
+        if not selectors.is_discussed(locked):
             raise Conflict(f"This request is {locked.get_state_display().lower()}. There is nothing more to say.")
         comment = Comment.objects.create(request=locked, author=actor.user, text=text, created_at=timezone.now())
+        request_asked(locked, actor.user, text)
         record("request.commented", actor, key_request=locked, reason=text)
     return comment

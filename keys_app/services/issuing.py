@@ -31,7 +31,7 @@ from ..domain.naming import marked_name, new_marker
 from ..domain.risk import policy_risk
 from ..domain.secret import Secret
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, KeyState, RequestState
-from ..models import ApiKey, Issuance, KeyRequest
+from ..models import ApiKey, Approval, Issuance, KeyRequest
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
@@ -135,6 +135,8 @@ def _check_still_granted(key_request: KeyRequest, actor: Actor) -> None:
     _check_approved(key_request)
     require_guard_rails(key_request)
     who = selectors.Person(actor.user)
+    if key_request.is_break_glass and key_request.team_id not in who.break_glass_team_ids:
+        raise Conflict("You may not break glass for this team any more, so no key is made. Ask a portal admin.")
     in_team = selectors.teams_for(who, key_request.account).filter(pk=key_request.team_id).exists()
     if not (key_request.account.is_active and in_team and who.may_request):
         raise Conflict(
@@ -147,11 +149,14 @@ def _check_approved(key_request: KeyRequest) -> None:
     """Refuse unless the people this request needs have approved what is stored, or glass was broken for it."""
     digest = current_digest(key_request)
     if key_request.is_break_glass:
-        untouched = digest == key_request.content_digest
+        granted = digest == key_request.content_digest
     else:
         need = Need.of(risk=policy_risk(key_request.policy), leads=key_request.leads_required)
-        untouched = selectors.approvals_given(key_request, digest).count() >= need.total
-    if not untouched:
+        given = selectors.approvals_given(key_request, digest)
+        by_security = given.filter(capacity=Approval.Capacity.SECURITY).exists()
+        granted = given.count() >= need.total and (by_security or not need.security)
+    widened = any(step.difference.added for step in key_request.narrowings.all())
+    if widened or not granted:
         raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
 
 

@@ -17,6 +17,7 @@ from ..domain.states import RequestState
 from ..models import Account, ApiKey, KeyRequest, Team
 from .actors import Actor, record
 from .automatic import approve_by_rule, matching_rule, record_approval_by_rule
+from .notice_texts import break_glass_used, request_sent
 from .transitions import move_request
 
 BREAK_GLASS_USED_WITHIN = timedelta(hours=1)
@@ -80,6 +81,10 @@ def _send(key_request: KeyRequest, actor: Actor) -> None:
     elif key_request.is_break_glass:
         now = timezone.now()
         move_request(key_request, RequestState.APPROVED, approved_at=now, claim_until=now + BREAK_GLASS_USED_WITHIN)
+    if key_request.is_break_glass:
+        break_glass_used(key_request, incident=key_request.incident)
+    elif not rule:
+        request_sent(key_request)
     _record_created(key_request, actor)
     if rule:
         record_approval_by_rule(key_request, rule)

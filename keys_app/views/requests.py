@@ -56,7 +56,7 @@ def _request_page(request: HttpRequest, key_request: KeyRequest, form: CommentFo
         "comments": key_request.comments.select_related("author"),
         "comment_form": form,
         "needs_review": key_request.needs_review,
-        "can_comment": state in selectors.OPEN_REQUESTS and selectors.may_comment(who, key_request),
+        "can_comment": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
         "can_issue": own and state in (RequestState.APPROVED, RequestState.FAILED),
         "can_cancel": own and state in (RequestState.PENDING, RequestState.APPROVED, RequestState.FAILED),
         "can_oversee": not own and who.is_approver,

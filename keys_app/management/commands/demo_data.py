@@ -93,6 +93,7 @@ class Command(BaseCommand):
         full_name, groups, team_name, leads = PEOPLE[name]
         first, last = full_name.split()
         user, new = User.objects.get_or_create(username=name, defaults={"first_name": first, "last_name": last})
+        user.email = user.email or f"{name}@example.test"
         if not user.check_password(password):
             user.set_password(password)
         if new:
