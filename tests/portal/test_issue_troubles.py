@@ -63,6 +63,7 @@ def test_it_keeps_the_approval_when_twilio_is_down(cast, standin, settings):
     [
         ("error_after", {}),
         ("drop_after", {}),
+        ("reset", {}),
         ("hang", {"seconds": 4}),
         ("html", {}),
         ("truncated", {}),
