@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import serving
 from portal.origins import checked_origin, is_loopback
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -61,9 +62,8 @@ TWILIO_IAM_BASE_URL = checked_origin(
 )
 TWILIO_IS_STANDIN = is_loopback(TWILIO_IAM_BASE_URL.hostname)
 # Seconds. Connecting and each gap between two reads are bounded, and the whole call is.
-TWILIO_CONNECT_TIMEOUT = env.float("PORTAL_TWILIO_CONNECT_TIMEOUT", default=5.0)
-TWILIO_READ_TIMEOUT = env.float("PORTAL_TWILIO_READ_TIMEOUT", default=15.0)
-TWILIO_DEADLINE = env.float("PORTAL_TWILIO_DEADLINE", default=30.0)
+TWILIO_CONNECT_TIMEOUT, TWILIO_READ_TIMEOUT, TWILIO_DEADLINE = serving.twilio_timeouts()
+TWILIO_CONCURRENCY = serving.twilio_concurrency()
 
 CATALOGUE_FILE = env.str("PORTAL_CATALOGUE_FILE", default="")  # permissions the package does not have
 CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))

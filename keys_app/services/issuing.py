@@ -36,6 +36,7 @@ from .actors import Actor, record
 from .credentials import client_for
 from .deleting import delete_at_twilio
 from .requests import current_digest, lapse, require_guard_rails
+from .slots import twilio_slot
 from .transitions import move_request
 
 log = logging.getLogger(__name__)
@@ -59,11 +60,11 @@ class IssuedKey:
 def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
     """Make the key that was approved and return it with its secret, once.
 
-    Raises `Conflict` or `NotAllowed` before Twilio is asked; `TwilioRefused`, `TwilioUnavailable`,
+    Raises `Conflict`, `NotAllowed` or `PortalBusy` before anything is started; `TwilioRefused`, `TwilioUnavailable`,
     `OutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
     """
     key_request = _fetch_issuable(request_id, actor)
-    with client_for(key_request.account) as client:
+    with twilio_slot(), client_for(key_request.account) as client:
         issuance = _record_intent(key_request, actor)
         created = _ask_twilio(client, issuance, actor)
         if created.policy != issuance.request.policy:
