@@ -1,0 +1,200 @@
+"""Every kill point with every fault, for each action of the portal, one case after the other."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from .faults import CREATE, DELETE, RECONCILE, Fault
+from .figures import Figures
+from .people import Shown
+from .settling import reconcile, settle
+from .world import World
+
+IN_TRANSACTIONS = ("tx1.in", "tx1.committed", "tx2.in", "tx2.committed")
+
+
+def calls(*methods: str) -> Iterator[str]:
+    for method in methods:
+        yield from (f"{method}.{moment}" for moment in ("before", "sent", "headers", "after"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One action of the portal: what it begins with, how it is started, and where it is killed.
+
+    `quick` are the cases of a quick run, each of which reaches its point; `action` is what is done there, a kill
+    if empty.
+
+    `prepare` returns the subject, the id of a request or the SID of a key. `act` does the action to it once.
+    `finish` brings the request to a key that somebody has the secret of, by pressing buttons without faults.
+    """
+
+    name: str
+    verb: str
+    points: tuple[str, ...]
+    faults: dict[str, Fault]
+    prepare: Callable[[World, str], str]
+    act: Callable[[World, str], Any]
+    finish: Callable[[World, str], bool]
+    quick: tuple[tuple[str, str], ...] = ()
+    action: str = ""
+
+    def cases(self, quick: bool) -> Iterable[tuple[str, str]]:
+        """Return each point, and none, with each fault."""
+        return self.quick if quick else product(("", *self.points), self.faults)
+
+    def action_for(self, fault: str) -> str:
+        """Return what is done at a point: where Twilio does nothing wrong, gunicorn and all workers are killed."""
+        return self.action or ("kill all" if fault == "none" and self.verb != "reconcile" else "kill")
+
+
+def run_plan(world: World, plan: Plan, *, quick: bool = False) -> Figures:
+    """Go through the cases, and return what was found."""
+    figures = Figures(plan.name)
+    for point, fault in plan.cases(quick):
+        subject = plan.prepare(world, f"{plan.name}-{len(world.approved)}")
+        was_there = _disturb(world, plan, subject, point, fault)
+        difference = settle(world)
+        world.standin.clear_faults()
+        if not difference:
+            plan.finish(world, subject)
+            difference = settle(world)
+        figures.add_case(point, fault, was_there, difference)
+    figures.leaks += world.leaks()
+    return figures
+
+
+def _disturb(world: World, plan: Plan, subject: str, point: str, fault: str) -> bool:
+    """Act with a fault ordered and a process killed at a point; tell whether it got there. The portal runs again."""
+    for order in plan.faults[fault]:
+        world.standin.fault(**{("name" if key == "fault" else key): value for key, value in order.items()})
+    action = plan.action_for(fault)
+    if point:
+        world.order(plan.verb, point, action)
+    plan.act(world, subject)
+    was_there = world.was_carried_out()
+    world.withdraw_order()
+    if was_there and action == "kill all":
+        world.portal.revive()
+    return was_there
+
+
+def _new_request(world: World, name: str) -> str:
+    return world.approved_request(name)
+
+
+def _new_key(world: World, name: str) -> str:
+    """Return the SID of a new key."""
+    seen = world.issue(world.approved_request(name))
+    assert seen.sid, seen.text
+    return seen.sid
+
+
+def _lost_key(world: World, name: str) -> str:
+    """Return a request for which Twilio made a key whose answer was lost."""
+    request_id = world.approved_request(name)
+    world.standin.fault("drop_after")
+    world.issue(request_id)
+    return request_id
+
+
+def _revoke(world: World, sid: str) -> Shown:
+    return world.press_key(sid, "revoke", reason="A kill test.")
+
+
+def _get_a_key(world: World, request_id: str) -> bool:
+    """Do what a person does until they see a secret: issue, or replace a key whose secret was not shown."""
+    seen = world.issue(request_id)
+    if not seen.secret and seen.status == 409:
+        from keys_app.models import ApiKey
+
+        key = ApiKey.objects.get(request_id=request_id, state="active")
+        world.press_key(key.sid, "replace")
+        seen = world.issue(request_id)
+    assert seen.secret, (request_id, seen.status, seen.text)
+    return True
+
+
+def _replaced(world: World, sid: str) -> bool:
+    """Issue again if the key was replaced; replace it first if nothing came of that."""
+    from keys_app.models import ApiKey
+
+    key = ApiKey.objects.get(pk=sid)
+    if key.state == "active":
+        world.press_key(sid, "replace")
+    return _get_a_key(world, str(key.request_id))
+
+
+def _revoked(world: World, sid: str) -> bool:
+    from keys_app.models import ApiKey
+
+    if ApiKey.objects.get(pk=sid).state == "active":  # nothing came of the press
+        _revoke(world, sid)
+    assert ApiKey.objects.get(pk=sid).state == "revoked"
+    return True
+
+
+ENDING = ("arrived", *IN_TRANSACTIONS, *calls("DELETE"), "rendered")
+QUICK_ENDING = (
+    ("tx1.in", "none"),
+    ("tx1.committed", "none"),
+    ("DELETE.sent", "processed and dropped"),
+    ("tx2.in", "none"),
+)
+
+ISSUE = Plan(
+    "issue",
+    "issue",
+    ("arrived", *IN_TRANSACTIONS, "tx3.in", "tx3.committed", *calls("POST"), *calls("DELETE"), "rendered"),
+    CREATE,
+    _new_request,
+    World.issue,
+    _get_a_key,
+    quick=(
+        ("arrived", "none"),
+        ("tx1.in", "none"),
+        ("tx1.committed", "none"),
+        ("POST.before", "none"),
+        ("POST.sent", "listed late"),
+        ("POST.headers", "truncated 201"),
+        ("POST.after", "none"),
+        ("tx2.in", "processed and dropped"),
+        ("tx2.committed", "none"),
+        ("tx3.in", "201 with policy null"),
+        ("DELETE.before", "201 with another policy"),
+        ("rendered", "429"),
+        ("", "next page elsewhere"),
+    ),
+)
+REPLACE = Plan(
+    "replace",
+    "replace",
+    ENDING,
+    DELETE,
+    _new_key,
+    lambda world, sid: world.press_key(sid, "replace"),
+    _replaced,
+    quick=QUICK_ENDING,
+)
+REVOKE = Plan("revoke", "revoke", ENDING, DELETE, _new_key, _revoke, _revoked, quick=QUICK_ENDING)
+RECONCILING = Plan(
+    "reconcile",
+    "reconcile",
+    ("tx1.in", "tx1.committed", *calls("GET", "DELETE")),
+    RECONCILE,
+    _lost_key,
+    lambda world, _: reconcile(world),
+    _get_a_key,
+    quick=(("GET.after", "listed twice"), ("DELETE.before", "none"), ("DELETE.after", "none"), ("tx1.in", "none")),
+)
+SESSION_ENDS = replace(ISSUE, name="database ends session", action="end session", quick=(("tx2.in", "none"),))
+LOCKED = replace(
+    ISSUE,
+    name="database is locked",
+    action="lock",
+    points=("arrived", "POST.before", "POST.after"),  # inside a transaction the portal itself has the lock
+    quick=(("POST.after", "none"),),
+)
+
+PLANS = {plan.name: plan for plan in (ISSUE, REPLACE, REVOKE, RECONCILING)}
