@@ -21,7 +21,8 @@ CREATE: dict[str, Fault] = {
     "201 that is not JSON": [{"fault": "html"}],
     "201 with policy null": [{"fault": "null_policy"}],
     "201 with another policy": [{"fault": "other_policy"}],
-    "listed late": [{"fault": "drop_after", "hide": LATE}],
+    "201, and listed late": [{"fault": "late_listing", "hide": LATE}],
+    "dropped, and listed late": [{"fault": "drop_after", "hide": LATE}],
     "listed twice": [{"fault": "drop_after"}, {"fault": "duplicates", "times": 2}],
     "next page elsewhere": [{"fault": "drop_after"}, {"fault": "foreign_page"}],
 }

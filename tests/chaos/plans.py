@@ -156,7 +156,7 @@ ISSUE = Plan(
         ("tx1.in", "none"),
         ("tx1.committed", "none"),
         ("POST.before", "none"),
-        ("POST.sent", "listed late"),
+        ("POST.sent", "dropped, and listed late"),
         ("POST.headers", "truncated 201"),
         ("POST.after", "none"),
         ("tx2.in", "processed and dropped"),

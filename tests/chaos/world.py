@@ -43,14 +43,14 @@ class World:
         self.reported: set[str] = set()
         self._lock = threading.Lock()
 
-    def start(self, **environment: str) -> None:
-        """Start everything; `environment` overrides variables of the portal."""
+    def start(self, module: str = "tests.chaos.wsgi", **environment: str) -> None:
+        """Start everything; `module` is what gunicorn serves, `environment` overrides variables of the portal."""
         self.standin.start()
         _configure(self.directory, self.standin)
         os.environ.update(environment)
         os.environ[ORDER_FILE] = str(self.order_file)
         _set_up(self.standin)
-        self.portal = PortalProcess(self.directory / "portal.log").start()
+        self.portal = PortalProcess(self.directory / "portal.log", module=module).start()
         self.engineer = Person(self.portal.url, "engineer")
         self.lead = Person(self.portal.url, "lead")
 
