@@ -68,6 +68,17 @@ TWILIO_CONCURRENCY = serving.twilio_concurrency()
 CATALOGUE_FILE = env.str("PORTAL_CATALOGUE_FILE", default="")  # permissions the package does not have
 CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))
 RECONCILE_GRACE = timedelta(seconds=env.int("PORTAL_RECONCILE_GRACE", default=900))
+# The work of one run for each account: how many keys are fetched and how many deleted at most, how soon a key is
+# looked at again, and how many seconds are waited in all for a Twilio that is busy.
+RECONCILE_LOOKS = env.int("PORTAL_RECONCILE_LOOKS", default=100)
+RECONCILE_DELETES = env.int("PORTAL_RECONCILE_DELETES", default=100)
+RECONCILE_LOOK_EVERY = timedelta(seconds=env.int("PORTAL_RECONCILE_LOOK_EVERY", default=3600))
+RECONCILE_PATIENCE = env.float("PORTAL_RECONCILE_PATIENCE", default=30.0)
+# An account is reported after this many failed runs in a row, the reconciler itself after this time without a run.
+RECONCILE_FAILED_RUNS = env.int("PORTAL_RECONCILE_FAILED_RUNS", default=5)
+RECONCILE_LATE_AFTER = timedelta(seconds=env.int("PORTAL_RECONCILE_LATE_AFTER", default=900))
+# A lead has this long to take over the keys of somebody who left.
+LEAVER_GRACE = timedelta(days=env.int("PORTAL_LEAVER_DAYS", default=14))
 # An operator's own tasks, in the form of keys_app/domain/data/templates.toml; same slugs replace the package's.
 TEMPLATES_FILE = Path(env.str("PORTAL_TEMPLATES_FILE")) if "PORTAL_TEMPLATES_FILE" in os.environ else None
 

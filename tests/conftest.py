@@ -27,6 +27,7 @@ def standin(standin_process: StandIn, settings) -> Iterator[StandIn]:
     settings.TWILIO_DEADLINE = 3.0
     yield standin_process
     standin_process.clear_faults()
+    standin_process.delete_keys()  # the next test's portal knows nothing of them
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ themselves are in `services`.
 """
 
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
+from .inventory import AccountCheck, ReconcileRun, UnmanagedKey
 from .keys import ApiKey, Issuance
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
 from .requests import Approval, KeyRequest
 
 __all__ = [
     "Account",
+    "AccountCheck",
     "ApiKey",
     "Approval",
     "CatalogueObservation",
@@ -19,6 +21,8 @@ __all__ = [
     "KeyRequest",
     "MAX_LIFETIME_DAYS",
     "Probe",
+    "ReconcileRun",
     "Team",
     "TeamMembership",
+    "UnmanagedKey",
 ]

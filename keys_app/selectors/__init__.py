@@ -1,8 +1,23 @@
 """Who may see and do what. Views and services fetch objects only through here."""
 
 from .catalogue import current_catalogue
-from .keys import LIVE_KEYS, can_revoke, changeable_keys, live_keys_of, visible_keys
-from .people import ENGINEERS, SECURITY, TEAM_LEADS, Person, accounts_for, display_name, person, teams_for
+from .keys import (
+    LIVE_KEYS,
+    OWNER_LEFT,
+    adopting_teams,
+    can_revoke,
+    can_take_over,
+    changeable_keys,
+    keys_in_state,
+    keys_matching,
+    left_keys,
+    live_keys_of,
+    successor_of,
+    visible_keys,
+    visible_unmanaged,
+)
+from .people import ENGINEERS, SECURITY, TEAM_LEADS, Person, accounts_for, display_name, leads_of, person, teams_for
+from .reconciliation import account_checks, drifted_keys, last_run, late_reconciler, runs_with_findings
 from .requests import (
     OPEN_REQUESTS,
     TO_PRESS,
@@ -18,23 +33,37 @@ __all__ = [
     "ENGINEERS",
     "LIVE_KEYS",
     "OPEN_REQUESTS",
+    "OWNER_LEFT",
     "Person",
     "SECURITY",
     "TEAM_LEADS",
     "TO_PRESS",
+    "account_checks",
     "accounts_for",
+    "adopting_teams",
     "approvals_needed",
     "can_revoke",
+    "can_take_over",
     "changeable_keys",
     "copyable_requests",
     "current_catalogue",
     "display_name",
+    "drifted_keys",
+    "keys_in_state",
+    "keys_matching",
+    "last_run",
+    "late_reconciler",
+    "leads_of",
+    "left_keys",
     "live_keys_of",
     "person",
     "replacements_left",
+    "runs_with_findings",
+    "successor_of",
     "teams_for",
     "visible_keys",
     "visible_requests",
+    "visible_unmanaged",
     "waiting_for",
     "why_not_decidable",
 ]

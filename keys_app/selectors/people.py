@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import QuerySet
 
 from ..models import Account, Team, TeamMembership
@@ -58,6 +58,13 @@ def person(user: AbstractBaseUser) -> Person:
 
 def display_name(user: AbstractBaseUser) -> str:
     return user.get_full_name() or user.get_username()
+
+
+def leads_of(team: Team) -> QuerySet[User]:
+    """Return the active people who lead a team."""
+    return User.objects.filter(
+        is_active=True, groups__name=TEAM_LEADS, memberships__team=team, memberships__is_lead=True
+    ).distinct()
 
 
 def accounts_for(who: Person) -> QuerySet[Account]:

@@ -21,20 +21,21 @@ def install() -> None:
 
 
 def _post_first() -> None:
-    from keys_app.services import issuing
+    from keys_app.domain.naming import new_marker
+    from keys_app.services import attempts, issuing
 
     record_intent = issuing._record_intent
     made = threading.local()
 
     def ask_then_record(key_request: Any, actor: Any) -> Any:
-        marker = issuing.new_marker()
+        marker = new_marker()
         with issuing.client_for(key_request.account) as client:
             made.key = client.create_restricted_key(
                 account_sid=key_request.account_id,
                 friendly_name=issuing.marked_name(key_request.friendly_name, marker),
                 policy=key_request.policy,
             )
-        with mock.patch.object(issuing, "new_marker", lambda: marker):
+        with mock.patch.object(attempts, "new_marker", lambda: marker):
             return record_intent(key_request, actor)
 
     issuing._record_intent = ask_then_record
@@ -44,7 +45,7 @@ def _post_first() -> None:
 def _unchecked() -> None:
     from keys_app.services import issuing
 
-    issuing._withdraw = lambda *_: None
+    issuing.withdraw = lambda *_: None
 
 
 def _silent() -> None:

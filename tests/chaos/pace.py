@@ -9,6 +9,7 @@ ENVIRONMENT = {
     "PORTAL_TWILIO_READ_TIMEOUT": "0.5",
     "PORTAL_TWILIO_DEADLINE": "0.6",
     "PORTAL_RECONCILE_GRACE": "1",
+    "PORTAL_RECONCILE_PATIENCE": "0.5",
 }
 
 
@@ -17,10 +18,10 @@ def install() -> None:
 
     The reconciler may then take a slow process for a dead one more often, which it must bear anyhow.
     """
-    from keys_app.services import reconciling
+    from keys_app.services import orphans
 
-    assert isinstance(reconciling.COMMIT_MARGIN, timedelta)
-    reconciling.COMMIT_MARGIN = MARGIN
+    assert isinstance(orphans.COMMIT_MARGIN, timedelta)
+    orphans.COMMIT_MARGIN = MARGIN
 
 
 def apply() -> None:

@@ -107,6 +107,12 @@ class StandIn:
     def named(self, friendly_name: str) -> list[dict[str, Any]]:
         return [key for key in self.keys() if key["friendly_name"] == friendly_name]
 
+    def delete_keys(self) -> None:
+        """Delete every key."""
+        with self.client() as client:
+            for key in self.keys():
+                client.delete_key(key["sid"])
+
     def requests(self) -> dict[str, int]:
         """Return the number of requests so far for `create`, `list`, `fetch`, `update` and `delete`."""
         return dict(self._control("GET", "requests").json())
