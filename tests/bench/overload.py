@@ -24,14 +24,14 @@ from tests.chaos.world import World
 PRESSES = 40
 HANG_SECONDS = 30
 ROUNDS = 3
-SAMPLES = 40
+SAMPLES = 24
 LIMIT = 1.5
 PATIENT = {
     "PORTAL_TWILIO_READ_TIMEOUT": "45",
     "PORTAL_TWILIO_DEADLINE": "50",
     "PORTAL_RECONCILE_GRACE": "900",
 }
-ROOM_FOR_ALL = {"PORTAL_THREADS": "32", "PORTAL_TWILIO_CONCURRENCY": "20"}
+ROOM_FOR_ALL = {"PORTAL_THREADS": "64", "PORTAL_TWILIO_CONCURRENCY": "40"}
 
 Pages = dict[str, Callable[[], str]]
 Times = dict[tuple[str, bool], list[float]]
