@@ -12,8 +12,16 @@ from typing import Any
 
 from .world import World
 
-ENDS = ("issued", "issue_refused", "issue_not_processed", "never_created", "orphan_deleted", "breach_deleted", "breach")
-"""What an attempt to issue can end in, as the actions of the ledger say without `key.`."""
+STARTS = ("key.issue_started", "key.rotate_started")
+ENDS = (
+    "key.issued",
+    *(f"key.{verb}_{end}" for verb in ("issue", "rotate") for end in ("refused", "not_processed")),
+    "key.never_created",
+    "key.orphan_deleted",
+    "key.breach_deleted",
+    "key.breach",
+)
+"""What an attempt to make a key begins with and can end in."""
 
 DELETIONS = ("key.orphan_deleted", "key.breach_deleted", "key.breach")
 """What says that a key which never became one of the portal's is gone, and names it."""
@@ -58,8 +66,8 @@ class Events:
     def count(self, action: str, subject: object) -> int:
         return self._counts[action, str(subject)]
 
-    def any(self, actions: Iterable[str], subject: object) -> bool:
-        return any(self.count(action, subject) for action in actions)
+    def sum(self, actions: Iterable[str], subject: object) -> int:
+        return sum(self.count(action, subject) for action in actions)
 
 
 def compare(world: World) -> Difference:
@@ -90,7 +98,7 @@ def _compare_twilio(
         elif key["exists"] and key["policy"] != sorted(known.policy):
             found.unaccounted.append(f"{sid} may do other things at Twilio than the portal says")
         if not key["exists"] and known is None:
-            _require(events.any(DELETIONS, sid), f"deletion of {sid}", found)
+            _require(events.sum(DELETIONS, sid) > 0, f"deletion of {sid}", found)
 
 
 def _compare_keys(keys: dict[str, Any], existing: set[str], events: Events, found: Difference) -> None:
@@ -102,8 +110,10 @@ def _compare_keys(keys: dict[str, Any], existing: set[str], events: Events, foun
         if key.state == "revoking":
             found.unsettled.append(f"{sid} is not deleted yet")
         if key.state != "active":
-            started = events.count("key.revoke_started", sid) + events.count("key.replace_started", sid)
+            started = events.sum(("key.revoke_started", "key.replace_started"), sid)
             _require(started == 1, f"one start of the revocation of {sid}", found)
+        if key.retires_at:
+            _require(events.count("key.rotated", sid) == 1, f"one key.rotated of {sid}", found)
         if key.state == "revoked":
             _require(events.count("key.revoked", sid) == 1, f"one key.revoked of {sid}", found)
 
@@ -113,14 +123,13 @@ def _compare_attempts(attempts: list[Any], asked: list[str], events: Events, fou
     from keys_app.domain.naming import find_marker
 
     for attempt in attempts:
-        _require(events.count("key.issue_started", attempt.marker) == 1, f"start of {attempt.marker}", found)
+        _require(events.sum(STARTS, attempt.marker) == 1, f"start of {attempt.marker}", found)
         if attempt.state in ("started", "unknown"):
             found.unsettled.append(f"attempt {attempt.marker} is open")
         else:
-            ended = events.any((f"key.{end}" for end in ENDS), attempt.marker)
-            _require(ended, f"end of {attempt.marker} ({attempt.state})", found)
+            _require(events.sum(ENDS, attempt.marker) > 0, f"end of {attempt.marker} ({attempt.state})", found)
     for name in asked:
-        _require(events.count("key.issue_started", find_marker(name)) == 1, f"start of “{name}”", found)
+        _require(events.sum(STARTS, find_marker(name)) == 1, f"start of “{name}”", found)
 
 
 def _compare_shown(

@@ -3,11 +3,11 @@
 import os
 from datetime import timedelta
 
-MARGIN = timedelta(seconds=0.2)
+MARGIN = timedelta(seconds=0.1)
 ENVIRONMENT = {
     "PORTAL_TWILIO_CONNECT_TIMEOUT": "0.5",
-    "PORTAL_TWILIO_READ_TIMEOUT": "0.5",
-    "PORTAL_TWILIO_DEADLINE": "0.6",
+    "PORTAL_TWILIO_READ_TIMEOUT": "0.4",
+    "PORTAL_TWILIO_DEADLINE": "0.5",
     "PORTAL_RECONCILE_GRACE": "1",
     "PORTAL_RECONCILE_PATIENCE": "0.5",
 }

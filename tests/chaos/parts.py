@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import mutations, stopping
 from .figures import Figures
-from .plans import LOCKED, PLANS, SESSION_ENDS, run_plan
+from .plans import BROKEN, LOCKED, PLANS, SESSION_ENDS, run_plan
 from .rush import run_rush
 from .stopping import run_stop
 from .storm import run_storm
@@ -17,7 +17,7 @@ ROUNDS = 6
 ISSUES = 1000
 QUICK_RUSH = 16
 QUICK_ISSUES = 24
-BROKEN_PATIENCE = 3.0
+BROKEN_PATIENCE = 2.0
 
 
 def _plan(name: str) -> Callable[[World, int], list[Figures]]:
@@ -43,7 +43,7 @@ PARTS: dict[str, Callable[[World, int], list[Figures]]] = {
     "storm": lambda world, seed: [run_storm(world, ISSUES, seed)],
     "rush": lambda world, seed: [run_rush(world, RUSH, ROUNDS)],
     "stop": lambda world, seed: [run_stop(world)],
-    **{name: lambda world, seed: [run_plan(world, PLANS["issue"], quick=True)] for name in mutations.NAMES},
+    **{name: lambda world, seed: [run_plan(world, BROKEN, quick=True)] for name in mutations.NAMES},
     "quick": _quick,
 }
 WHOLE = [name for name in PARTS if name not in ("quick", *mutations.NAMES)]

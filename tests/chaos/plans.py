@@ -126,6 +126,17 @@ def _replaced(world: World, sid: str) -> bool:
     return _get_a_key(world, str(key.request_id))
 
 
+def _rotated(world: World, sid: str) -> bool:
+    """Rotate the newest key of the same request once more, with an overlap that goes on."""
+    from keys_app.models import ApiKey
+
+    request_id = ApiKey.objects.get(pk=sid).request_id
+    newest = ApiKey.objects.get(request_id=request_id, state="active", retires_at=None)
+    seen = world.rotate(newest.sid, 24)
+    assert seen.secret, (sid, seen.status, seen.text)
+    return True
+
+
 def _revoked(world: World, sid: str) -> bool:
     from keys_app.models import ApiKey
 
@@ -143,10 +154,11 @@ QUICK_ENDING = (
     ("tx2.in", "none"),
 )
 
+MAKING = ("arrived", *IN_TRANSACTIONS, "tx3.in", "tx3.committed", *calls("POST", "DELETE"), "rendered")
 ISSUE = Plan(
     "issue",
     "issue",
-    ("arrived", *IN_TRANSACTIONS, "tx3.in", "tx3.committed", *calls("POST"), *calls("DELETE"), "rendered"),
+    MAKING,
     CREATE,
     _new_request,
     World.issue,
@@ -178,6 +190,23 @@ REPLACE = Plan(
     quick=QUICK_ENDING,
 )
 REVOKE = Plan("revoke", "revoke", ENDING, DELETE, _new_key, _revoke, _revoked, quick=QUICK_ENDING)
+ROTATE = Plan(
+    "rotate",
+    "rotate",
+    MAKING,
+    CREATE,
+    _new_key,
+    lambda world, sid: world.rotate(sid, 0),
+    _rotated,
+    quick=(
+        ("tx1.in", "none"),
+        ("POST.sent", "processed and dropped"),
+        ("tx2.in", "none"),
+        ("tx2.committed", "none"),
+        ("DELETE.sent", "none"),
+        ("tx3.in", "201 with another policy"),
+    ),
+)
 RECONCILING = Plan(
     "reconcile",
     "reconcile",
@@ -197,4 +226,9 @@ LOCKED = replace(
     quick=(("POST.after", "none"),),
 )
 
-PLANS = {plan.name: plan for plan in (ISSUE, REPLACE, REVOKE, RECONCILING)}
+PLANS = {plan.name: plan for plan in (ISSUE, ROTATE, REPLACE, REVOKE, RECONCILING)}
+BROKEN = replace(
+    ISSUE,
+    quick=(("POST.after", "none"), ("POST.sent", "processed and dropped"), ("", "201 with policy null"), ("", "none")),
+)
+"""Enough to find out every way in which `mutations` breaks the portal."""

@@ -26,19 +26,27 @@ def run_rush(world: World, presses: int, rounds: int) -> Figures:
 
 
 def _issue(world: World, windows: list[Person], number: int, figures: Figures) -> None:
-    """Issue, then end the same key, everybody at once."""
+    """Issue, replace, rotate and revoke the same key, each time everybody at once."""
     request_id = world.approved_request(f"rush-{number}")
     seen = _all_at_once(windows, f"/requests/{request_id}/issue/")
-    for one in seen:
-        world.note(request_id, one)
-    sids = [one.sid for one in seen if one.secret]
+    sids = _noted(world, request_id, seen)
     _judge(world, figures, "issue", seen, [] if len(sids) == 1 else [f"{len(sids)} secrets shown for {request_id}"])
     if number % 2:
         seen = _all_at_once(windows, f"/keys/{sids[0]}/replace/")
         _judge(world, figures, "replace", seen, _wrong_winners(seen, sids[0]))
         sids = [world.issue(request_id).sid]
+    seen = _all_at_once(windows, f"/keys/{sids[0]}/rotate/", overlap_hours="24" if number % 2 else "0")
+    sids = _noted(world, request_id, seen)
+    _judge(world, figures, "rotate", seen, [] if len(sids) == 1 else [f"{len(sids)} successors shown"])
     seen = _all_at_once(windows, f"/keys/{sids[0]}/revoke/", reason="A kill test.")
     _judge(world, figures, "revoke", seen, _wrong_winners(seen, sids[0]))
+
+
+def _noted(world: World, request_id: str, seen: list[Shown]) -> list[str]:
+    """Note every secret that was shown and return the SIDs."""
+    for one in seen:
+        world.note(request_id, one)
+    return [one.sid for one in seen if one.secret]
 
 
 def _wrong_winners(seen: list[Shown], sid: str) -> list[str]:

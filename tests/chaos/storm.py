@@ -17,7 +17,7 @@ from tests.browser.checkout import ROOT
 from .faults import MIX
 from .figures import Figures
 from .people import Person, Shown
-from .plans import ISSUE, RECONCILING
+from .plans import PLANS
 from .settling import settle
 from .world import World
 
@@ -50,7 +50,22 @@ def _press(world: World, engineer: Person, lead: Person, number: int) -> Shown:
     while True:
         with contextlib.suppress(requests.RequestException):  # the worker was killed: ask again
             request_id = world.approved_request(f"storm-{number}", engineer, lead)
-            return world.issue(request_id, engineer)
+            break
+    seen = world.issue(request_id, engineer)
+    if seen.secret:
+        _go_on(world, engineer, seen.sid, number)
+    return seen
+
+
+def _go_on(world: World, engineer: Person, sid: str, number: int) -> None:
+    """Let a quarter of the keys be rotated, a quarter replaced, a quarter revoked."""
+    match number % 4:
+        case 1:
+            world.rotate(sid, 24 if number % 8 == 1 else 0, engineer)
+        case 2:
+            engineer.press(f"/keys/{sid}/replace/")
+        case 3:
+            engineer.press(f"/keys/{sid}/revoke/", reason="A kill test.")
 
 
 @contextlib.contextmanager
@@ -73,7 +88,7 @@ def _disasters(world: World, chance: random.Random, figures: Figures):  # type: 
 
 
 def _kill_at_random(world: World, chance: random.Random, figures: Figures, stop: threading.Event) -> None:
-    places = [(plan.verb, point) for plan in (ISSUE, RECONCILING) for point in plan.points]
+    places = [(plan.verb, point) for plan in PLANS.values() for point in plan.points]
     while not stop.wait(KILL_EVERY):
         if world.was_carried_out():
             figures.kills += 1

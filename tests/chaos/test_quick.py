@@ -13,17 +13,8 @@ def kill_test(*parts: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
 
 
-def test_it_loses_no_key_and_no_event_when_it_is_killed():
-    done = kill_test("quick")
+def test_it_loses_no_key_and_no_event_and_the_kill_test_would_notice():
+    """With a SIGTERM while a key is issued, and a portal that is broken on purpose, which has to be found out."""
+    done = kill_test("quick", "stop", "post-first")
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_it_finishes_the_key_it_is_issuing_when_it_is_told_to_stop():
-    done = kill_test("stop")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_kill_test_notices_a_portal_that_asks_twilio_first():
-    done = kill_test("post-first")
     assert "broken on purpose" in done.stdout
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -80,6 +80,14 @@ class World:
                 self.shown.append((request_id, seen.sid, hashlib.sha256(seen.secret.encode()).hexdigest()))
                 self.secrets.append(seen.secret)
 
+    def rotate(self, sid: str, overlap_hours: int, engineer: Person | None = None) -> Shown:
+        """Press “Rotate key” and note the secret of the successor, if one is shown."""
+        from keys_app.models import ApiKey
+
+        seen = (engineer or self.engineer).press(f"/keys/{sid}/rotate/", overlap_hours=overlap_hours)
+        self.note(str(ApiKey.objects.get(pk=sid).request_id), seen)
+        return seen
+
     def press_key(self, sid: str, verb: str, **fields: Any) -> Shown:
         return self.engineer.press(f"/keys/{sid}/{verb}/", **fields)
 
