@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from keys_app.domain.errors import PortalBusy
+from keys_app.domain.policy import Policy
 from keys_app.models import ApiKey, Issuance
 from keys_app.services.reconciling import reconcile
 from keys_app.services.slots import twilio_slot
@@ -53,6 +54,37 @@ def test_it_does_not_begin_to_replace_a_key(cast, standin, settings, actions):
     assert key.state == "active"
     assert standin.key(key.sid)
     assert actions(key_request.pk)[-1] == "key.issued"
+
+
+@pytest.mark.parametrize("overlap_hours", ["0", "24"])
+def test_it_does_not_begin_to_rotate_a_key(cast, standin, settings, actions, overlap_hours):
+    key_request, _ = cast.issued()
+    key = key_request.keys.get()
+    _full(settings)
+    answer = cast.client("engineer").post(f"/keys/{key.sid}/rotate/", {"overlap_hours": overlap_hours})
+    key.refresh_from_db()
+    key_request.refresh_from_db()
+    assert answer.status_code == 503
+    assert "Nothing was created" in text_of(answer)
+    assert (key.state, key_request.state) == ("active", "issued")
+    assert Issuance.objects.count() == 1
+    assert actions(key_request.pk)[-1] == "key.issued"
+
+
+def test_it_does_not_begin_to_adopt_a_key(cast, standin, settings):
+    with standin.client() as client:
+        policy = Policy.of(["/twilio/billing/usage/read"])
+        made = client.create_restricted_key(account_sid=standin.account_sid, friendly_name="old one", policy=policy)
+    reconcile()
+    _full(settings)
+    fields = {"team": cast.team.pk, "owner": cast.user("engineer").pk, "lifetime_days": "30"}
+    answer = cast.client("lead").post(f"/keys/unmanaged/{made.sid}/adopt/", fields)
+    assert answer.status_code == 503
+    assert "Nothing was changed" in text_of(answer)
+    assert not ApiKey.objects.exists()
+    settings.TWILIO_CONCURRENCY = 1
+    assert cast.client("lead").post(f"/keys/unmanaged/{made.sid}/adopt/", fields).status_code == 302
+    assert ApiKey.objects.get().sid == made.sid
 
 
 def test_it_records_a_revocation_all_the_same(cast, standin, settings, actions):

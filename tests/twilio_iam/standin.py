@@ -97,6 +97,10 @@ class StandIn:
     def clear_faults(self) -> None:
         self._control("DELETE", "faults")
 
+    def show_hidden(self) -> None:
+        """List from now on also the keys that were to be listed later (the option `hide` of a fault)."""
+        self._control("DELETE", "hidden")
+
     def keys(self) -> list[dict[str, Any]]:
         """Return every key: `sid`, `friendly_name`, `policy` (sorted, expanded, or None) and `account`."""
         return list(self._control("GET", "keys").json()["keys"])

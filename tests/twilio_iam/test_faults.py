@@ -161,7 +161,7 @@ def _make(standin: StandIn, name: str, policy: Policy, client: TwilioIamClient) 
 def test_a_new_key_may_be_listed_only_after_a_delay(
     client: TwilioIamClient, standin: StandIn, name: str, policy: Policy, fault: str
 ) -> None:
-    standin.fault(fault, hide=0.3)
+    standin.fault(fault, hide=3600)
     if fault == "drop_after":
         with pytest.raises(OutcomeUnknown):
             _make(standin, name, policy, client)
@@ -170,8 +170,17 @@ def test_a_new_key_may_be_listed_only_after_a_delay(
     sid = standin.named(name)[0]["sid"]
     assert sid not in {key.sid for key in client.list_keys(account_sid=standin.account_sid)}
     assert client.fetch_key(sid).friendly_name == name
+    standin.show_hidden()
+    assert sid in {key.sid for key in client.list_keys(account_sid=standin.account_sid)}
+
+
+def test_a_late_key_is_listed_by_itself_in_the_end(
+    client: TwilioIamClient, standin: StandIn, name: str, policy: Policy
+) -> None:
+    standin.fault("late_listing", hide=0.05)
+    sid = _make(standin, name, policy, client)
     while sid not in {key.sid for key in client.list_keys(account_sid=standin.account_sid)}:
-        time.sleep(0.02)
+        time.sleep(0.01)
 
 
 def test_a_key_that_is_listed_twice_is_yielded_once(

@@ -103,6 +103,11 @@ class Api:
             for key in self._store.all()
         ]
 
+    def show_hidden(self) -> None:
+        """List every key from now on, also those that were to be listed later."""
+        with self._lock:
+            self._hidden.clear()
+
     def truth(self) -> dict[str, object]:
         """Return what really happened so far, see `History.truth`. Nobody but a harness may know this much."""
         return self._history.truth(lambda sid: self._store.get(sid) is not None)

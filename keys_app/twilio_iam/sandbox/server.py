@@ -159,6 +159,9 @@ class Handler(BaseHTTPRequestHandler):
             case "DELETE", "faults":
                 api.faults.clear()
                 return Reply(204, None)
+            case "DELETE", "hidden":
+                api.show_hidden()
+                return Reply(204, None)
             case "GET", "keys":
                 return Reply(200, {"keys": api.all_keys()})
             case "GET", "truth":
