@@ -7,6 +7,7 @@ import socketserver
 import struct
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -149,26 +150,20 @@ class Handler(BaseHTTPRequestHandler):
         api = self._server.api
         if not api.is_main(request):
             raise unauthorized()
-        match request.method, request.path.removeprefix(_CONTROL):
-            case "POST", "faults":
-                api.faults.add(request.body)
-                return Reply(204, None)
-            case "POST", "mix":
-                api.faults.mix(request.body)
-                return Reply(204, None)
-            case "DELETE", "faults":
-                api.faults.clear()
-                return Reply(204, None)
-            case "DELETE", "hidden":
-                api.show_hidden()
-                return Reply(204, None)
-            case "GET", "keys":
-                return Reply(200, {"keys": api.all_keys()})
-            case "GET", "truth":
-                return Reply(200, api.truth())
-            case "GET", "requests":
-                return Reply(200, api.counts())
-        raise not_found(request.path)
+        known: dict[tuple[str, str], Callable[[], Mapping[str, object] | None]] = {
+            ("POST", "faults"): lambda: api.faults.add(request.body),
+            ("POST", "mix"): lambda: api.faults.mix(request.body),
+            ("DELETE", "faults"): api.faults.clear,
+            ("DELETE", "hidden"): api.show_hidden,
+            ("GET", "keys"): lambda: {"keys": api.all_keys()},
+            ("GET", "truth"): api.truth,
+            ("GET", "requests"): api.counts,
+        }
+        action = known.get((request.method, request.path.removeprefix(_CONTROL)))
+        if action is None:
+            raise not_found(request.path)
+        content = action()
+        return Reply(204, None) if content is None else Reply(200, content)
 
     def _send(self, reply: Reply) -> None:
         self.wfile.write(b"".join(reply.head_and_body()))
