@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from ..domain.errors import Conflict, OutcomeUnknown, PolicyBreach
@@ -65,19 +65,26 @@ def move_on(issuance: Issuance, key_request: KeyRequest, outcome: IssuanceState,
 def settle(
     issuance: Issuance, outcome: IssuanceState, actor: Actor, error: TwilioError, code: int | None = None
 ) -> None:
-    """T2 without a key: commit what became of the attempt."""
-    with transaction.atomic(durable=True):
-        key_request = close_issuance(issuance, outcome, twilio_code=code, message=error.message[:400])
-        move_on(issuance, key_request, outcome)
-        record(
-            f"key.{'rotate' if issuance.rotates_id else 'issue'}_{outcome.value}",
-            actor,
-            key_request=key_request,
-            key_sid=issuance.rotates_id or "",
-            marker=issuance.marker,
-            twilio_code=code,
-            message=error.message,
-        )
+    """T2 without a key: commit what became of the attempt.
+
+    Raises `OutcomeUnknown` if that cannot be written: then the reconciler finds it out.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            key_request = close_issuance(issuance, outcome, twilio_code=code, message=error.message[:400])
+            move_on(issuance, key_request, outcome)
+            record(
+                f"key.{'rotate' if issuance.rotates_id else 'issue'}_{outcome.value}",
+                actor,
+                key_request=key_request,
+                key_sid=issuance.rotates_id or "",
+                marker=issuance.marker,
+                twilio_code=code,
+                message=error.message,
+            )
+    except DatabaseError:
+        log.error("the outcome of attempt %s could not be recorded; the reconciler will settle it", issuance.marker)
+        raise unknown(issuance, f"{error.message.rstrip('.')}. That could not be recorded.") from None
 
 
 def unknown(issuance: Issuance, what: str) -> OutcomeUnknown:
