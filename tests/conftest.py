@@ -9,6 +9,7 @@ from django.db import connection
 
 from keys_app.audit import triggers
 from keys_app.audit.ledger import matching
+from keys_app.services import notices
 from tests.cast import Cast, assemble
 from tests.twilio_iam.standin import StandIn
 
@@ -54,6 +55,14 @@ def actions(db):
         return list(events.values_list("action", flat=True))
 
     return read
+
+
+@pytest.fixture
+def told(monkeypatch) -> list[dict]:
+    """Collect the notices that are given from now on, each with its `kind`."""
+    given: list[dict] = []
+    monkeypatch.setattr(notices, "announce", lambda kind, **notice: given.append({"kind": kind, **notice}))
+    return given
 
 
 @pytest.fixture(autouse=True)
