@@ -32,7 +32,7 @@ def main() -> int:
         found = run_part(options.child, options.seed)
         print(json.dumps([figures.to_json() for figures in found]))
         return 0
-    server = os.environ.get("DATABASE_URL", LOCAL)
+    server = _any_database(os.environ.get("DATABASE_URL", LOCAL))
     wanted = [name for name in ("sqlite", "postgresql") if options.database in (name, "both")]
     if "postgresql" in wanted and not _answers(server):
         print("Left out: PostgreSQL. No server answers; set DATABASE_URL=postgres://…")
@@ -52,6 +52,11 @@ def _options() -> argparse.Namespace:
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     return options
+
+
+def _any_database(url: str) -> str:
+    """Return the address of the database that every PostgreSQL server has; others are made from there."""
+    return url.rpartition("/")[0] + "/postgres" if url.startswith("postgres") else url
 
 
 def _answers(server: str) -> bool:

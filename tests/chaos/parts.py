@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import mutations, stopping
 from .figures import Figures
-from .plans import BROKEN, LOCKED, PLANS, SESSION_ENDS, run_plan
+from .plans import BROKEN, LOCKED, PLANS, SESSION_ENDS, Plan, run_plan
 from .rush import run_rush
 from .stopping import run_stop
 from .storm import run_storm
@@ -31,7 +31,7 @@ def _quick(world: World, seed: int) -> list[Figures]:
     return [*found, run_rush(world, QUICK_RUSH, 1), run_storm(world, QUICK_ISSUES, seed)]
 
 
-def _database_plan():  # type: ignore[no-untyped-def]
+def _database_plan() -> Plan:
     from django.db import connection
 
     return SESSION_ENDS if connection.vendor == "postgresql" else LOCKED

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from .buttons import get_a_key, lost_key, new_key, new_request, replace_it, revoke, revoke_it, rotate_again
 from .faults import CREATE, DELETE, RECONCILE, Fault
 from .figures import Figures
-from .people import Shown
 from .settling import reconcile, settle
 from .world import World
 
@@ -27,7 +27,7 @@ class Plan:
     if empty.
 
     `prepare` returns the subject, the id of a request or the SID of a key. `act` does the action to it once.
-    `finish` brings the request to a key that somebody has the secret of, by pressing buttons without faults.
+    `finish` goes on without faults until people have what they wanted, and tells whether they got there.
     """
 
     name: str
@@ -58,8 +58,9 @@ def run_plan(world: World, plan: Plan, *, quick: bool = False) -> Figures:
         difference = settle(world)
         world.standin.clear_faults()
         if not difference:
-            plan.finish(world, subject)
+            got_there = plan.finish(world, subject)
             difference = settle(world)
+            difference.unaccounted += [] if got_there else [f"nobody got what they wanted of {subject}"]
         figures.add_case(point, fault, was_there, difference)
     figures.leaks += world.leaks()
     return figures
@@ -80,72 +81,6 @@ def _disturb(world: World, plan: Plan, subject: str, point: str, fault: str) -> 
     return was_there
 
 
-def _new_request(world: World, name: str) -> str:
-    return world.approved_request(name)
-
-
-def _new_key(world: World, name: str) -> str:
-    """Return the SID of a new key."""
-    seen = world.issue(world.approved_request(name))
-    assert seen.sid, seen.text
-    return seen.sid
-
-
-def _lost_key(world: World, name: str) -> str:
-    """Return a request for which Twilio made a key whose answer was lost."""
-    request_id = world.approved_request(name)
-    world.standin.fault("drop_after")
-    world.issue(request_id)
-    return request_id
-
-
-def _revoke(world: World, sid: str) -> Shown:
-    return world.press_key(sid, "revoke", reason="A kill test.")
-
-
-def _get_a_key(world: World, request_id: str) -> bool:
-    """Do what a person does until they see a secret: issue, or replace a key whose secret was not shown."""
-    seen = world.issue(request_id)
-    if not seen.secret and seen.status == 409:
-        from keys_app.models import ApiKey
-
-        key = ApiKey.objects.get(request_id=request_id, state="active")
-        world.press_key(key.sid, "replace")
-        seen = world.issue(request_id)
-    assert seen.secret, (request_id, seen.status, seen.text)
-    return True
-
-
-def _replaced(world: World, sid: str) -> bool:
-    """Issue again if the key was replaced; replace it first if nothing came of that."""
-    from keys_app.models import ApiKey
-
-    key = ApiKey.objects.get(pk=sid)
-    if key.state == "active":
-        world.press_key(sid, "replace")
-    return _get_a_key(world, str(key.request_id))
-
-
-def _rotated(world: World, sid: str) -> bool:
-    """Rotate the newest key of the same request once more, with an overlap that goes on."""
-    from keys_app.models import ApiKey
-
-    request_id = ApiKey.objects.get(pk=sid).request_id
-    newest = ApiKey.objects.get(request_id=request_id, state="active", retires_at=None)
-    seen = world.rotate(newest.sid, 24)
-    assert seen.secret, (sid, seen.status, seen.text)
-    return True
-
-
-def _revoked(world: World, sid: str) -> bool:
-    from keys_app.models import ApiKey
-
-    if ApiKey.objects.get(pk=sid).state == "active":  # nothing came of the press
-        _revoke(world, sid)
-    assert ApiKey.objects.get(pk=sid).state == "revoked"
-    return True
-
-
 ENDING = ("arrived", *IN_TRANSACTIONS, *calls("DELETE"), "rendered")
 QUICK_ENDING = (
     ("tx1.in", "none"),
@@ -160,9 +95,9 @@ ISSUE = Plan(
     "issue",
     MAKING,
     CREATE,
-    _new_request,
+    new_request,
     World.issue,
-    _get_a_key,
+    get_a_key,
     quick=(
         ("arrived", "none"),
         ("tx1.in", "none"),
@@ -184,20 +119,20 @@ REPLACE = Plan(
     "replace",
     ENDING,
     DELETE,
-    _new_key,
+    new_key,
     lambda world, sid: world.press_key(sid, "replace"),
-    _replaced,
+    replace_it,
     quick=QUICK_ENDING,
 )
-REVOKE = Plan("revoke", "revoke", ENDING, DELETE, _new_key, _revoke, _revoked, quick=QUICK_ENDING)
+REVOKE = Plan("revoke", "revoke", ENDING, DELETE, new_key, revoke, revoke_it, quick=QUICK_ENDING)
 ROTATE = Plan(
     "rotate",
     "rotate",
     MAKING,
     CREATE,
-    _new_key,
+    new_key,
     lambda world, sid: world.rotate(sid, 0),
-    _rotated,
+    rotate_again,
     quick=(
         ("tx1.in", "none"),
         ("POST.sent", "processed and dropped"),
@@ -212,9 +147,9 @@ RECONCILING = Plan(
     "reconcile",
     ("tx1.in", "tx1.committed", *calls("GET", "DELETE")),
     RECONCILE,
-    _lost_key,
+    lost_key,
     lambda world, _: reconcile(world),
-    _get_a_key,
+    get_a_key,
     quick=(("GET.after", "listed twice"), ("DELETE.before", "none"), ("DELETE.after", "none"), ("tx1.in", "none")),
 )
 SESSION_ENDS = replace(ISSUE, name="database ends session", action="end session", quick=(("tx2.in", "none"),))

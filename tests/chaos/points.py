@@ -21,7 +21,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from http.client import HTTPConnection
@@ -95,7 +95,7 @@ def _take_order() -> str:
 
 
 @contextmanager
-def doing(verb: str) -> Any:
+def doing(verb: str) -> Iterator[None]:
     """Say what this thread does from now on."""
     place.verb, place.commits = verb, 0
     try:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -69,7 +70,7 @@ def _go_on(world: World, engineer: Person, sid: str, number: int) -> None:
 
 
 @contextlib.contextmanager
-def _disasters(world: World, chance: random.Random, figures: Figures):  # type: ignore[no-untyped-def]
+def _disasters(world: World, chance: random.Random, figures: Figures) -> Iterator[None]:
     """Kill a worker or the reconciler at a random point again and again, and keep a reconciler running."""
     stop = threading.Event()
     threads = [
