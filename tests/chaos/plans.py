@@ -8,7 +8,7 @@ from typing import Any
 from .buttons import get_a_key, lost_key, new_key, new_request, replace_it, revoke, revoke_it, rotate_again
 from .faults import CREATE, DELETE, RECONCILE, Fault
 from .figures import Figures
-from .settling import reconcile, settle
+from .settling import reconcile, settle_for_good
 from .world import World
 
 IN_TRANSACTIONS = ("tx1.in", "tx1.committed", "tx2.in", "tx2.committed")
@@ -55,11 +55,11 @@ def run_plan(world: World, plan: Plan, *, quick: bool = False) -> Figures:
     for point, fault in plan.cases(quick):
         subject = plan.prepare(world, f"{plan.name}-{len(world.approved)}")
         was_there = _disturb(world, plan, subject, point, fault)
-        difference = settle(world)
+        difference = settle_for_good(world)
         world.standin.clear_faults()
         if not difference:
             got_there = plan.finish(world, subject)
-            difference = settle(world)
+            difference = settle_for_good(world)
             difference.unaccounted += [] if got_there else [f"nobody got what they wanted of {subject}"]
         figures.add_case(point, fault, was_there, difference)
     figures.leaks += world.leaks()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from .figures import Figures
 from .people import Person, Shown
 from .portal_process import PortalProcess
-from .settling import settle
+from .settling import settle_for_good
 from .world import World
 
 
@@ -69,6 +69,6 @@ def _all_at_once(windows: list[Person], path: str, **fields: str) -> list[Shown]
 def _judge(world: World, figures: Figures, verb: str, seen: list[Shown], wrong: list[str]) -> None:
     figures.cases += len(seen)
     figures.unaccounted += wrong
-    figures.add(settle(world), f"[rush, {verb}] ")
+    figures.add(settle_for_good(world), f"[rush, {verb}] ")
     statuses = Counter(one.status for one in seen)
     figures.notes.append(f"{verb}: " + ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items())))

@@ -56,5 +56,11 @@ def settle(world: World) -> Difference:
         if not difference or time.monotonic() > deadline:
             break
         time.sleep(PAUSE_SECONDS)
+    return difference
+
+
+def settle_for_good(world: World) -> Difference:
+    """Settle, and count what is left of the difference as reported, so that it is counted once."""
+    difference = settle(world)
     world.reported.update(line.partition(": ")[2] for line in difference.lines())
     return difference

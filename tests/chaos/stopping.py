@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from .figures import Figures
-from .settling import settle
+from .settling import settle_for_good
 from .world import World
 
 PATIENT = {"PORTAL_TWILIO_READ_TIMEOUT": "10", "PORTAL_TWILIO_DEADLINE": "15"}
@@ -25,5 +25,5 @@ def run_stop(world: World) -> Figures:
     status = world.portal.wait(60)
     if not seen.secret or status != 0:
         figures.unaccounted.append(f"answer {seen.status}, exit status {status}: the issue was cut off")
-    figures.add(settle(world))
+    figures.add(settle_for_good(world))
     return figures

@@ -19,7 +19,7 @@ from .faults import MIX
 from .figures import Figures
 from .people import Person, Shown
 from .plans import PLANS
-from .settling import settle
+from .settling import settle_for_good
 from .world import World
 
 RATE = 0.35
@@ -38,7 +38,7 @@ def run_storm(world: World, issues: int, seed: int) -> Figures:
         presses = [pool.submit(partial(_press, world, *people[n % PEOPLE]), n) for n in range(issues)]
         seen = [press.result() for press in presses]
     world.standin.clear_faults()
-    figures.add(settle(world))
+    figures.add(settle_for_good(world))
     figures.leaks = world.leaks()
     figures.cases = len(seen)
     statuses = Counter("no answer" if not one.status else str(one.status) for one in seen)
