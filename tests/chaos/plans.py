@@ -152,7 +152,13 @@ RECONCILING = Plan(
     get_a_key,
     quick=(("GET.after", "listed twice"), ("DELETE.before", "none"), ("DELETE.after", "none"), ("tx1.in", "none")),
 )
-SESSION_ENDS = replace(ISSUE, name="database ends session", action="end session", quick=(("tx2.in", "none"),))
+SESSION_ENDS = replace(
+    ISSUE,
+    name="database ends session",
+    action="end session",
+    points=("arrived", "tx1.in", "POST.before", "POST.after", "tx2.in", "tx3.in"),  # before and within transactions
+    quick=(("tx2.in", "none"),),
+)
 LOCKED = replace(
     ISSUE,
     name="database is locked",
