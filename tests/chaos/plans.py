@@ -83,7 +83,6 @@ def _disturb(world: World, plan: Plan, subject: str, point: str, fault: str) -> 
 
 ENDING = ("arrived", *IN_TRANSACTIONS, *calls("DELETE"), "rendered")
 QUICK_ENDING = (
-    ("tx1.in", "none"),
     ("tx1.committed", "none"),
     ("DELETE.sent", "processed and dropped"),
     ("tx2.in", "none"),
@@ -134,12 +133,10 @@ ROTATE = Plan(
     lambda world, sid: world.rotate(sid, 0),
     rotate_again,
     quick=(
-        ("tx1.in", "none"),
         ("POST.sent", "processed and dropped"),
         ("tx2.in", "none"),
         ("tx2.committed", "none"),
         ("DELETE.sent", "none"),
-        ("tx3.in", "201 with another policy"),
     ),
 )
 RECONCILING = Plan(
@@ -152,13 +149,7 @@ RECONCILING = Plan(
     get_a_key,
     quick=(("GET.after", "listed twice"), ("DELETE.before", "none"), ("DELETE.after", "none"), ("tx1.in", "none")),
 )
-SESSION_ENDS = replace(
-    ISSUE,
-    name="database ends session",
-    action="end session",
-    points=("arrived", "tx1.in", "POST.before", "POST.after", "tx2.in", "tx3.in"),  # before and within transactions
-    quick=(("tx2.in", "none"),),
-)
+SESSION_ENDS = replace(ISSUE, name="database ends session", action="end session", quick=(("tx2.in", "none"),))
 LOCKED = replace(
     ISSUE,
     name="database is locked",
