@@ -5,7 +5,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.validators import MaxValueValidator
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from . import selectors
@@ -221,6 +223,37 @@ class DeputyForm(forms.Form):
         since, until = self.cleaned_data["since"], self.cleaned_data["until"]
         midnight = time(tzinfo=UTC)
         return datetime.combine(since, midnight), datetime.combine(until, midnight) + timedelta(days=1)
+
+
+class AdoptForm(forms.Form):
+    """Who answers for a key that the portal never made, and until when. Teams are those this person leads."""
+
+    team = forms.ModelChoiceField(queryset=Team.objects.none(), empty_label=None)
+    owner = forms.ModelChoiceField(queryset=User.objects.none(), empty_label="Choose…")
+    lifetime_days = forms.IntegerField(
+        label="Days until it is deleted",
+        initial=90,
+        min_value=1,
+        max_value=MAX_LIFETIME_DAYS,
+        error_messages={"required": "Say in how many days the key is deleted."},
+    )
+
+    def __init__(self, teams: QuerySet[Team], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        members = User.objects.filter(is_active=True, memberships__team__in=teams).distinct()
+        self.fields["team"].queryset = teams
+        self.fields["owner"].queryset = members.order_by("first_name", "username")
+        self.fields["owner"].label_from_instance = selectors.display_name
+
+
+class ProposeForm(forms.Form):
+    """The team whose leads are asked to adopt a key."""
+
+    team = forms.ModelChoiceField(queryset=Team.objects.none(), empty_label="Choose…")
+
+    def __init__(self, account: Account, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["team"].queryset = account.teams.all()
 
 
 class LinesField(forms.CharField):

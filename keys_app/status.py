@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from .audit import ledger
 from .domain.states import IssuanceState, KeyState, RequestState
-from .models import ApiKey, Issuance, KeyRequest
+from .models import ApiKey, Issuance, KeyRequest, ReconcileRun
 from .selectors import display_name, need_of, next_decider, replacements_left
 
 WRONG_CREDENTIAL = 20003
@@ -97,15 +97,19 @@ def _press_until(key_request: KeyRequest, what: str) -> str:
     return f"{what} before {_when(key_request.claim_until)}; then the approval lapses."
 
 
+ISSUE_AGAIN = "the key can be issued again"
+
+
 def _issuing(last: Issuance | None) -> Status:
     minutes = f"{settings.RECONCILE_GRACE.total_seconds() / 60:.0f}"
+    again = "the key can be rotated again; the old one stays as it was" if last and last.rotates_id else ISSUE_AGAIN
     if last and last.state == IssuanceState.UNKNOWN:
         return Status(
             "Outcome unknown",
             "warn",
             "Twilio's answer was missing or could not be used. If Twilio made a key, its secret is lost.",
-            "Wait. The portal looks for that key and deletes it; then the key can be issued again. If Twilio made "
-            f"none, that takes at least {minutes} minutes. This page updates itself.",
+            f"Wait. The portal looks for that key and deletes it; then {again}. If Twilio made none, that takes at "
+            f"least {minutes} minutes. This page updates itself.",
             poll=True,
         )
     return Status(
@@ -113,7 +117,7 @@ def _issuing(last: Issuance | None) -> Status:
         "neutral",
         "The portal is asking Twilio for the key.",
         "Wait. If this lasts for more than a few minutes, the answer was lost: the portal looks for the key, deletes "
-        "it, and the key can be issued again. This page updates itself.",
+        f"it, and {again}. This page updates itself.",
         poll=True,
     )
 
@@ -133,16 +137,21 @@ def _failed(key_request: KeyRequest, last: Issuance | None) -> Status:
 def key_status(key: ApiKey) -> Status:
     """Explain a key's state to the people who may see it."""
     if key.state == KeyState.REVOKED:
-        return Status("Revoked", "neutral", f"Deleted at Twilio {_when(key.revoked_at)}: {key.revoke_reason}")
+        return Status("Revoked", "neutral", f"Gone at Twilio since {_when(key.revoked_at)}: {key.revoke_reason}")
     if key.state == KeyState.REVOKING:
         text = "Twilio has not confirmed the deletion yet; the key may still work."
         return Status("Being revoked", "warn", text, "Wait. The portal goes on trying.", poll=True)
+    if key.retires_at:
+        text = f"It was rotated. It works until {_when(key.retires_at)}; then the portal deletes it."
+        return Status("Retiring", "warn", text, "Put the new key in its place everywhere before that.")
+    if key.adopted_at:
+        return Status("Active, adopted", "good", "The portal did not make this key. Its secret was never here.")
     if key.confirmed_at:
         return Status("Active", "good", "The owner has stored the secret.")
     if timezone.now() - key.issued_at < settings.CONFIRM_WITHIN:
         return Status("Active, not confirmed", "warn", "The owner has not confirmed yet that the secret is stored.")
-    left = replacements_left(key.request)
-    lost = f"replace the key if the secret is lost ({left} left)" if left else "revoke it and send a new request"
+    left = replacements_left(key.request) if key.owner_id == key.request.requester_id else 0
+    lost = f"replace the key if the secret is lost ({left} left)" if left else "rotate or revoke it"
     next_step = f"The owner can say “I have stored it”, or {lost}."
     return Status("Active, not confirmed", "bad", "Nobody confirmed that the secret was stored.", next_step)
 
@@ -171,6 +180,24 @@ _WORDS = {
     "key.replace_started": "gave up key {key} to replace it",
     "key.revoke_started": "asked for key {key} to be deleted",
     "key.revoked": "had key {key} deleted at Twilio",
+    "key.breach": "found that the key with another policy, {key}, is gone",
+    "key.rotate_started": "pressed “Rotate key” on {key}",
+    "key.rotate_refused": "got no new key for {key}: Twilio refused",
+    "key.rotate_not_processed": "got no new key for {key}: Twilio did not process it",
+    "key.rotate_unknown": "got no answer that can be used while rotating {key}; the outcome is unknown",
+    "key.rotated": "rotated key {key}; it stays until its overlap is over",
+    "key.reminded": "reminded owner and team that key {key} expires",
+    "key.vanished": "found that key {key} was deleted outside the portal",
+    "key.reappeared": "found key {key} at Twilio though it was revoked",
+    "key.drifted": "found that key {key} was changed outside the portal",
+    "key.drift_cleared": "found key {key} as it was approved again",
+    "key.owner_left": "asked the team's leads to take over key {key}: its owner left",
+    "key.owner_back": "left key {key} with its owner, who is back",
+    "key.handed_over": "took over key {key}; its secret was not shown",
+    "key.adopted": "adopted key {key}, which the portal did not make",
+    "key.adoption_proposed": "proposed key {key} to a team",
+    "key.unmanaged_seen": "saw key {key}, which the portal never made",
+    "key.unmanaged_gone": "no longer saw key {key}, which the portal never made",
 }
 _WITH_REASON = (
     "request.approval_given",
@@ -181,6 +208,7 @@ _WITH_REASON = (
     "request.rejected",
     "request.lapsed",
     "key.revoke_started",
+    "key.reappeared",
 )
 
 
@@ -195,3 +223,35 @@ def history(*, request_id: object = "", key_sid: str = "") -> list[Moment]:
         )
         for event in ledger.history(request_id=str(request_id), key_sid=key_sid)
     ]
+
+
+_FINDINGS = {
+    "orphans_deleted": "keys without a known secret deleted",
+    "never_created": "attempts closed as never created",
+    "still_open": "attempts still open",
+    "revoked": "keys revoked",
+    "not_revoked": "keys not revoked yet",
+    "vanished": "keys deleted outside the portal",
+    "reappeared": "revoked keys that exist again",
+    "looked_at": "keys compared",
+    "drifted": "keys changed outside the portal",
+    "drift_cleared": "keys back as approved",
+    "unmanaged_new": "keys seen that the portal never made",
+    "unmanaged_gone": "of those gone",
+    "owners_left": "keys whose owner left",
+    "reminded": "reminders sent",
+    "lapsed": "requests lapsed",
+    "accounts_failed": "accounts not compared",
+}
+
+
+def findings_in_words(findings: dict[str, int]) -> str:
+    """Return what a run of the reconciler did; how many attempts are open is always said."""
+    counts = {name: findings.get(name, 0) for name in _FINDINGS}
+    return "; ".join(f"{n} {_FINDINGS[name]}" for name, n in counts.items() if n or name == "still_open")
+
+
+def run_in_words(run: ReconcileRun) -> str:
+    return (
+        f"{run.error} Until then: {findings_in_words(run.findings)}" if run.error else findings_in_words(run.findings)
+    )

@@ -1,9 +1,10 @@
 from django.urls import path, re_path
 
-from .views import audit, builder, deputies, health, home, keys, requests
+from .views import audit, builder, deputies, health, home, keys, reconciliation, requests, unmanaged
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
+UNMANAGED = r"^keys/unmanaged/(?P<sid>SK[0-9a-fA-F]{32})/"
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -20,6 +21,14 @@ urlpatterns = [
     re_path(KEY + "confirm/$", keys.key_confirm, name="key_confirm"),
     re_path(KEY + "replace/$", keys.key_replace, name="key_replace"),
     re_path(KEY + "revoke/$", keys.key_revoke, name="key_revoke"),
+    re_path(KEY + "rotate/$", keys.key_rotate, name="key_rotate"),
+    re_path(KEY + "take-over/$", keys.key_take_over, name="key_take_over"),
+    path("keys/left/", keys.left_list, name="key_left_list"),
+    path("keys/unmanaged/", unmanaged.unmanaged_list, name="unmanaged_list"),
+    re_path(UNMANAGED + "$", unmanaged.unmanaged_detail, name="unmanaged_detail"),
+    re_path(UNMANAGED + "adopt/$", unmanaged.adopt, name="unmanaged_adopt"),
+    re_path(UNMANAGED + "propose/$", unmanaged.propose, name="unmanaged_propose"),
+    path("reconciliation/", reconciliation.reconciliation, name="reconciliation"),
     path("audit/", audit.audit_list, name="audit_list"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import serving
 from portal.origins import checked_origin, is_loopback
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -73,13 +74,23 @@ TWILIO_IAM_BASE_URL = checked_origin(
 )
 TWILIO_IS_STANDIN = is_loopback(TWILIO_IAM_BASE_URL.hostname)
 # Seconds. Connecting and each gap between two reads are bounded, and the whole call is.
-TWILIO_CONNECT_TIMEOUT = env.float("PORTAL_TWILIO_CONNECT_TIMEOUT", default=5.0)
-TWILIO_READ_TIMEOUT = env.float("PORTAL_TWILIO_READ_TIMEOUT", default=15.0)
-TWILIO_DEADLINE = env.float("PORTAL_TWILIO_DEADLINE", default=30.0)
+TWILIO_CONNECT_TIMEOUT, TWILIO_READ_TIMEOUT, TWILIO_DEADLINE = serving.twilio_timeouts()
+TWILIO_CONCURRENCY = serving.twilio_concurrency()
 
 CATALOGUE_FILE = env.str("PORTAL_CATALOGUE_FILE", default="")  # permissions the package does not have
 CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))
 RECONCILE_GRACE = timedelta(seconds=env.int("PORTAL_RECONCILE_GRACE", default=900))
+# The work of one run for each account: how many keys are fetched and how many deleted at most, how soon a key is
+# looked at again, and how many seconds are waited in all for a Twilio that is busy.
+RECONCILE_LOOKS = env.int("PORTAL_RECONCILE_LOOKS", default=100)
+RECONCILE_DELETES = env.int("PORTAL_RECONCILE_DELETES", default=100)
+RECONCILE_LOOK_EVERY = timedelta(seconds=env.int("PORTAL_RECONCILE_LOOK_EVERY", default=3600))
+RECONCILE_PATIENCE = env.float("PORTAL_RECONCILE_PATIENCE", default=30.0)
+# An account is reported after this many failed runs in a row, the reconciler itself after this time without a run.
+RECONCILE_FAILED_RUNS = env.int("PORTAL_RECONCILE_FAILED_RUNS", default=5)
+RECONCILE_LATE_AFTER = timedelta(seconds=env.int("PORTAL_RECONCILE_LATE_AFTER", default=900))
+# A lead has this long to take over the keys of somebody who left.
+LEAVER_GRACE = timedelta(days=env.int("PORTAL_LEAVER_DAYS", default=14))
 # An operator's own tasks, in the form of keys_app/domain/data/templates.toml; same slugs replace the package's.
 TEMPLATES_FILE = Path(env.str("PORTAL_TEMPLATES_FILE")) if "PORTAL_TEMPLATES_FILE" in os.environ else None
 

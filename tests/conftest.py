@@ -1,6 +1,7 @@
 """What every test has at hand: the stand-in for Twilio as a process, and the cast."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import connection
 
 from keys_app.audit import triggers
 from keys_app.audit.ledger import matching
+from keys_app.services import notifications
 from tests.cast import Cast, assemble
 from tests.twilio_iam.standin import StandIn
 
@@ -27,6 +29,7 @@ def standin(standin_process: StandIn, settings) -> Iterator[StandIn]:
     settings.TWILIO_DEADLINE = 3.0
     yield standin_process
     standin_process.clear_faults()
+    standin_process.delete_keys()  # the next test's portal knows nothing of them
 
 
 @pytest.fixture
@@ -53,6 +56,20 @@ def actions(db):
         return list(events.values_list("action", flat=True))
 
     return read
+
+
+@pytest.fixture
+def told(monkeypatch) -> list[dict]:
+    """Collect the notices that are given from now on, each with its `kind`."""
+    given: list[dict] = []
+    notify = notifications.notify
+
+    def noted(kind: str, **notice: Any) -> None:
+        given.append({"kind": kind, **notice})
+        notify(kind, **notice)
+
+    monkeypatch.setattr(notifications, "notify", noted)
+    return given
 
 
 @pytest.fixture(autouse=True)

@@ -52,6 +52,10 @@ class TwilioUnavailable(Problem):
     """Twilio did not process the request. Nothing was created; trying again later is safe."""
 
 
+class PortalBusy(TwilioUnavailable):
+    """Too many calls to Twilio are running, so it was not even asked. Nothing was started."""
+
+
 class NotDeleted(Problem):
     """Twilio has not deleted a key yet. It is tried again."""
 

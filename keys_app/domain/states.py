@@ -38,6 +38,24 @@ class KeyState(StrEnum):
 
 OPEN_ISSUANCES = frozenset({IssuanceState.STARTED, IssuanceState.UNKNOWN})
 
+_AFTER_ATTEMPT = {
+    IssuanceState.REFUSED: RequestState.FAILED,
+    IssuanceState.BREACH: RequestState.FAILED,
+    IssuanceState.NOT_PROCESSED: RequestState.APPROVED,
+    IssuanceState.NEVER_CREATED: RequestState.APPROVED,
+    IssuanceState.ORPHAN_DELETED: RequestState.APPROVED,
+    IssuanceState.ISSUED: RequestState.ISSUED,
+    IssuanceState.UNKNOWN: RequestState.ISSUING,
+}
+
+
+def request_after(outcome: IssuanceState, *, rotation: bool) -> RequestState:
+    """Return the state of a request after an attempt. A rotation that made no key leaves the old one as it was."""
+    if rotation and outcome != IssuanceState.UNKNOWN:
+        return RequestState.ISSUED
+    return _AFTER_ATTEMPT[outcome]
+
+
 REQUEST_STEPS: dict[RequestState, frozenset[RequestState]] = {
     RequestState.PENDING: frozenset(
         {RequestState.APPROVED, RequestState.REJECTED, RequestState.CANCELLED, RequestState.LAPSED}
@@ -45,14 +63,15 @@ REQUEST_STEPS: dict[RequestState, frozenset[RequestState]] = {
     RequestState.APPROVED: frozenset({RequestState.ISSUING, RequestState.CANCELLED, RequestState.LAPSED}),
     RequestState.ISSUING: frozenset({RequestState.ISSUED, RequestState.FAILED, RequestState.APPROVED}),
     RequestState.FAILED: frozenset({RequestState.ISSUING, RequestState.CANCELLED, RequestState.LAPSED}),
-    RequestState.ISSUED: frozenset({RequestState.APPROVED}),  # a lost key is replaced
+    # A lost key is replaced; a key is rotated.
+    RequestState.ISSUED: frozenset({RequestState.APPROVED, RequestState.ISSUING}),
     RequestState.REJECTED: frozenset(),
     RequestState.CANCELLED: frozenset(),
     RequestState.LAPSED: frozenset(),
 }
 
 KEY_STEPS: dict[KeyState, frozenset[KeyState]] = {
-    KeyState.ACTIVE: frozenset({KeyState.REVOKING}),
+    KeyState.ACTIVE: frozenset({KeyState.REVOKING, KeyState.REVOKED}),  # at once if it is gone at Twilio
     KeyState.REVOKING: frozenset({KeyState.REVOKED}),
     KeyState.REVOKED: frozenset(),
 }

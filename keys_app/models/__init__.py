@@ -6,6 +6,7 @@ themselves are in `services`.
 
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
 from .decisions import Approval, ApprovalRule, Comment, Delegation, Narrowing
+from .inventory import AccountCheck, ReconcileRun, UnmanagedKey
 from .keys import ApiKey, Issuance
 from .notices import NoticeKey, Webhook, WebhookDelivery
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
@@ -13,6 +14,7 @@ from .requests import KeyRequest
 
 __all__ = [
     "Account",
+    "AccountCheck",
     "ApiKey",
     "Approval",
     "ApprovalRule",
@@ -26,8 +28,10 @@ __all__ = [
     "Narrowing",
     "NoticeKey",
     "Probe",
+    "ReconcileRun",
     "Team",
     "TeamMembership",
     "Webhook",
     "WebhookDelivery",
+    "UnmanagedKey",
 ]

@@ -1,5 +1,7 @@
 """Attempts to make a key, and the keys that were made. A secret is in neither."""
 
+import json
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -28,7 +30,20 @@ class Issuance(models.Model):
     twilio_code = models.IntegerField(null=True)
     message = models.CharField(max_length=400, blank=True)
     key_sid = models.CharField(max_length=34, blank=True)
+    orphan_sid = models.CharField(
+        max_length=34,
+        blank=True,
+        help_text="The key found at Twilio whose secret is lost, until its deletion is recorded.",
+    )
     times_not_listed = models.PositiveSmallIntegerField(default=0)
+    rotates = models.ForeignKey(
+        "ApiKey",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="rotations",
+        help_text="The key that the new one is to take over from.",
+    )
+    overlap_hours = models.PositiveSmallIntegerField(null=True, help_text="How long that key is kept afterwards.")
 
     class Meta:
         ordering = ["request", "number"]
@@ -40,6 +55,11 @@ class Issuance(models.Model):
                 name="one_open_issuance",
             ),
             models.CheckConstraint(condition=one_of("state", IssuanceState), name="issuance_state_known"),
+            models.CheckConstraint(
+                condition=Q(rotates__isnull=True, overlap_hours__isnull=True)
+                | Q(rotates__isnull=False, overlap_hours__isnull=False),
+                name="rotation_has_an_overlap",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -47,22 +67,34 @@ class Issuance(models.Model):
 
 
 class ApiKey(models.Model):
-    """A key the portal made. The row is written when Twilio's answer has been checked."""
+    """A key the portal made, or one it found and somebody took responsibility for.
+
+    The row of a made key is written when Twilio's answer has been checked. An adopted key has neither request
+    nor issuance, and its secret was never here. A key that a rotation has replaced retires at `retires_at`.
+    """
 
     sid = models.CharField(max_length=34, primary_key=True, validators=[key_sid])
-    request = models.ForeignKey(KeyRequest, on_delete=models.PROTECT, related_name="keys")
-    issuance = models.OneToOneField(Issuance, on_delete=models.PROTECT, related_name="key")
+    request = models.ForeignKey(KeyRequest, null=True, on_delete=models.PROTECT, related_name="keys")
+    issuance = models.OneToOneField(Issuance, null=True, on_delete=models.PROTECT, related_name="key")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="keys")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="keys")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="api_keys")
     friendly_name = models.CharField("name at Twilio", max_length=MAX_FRIENDLY_NAME)
-    policy_json = models.TextField()
+    policy_json = models.TextField(blank=True, help_text="Empty for an adopted key that Twilio shows no policy of.")
     state = models.CharField(max_length=10, choices=choices_of(KeyState), default=KeyState.ACTIVE)
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)
+    retires_at = models.DateTimeField(null=True, help_text="When the overlap with the key that replaced it ends.")
+    adopted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     revoke_reason = models.TextField(max_length=2000, blank=True)
+    reminded_days = models.PositiveSmallIntegerField(null=True, help_text="The last reminder: days before expiry.")
+    looked_at = models.DateTimeField(null=True, help_text="When its policy at Twilio was compared last.")
+    drift_json = models.TextField(blank=True, help_text="What differs at Twilio; empty if nothing does.")
+    missing_since = models.DateTimeField(null=True, help_text="When Twilio first answered that it is not there.")
+    handover_by = models.DateTimeField(null=True, help_text="Its owner left: until then a lead can take it over.")
+    handover_warned_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-issued_at", "-sid"]
@@ -72,7 +104,19 @@ class ApiKey(models.Model):
             models.Index(fields=["state", "expires_at"], name="key_by_expiry"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["request"], condition=Q(state="active"), name="one_live_key_per_request"),
+            models.UniqueConstraint(
+                fields=["request"],
+                condition=Q(state="active", retires_at__isnull=True),
+                name="one_live_key_per_request",
+            ),
+            models.CheckConstraint(
+                condition=Q(request__isnull=False, issuance__isnull=False, adopted_at__isnull=True)
+                | Q(request__isnull=True, issuance__isnull=True, adopted_at__isnull=False, retires_at__isnull=True),
+                name="key_is_made_or_adopted",
+            ),
+            models.CheckConstraint(
+                condition=~Q(policy_json="") | Q(request__isnull=True), name="made_key_has_a_policy"
+            ),
             models.CheckConstraint(condition=one_of("state", KeyState), name="key_state_known"),
             models.CheckConstraint(
                 condition=Q(state="revoked", revoked_at__isnull=False)
@@ -95,4 +139,15 @@ class ApiKey(models.Model):
 
     @property
     def policy(self) -> Policy:
-        return Policy.from_json(self.policy_json)
+        """What the key may do; empty for an adopted key without a policy, which may do nearly everything."""
+        return Policy.from_json(self.policy_json) if self.policy_json else Policy(())
+
+    @property
+    def drift(self) -> dict[str, object]:
+        """What is different at Twilio: `added`, `removed`, `policy` (None if it has none) and `name`, where so."""
+        return json.loads(self.drift_json) if self.drift_json else {}
+
+    @property
+    def awaits_confirmation(self) -> bool:
+        """Whether nobody said yet that the secret is stored. Nobody can say so of an adopted key."""
+        return self.state == KeyState.ACTIVE and not (self.confirmed_at or self.adopted_at)

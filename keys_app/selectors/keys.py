@@ -1,17 +1,28 @@
 """Which keys a person may see, change and revoke."""
 
-from django.db.models import Q, QuerySet
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from ..domain.states import KeyState
-from ..models import ApiKey, KeyRequest
+from ..models import Account, ApiKey, KeyRequest, Team, TeamMembership, UnmanagedKey
 from .people import Person
 
 LIVE_KEYS = (KeyState.ACTIVE, KeyState.REVOKING)
+SOON = timedelta(days=14)
+"""A key that expires within this time is listed as expiring."""
+
+OWNER_LEFT = Q(owner__is_active=False) | ~Exists(
+    TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("owner"))
+)
+"""Keys whose owner was deactivated, or is no longer in the key's team."""
 
 
 def changeable_keys(who: Person) -> QuerySet[ApiKey]:
     """Return the live keys this person may ask a change of: their own."""
-    return ApiKey.objects.filter(owner=who.user, state=KeyState.ACTIVE).select_related("account", "request")
+    made = ApiKey.objects.filter(owner=who.user, state=KeyState.ACTIVE, retires_at=None, request__isnull=False)
+    return made.select_related("account", "request")
 
 
 def visible_keys(who: Person) -> QuerySet[ApiKey]:
@@ -31,3 +42,47 @@ def keys_held(key_request: KeyRequest) -> QuerySet[ApiKey]:
     theirs = Q(team=key_request.team_id) | Q(owner=key_request.requester_id)
     live = ApiKey.objects.filter(theirs, account=key_request.account_id, state__in=LIVE_KEYS)
     return live.select_related("owner", "team").order_by("-issued_at")
+
+
+def keys_in_state(keys: QuerySet[ApiKey], state: str) -> QuerySet[ApiKey]:
+    """Narrow keys to `live`, `expiring` (within 14 days) or `revoked`; anything else is all of them."""
+    if state == "live":
+        return keys.filter(state__in=LIVE_KEYS)
+    if state == "expiring":
+        return keys.filter(state=KeyState.ACTIVE, expires_at__lt=timezone.now() + SOON)
+    return keys.filter(state=KeyState.REVOKED) if state == "revoked" else keys
+
+
+def keys_matching(keys: QuerySet[ApiKey], words: str) -> QuerySet[ApiKey]:
+    """Narrow keys to those whose name at Twilio or SID holds `words`."""
+    return keys.filter(Q(friendly_name__icontains=words) | Q(sid__icontains=words)) if words else keys
+
+
+def successor_of(key: ApiKey) -> ApiKey | None:
+    """Return the key that a rotation put in this one's place."""
+    return ApiKey.objects.filter(issuance__rotates=key).first() if key.retires_at else None
+
+
+def left_keys(who: Person) -> QuerySet[ApiKey]:
+    """Return the live keys of people who left, of the teams this person leads; all for Security."""
+    keys = ApiKey.objects.filter(OWNER_LEFT, state=KeyState.ACTIVE).select_related("owner", "team", "account")
+    return keys if who.is_security else keys.filter(team__in=who.led_team_ids)
+
+
+def can_take_over(who: Person, key: ApiKey) -> bool:
+    """Tell whether this person may become the owner of a key whose owner left: a lead of its team."""
+    return key.team_id in who.led_team_ids and left_keys(who).filter(pk=key.pk).exists()
+
+
+def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:
+    """Return the keys the portal never made, on the accounts of teams this person leads; all for Security."""
+    keys = UnmanagedKey.objects.select_related("account", "proposed_team", "proposed_by")
+    if who.is_security:
+        return keys
+    accounts = Account.objects.filter(teams__in=who.led_team_ids)
+    return keys.filter(account__in=accounts)
+
+
+def adopting_teams(who: Person, unmanaged: UnmanagedKey) -> QuerySet[Team]:
+    """Return the teams this person may adopt a key for: those they lead, with its account."""
+    return Team.objects.filter(pk__in=who.led_team_ids, accounts=unmanaged.account_id)

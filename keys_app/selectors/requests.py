@@ -50,6 +50,6 @@ def may_comment(who: Person, key_request: KeyRequest) -> bool:
 
 
 def replacements_left(key_request: KeyRequest) -> int:
-    """Return how often a lost key of this request can still be replaced."""
-    issued = key_request.issuances.aggregate(n=Count("pk", filter=Q(key__isnull=False)))["n"]
+    """Return how often a lost key of this request can still be replaced. Rotations do not count."""
+    issued = key_request.issuances.aggregate(n=Count("pk", filter=Q(key__isnull=False, rotates=None)))["n"]
     return max(0, 1 + settings.MAX_REPLACEMENTS - issued)

@@ -69,7 +69,7 @@ def record(
             address=actor.address,
             account_sid=account.sid if account else "",
             key_sid=key.sid if key else key_sid,
-            request_id=str(key.request_id if key else key_request.pk if key_request else ""),
+            request_id=str(key_request.pk if key_request else (key and key.request_id) or ""),
             policy=subject.policy_json if subject else "",
             reason=reason,
             details=details,

@@ -7,6 +7,7 @@ from ..domain.errors import PortalError
 from ..domain.secret import Secret
 from ..models import Account
 from ..twilio_iam.client import TwilioIamClient
+from ..twilio_iam.patience import Patience
 
 
 def _fernet() -> MultiFernet:
@@ -26,8 +27,10 @@ def decrypt(ciphertext: str) -> Secret | None:
         return None
 
 
-def client_for(account: Account) -> TwilioIamClient:
+def client_for(account: Account, *, patience: Patience | None = None, deadline: float | None = None) -> TwilioIamClient:
     """Return a client that acts for this account. Close it after use.
+
+    With `patience` it tries again later what does no harm twice; `deadline` is in seconds for each call.
 
     Raises `PortalError` if the stored credential cannot be decrypted, before anything is sent.
     """
@@ -37,10 +40,12 @@ def client_for(account: Account) -> TwilioIamClient:
             "The portal cannot read its credential for this Twilio account. Nothing was created. "
             "Ask a portal admin to connect the account again."
         )
-    return open_client(account.credential_user, password)
+    return open_client(account.credential_user, password, patience=patience, deadline=deadline)
 
 
-def open_client(username: str, password: Secret) -> TwilioIamClient:
+def open_client(
+    username: str, password: Secret, *, patience: Patience | None = None, deadline: float | None = None
+) -> TwilioIamClient:
     """Return a client for the configured endpoint with this credential."""
     return TwilioIamClient(
         base_url=settings.TWILIO_IAM_BASE_URL.geturl(),
@@ -48,5 +53,6 @@ def open_client(username: str, password: Secret) -> TwilioIamClient:
         password=password,
         connect_timeout=settings.TWILIO_CONNECT_TIMEOUT,
         read_timeout=settings.TWILIO_READ_TIMEOUT,
-        deadline=settings.TWILIO_DEADLINE,
+        deadline=min(deadline or settings.TWILIO_DEADLINE, settings.TWILIO_DEADLINE),
+        patience=patience,
     )

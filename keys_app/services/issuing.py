@@ -8,7 +8,7 @@ A process that dies in between leaves an open `Issuance`; the reconciler finds t
 
 import logging
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,35 +18,27 @@ from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
 from ..domain.approval_rules import Need
-from ..domain.errors import (
-    AlreadyIssued,
-    Conflict,
-    NotAllowed,
-    OutcomeUnknown,
-    PolicyBreach,
-    TwilioRefused,
-    TwilioUnavailable,
-)
-from ..domain.naming import marked_name, new_marker
+from ..domain.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, TwilioUnavailable
+from ..domain.naming import marked_name
 from ..domain.risk import policy_risk
 from ..domain.secret import Secret
-from ..domain.states import OPEN_ISSUANCES, IssuanceState, KeyState, RequestState
-from ..models import ApiKey, Approval, Issuance, KeyRequest
+from ..domain.states import IssuanceState, KeyState, RequestState
+from ..models import Account, ApiKey, Approval, Issuance, KeyRequest
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
+from .attempts import begin_attempt, close_issuance, move_on, settle, unknown, withdraw
 from .credentials import client_for
-from .deleting import delete_at_twilio
+from .lifecycle import record_retirement, retire
 from .requests import current_digest, lapse, require_guard_rails
+from .slots import twilio_slot
 from .transitions import move_request
 
 log = logging.getLogger(__name__)
 
 NOTHING_CREATED = "Nothing was created."
-RECONCILED = (
-    "The portal compares its records with Twilio's list, deletes a key nobody has the secret of, and then lets "
-    "you press “Issue key” again. You need not do anything; this page shows when it is done."
-)
+SHORTEST_LIFE = timedelta(minutes=5)
+"""No key is made for a lifetime that ends before it could be put to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +53,26 @@ class IssuedKey:
 def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
     """Make the key that was approved and return it with its secret, once.
 
-    Raises `Conflict` or `NotAllowed` before Twilio is asked; `TwilioRefused`, `TwilioUnavailable`,
+    Raises `Conflict`, `NotAllowed` or `PortalBusy` before anything is started; `TwilioRefused`, `TwilioUnavailable`,
     `OutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
     """
     key_request = _fetch_issuable(request_id, actor)
-    with client_for(key_request.account) as client:
-        issuance = _record_intent(key_request, actor)
-        created = _ask_twilio(client, issuance, actor)
-        if created.policy != issuance.request.policy:
-            _withdraw(client, issuance, created.sid, actor)
-        return IssuedKey(_record_key(issuance, created.sid, actor), created.secret)
+    return make_key(key_request.account, lambda: _record_intent(key_request, actor), actor)
+
+
+@sensitive_variables()
+def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Actor) -> IssuedKey:
+    """The five steps of making a key, for the first one of a request and for a rotation.
+
+    `record_intent` is T1: it commits the attempt, or raises and nothing has happened. Raises `PortalBusy` before.
+    """
+    with twilio_slot(), client_for(account) as client:
+        issuance = record_intent()  # 1. durable, with a random marker
+        created = _ask_twilio(client, issuance, actor)  # 2. once
+        if created.policy != issuance.request.policy:  # 3. nothing but what was approved is ever shown
+            withdraw(client, issuance, created.sid, actor)
+        key = _record_key(issuance, created.sid, actor)  # 4. durable
+    return IssuedKey(key, created.secret)  # 5. for the answer to the same POST
 
 
 def _fetch_issuable(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
@@ -89,14 +91,9 @@ def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
     with transaction.atomic(durable=True):
         locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
         _check_state(locked)
-        _check_still_granted(locked, actor)
+        require_still_granted(locked, actor)
         move_request(locked, RequestState.ISSUING)
-        issuance = Issuance.objects.create(
-            request=locked,
-            number=locked.issuances.count() + 1,
-            marker=new_marker(),
-            started_at=timezone.now(),
-        )
+        issuance = begin_attempt(locked)
         record("key.issue_started", actor, key_request=locked, marker=issuance.marker, attempt=issuance.number)
     return issuance
 
@@ -121,7 +118,7 @@ def _check_state(key_request: KeyRequest) -> None:
     if key_request.keys.filter(state=KeyState.REVOKING).exists():
         raise Conflict("Twilio has not deleted the key that is replaced yet. Try again when it is gone.")
     end = _end_of_first_key(key_request)
-    if end and end < timezone.now() + timedelta(minutes=5):
+    if end and end < timezone.now() + SHORTEST_LIFE:
         raise Conflict("The lifetime that was approved is over. Send a new request.")
 
 
@@ -130,8 +127,8 @@ def _end_of_first_key(key_request: KeyRequest) -> datetime | None:
     return key_request.keys.order_by("issued_at").values_list("expires_at", flat=True).first()
 
 
-def _check_still_granted(key_request: KeyRequest, actor: Actor) -> None:
-    """Refuse unless what was approved is what is stored, and the requester still has the account."""
+def require_still_granted(key_request: KeyRequest, actor: Actor) -> None:
+    """Refuse unless what was approved is what is stored, and this person still has the account."""
     _check_approved(key_request)
     require_guard_rails(key_request)
     who = selectors.Person(actor.user)
@@ -171,109 +168,41 @@ def _ask_twilio(client: TwilioIamClient, issuance: Issuance, actor: Actor) -> Cr
             policy=key_request.policy,
         )
     except Rejected as error:
-        _settle(issuance, IssuanceState.REFUSED, RequestState.FAILED, actor, error, code=error.code)
+        settle(issuance, IssuanceState.REFUSED, actor, error, code=error.code)
         raise TwilioRefused(
             f"Twilio refused to make this key: {_words(error)}. {NOTHING_CREATED}",
             code=error.code,
-            next_step=_after_refusal(error),
+            next_step=_after_refusal(issuance, error),
         ) from None
     except NotProcessed as error:
-        _settle(issuance, IssuanceState.NOT_PROCESSED, RequestState.APPROVED, actor, error, code=error.code)
+        settle(issuance, IssuanceState.NOT_PROCESSED, actor, error, code=error.code)
         raise TwilioUnavailable(
             f"Twilio did not take the request: {_words(error)}. {NOTHING_CREATED}",
             code=error.code,
-            next_step=_try_again(error.retry_after),
+            next_step=_try_again(issuance, error.retry_after),
         ) from None
     except TwilioError as error:
-        _settle(issuance, IssuanceState.UNKNOWN, None, actor, error)
-        raise _unknown(f"{_words(error)}.") from None
-
-
-def _unknown(what: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"{what} It is not known whether Twilio made a key. If it did, its secret is lost.", next_step=RECONCILED
-    )
+        settle(issuance, IssuanceState.UNKNOWN, actor, error)
+        raise unknown(issuance, f"{_words(error)}.") from None
 
 
 def _words(error: TwilioError) -> str:
     return error.message.rstrip(".")
 
 
-def _after_refusal(error: Rejected) -> str:
+def _after_refusal(issuance: Issuance, error: Rejected) -> str:
     if error.status in (401, 403):
         return "The portal's own credential was not accepted. Ask a portal admin to connect the account again."
+    if issuance.rotates_id:
+        return "The old key stays as it is. You can try again, or send a new request."
     return "You can try again, or cancel this request and send one that Twilio accepts."
 
 
-def _try_again(retry_after: float | None) -> str:
+def _try_again(issuance: Issuance, retry_after: float | None) -> str:
     when = f"in {max(1, round(retry_after))} seconds" if retry_after else "in a minute"
+    if issuance.rotates_id:
+        return f"Press “Rotate key” again {when}. The old key stays as it is."
     return f"Press “Issue key” again {when}. The approval still stands."
-
-
-def _settle(
-    issuance: Issuance,
-    outcome: IssuanceState,
-    request_state: RequestState | None,
-    actor: Actor,
-    error: TwilioError,
-    code: int | None = None,
-) -> None:
-    """T2 without a key: commit what became of the attempt. No `request_state` leaves it issuing."""
-    with transaction.atomic(durable=True):
-        key_request = close_issuance(issuance, outcome, twilio_code=code, message=error.message[:400])
-        if request_state:
-            move_request(key_request, request_state)
-        record(
-            f"key.issue_{outcome.value}",
-            actor,
-            key_request=key_request,
-            marker=issuance.marker,
-            twilio_code=code,
-            message=error.message,
-        )
-
-
-def close_issuance(
-    issuance: Issuance,
-    outcome: IssuanceState,
-    *,
-    expected: Collection[IssuanceState] = OPEN_ISSUANCES,
-    **values: object,
-) -> KeyRequest:
-    """Move an attempt from one of the `expected` states to `outcome`, under a lock on its request.
-
-    Returns the request. Raises `Conflict` if somebody else has settled the attempt. Call it inside a
-    transaction.
-    """
-    key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=issuance.request_id)
-    rows = Issuance.objects.filter(pk=issuance.pk, state__in=expected, request__state=RequestState.ISSUING)
-    if not rows.update(state=outcome, finished_at=timezone.now(), **values):
-        raise Conflict("This attempt was settled meanwhile.")
-    return key_request
-
-
-def _withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, actor: Actor) -> None:
-    """Delete a key that does not carry the approved policy. It is never shown. Always raises."""
-    log.error("Twilio made key %s with another policy than the approved one", key_sid)
-    with transaction.atomic(durable=True):
-        key_request = close_issuance(issuance, IssuanceState.UNKNOWN, key_sid=key_sid)
-        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
-    try:
-        delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
-    except TwilioError:
-        raise PolicyBreach(
-            "Twilio made a key with another policy than the approved one. It was not shown, but could not be "
-            "deleted yet.",
-            next_step="The portal goes on trying to delete it. Security has to look at this.",
-        ) from None
-    with transaction.atomic(durable=True):
-        key_request = close_issuance(issuance, IssuanceState.BREACH)
-        move_request(key_request, RequestState.FAILED)
-        record("key.breach_deleted", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
-    raise PolicyBreach(
-        "Twilio made a key with another policy than the approved one. It was deleted at once and never shown.",
-        next_step="Tell Security before you try again.",
-    )
 
 
 def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
@@ -286,23 +215,38 @@ def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
                 expected={IssuanceState.STARTED},  # the reconciler says unknown before it deletes a key
                 key_sid=key_sid,
             )
-            move_request(key_request, RequestState.ISSUED)
-            now = timezone.now()
-            end = _end_of_first_key(key_request) or now + timedelta(days=key_request.lifetime_days)
-            key = ApiKey.objects.create(
-                sid=key_sid,
-                request=key_request,
-                issuance=issuance,
-                account_id=key_request.account_id,
-                team_id=key_request.team_id,
-                owner_id=key_request.requester_id,
-                friendly_name=marked_name(key_request.friendly_name, issuance.marker),
-                policy_json=key_request.policy_json,
-                issued_at=now,
-                expires_at=end,
-            )
-            record("key.issued", actor, key=key, marker=issuance.marker, expires=key.expires_at.isoformat())
-    except (DatabaseError, Conflict):
+            move_on(issuance, key_request, IssuanceState.ISSUED)
+            if issuance.rotates:
+                retire(issuance.rotates, overlap_hours=issuance.overlap_hours, actor=actor)
+            key = _store_key(issuance, key_request, key_sid, actor)
+            if issuance.rotates:
+                record_retirement(issuance.rotates, successor=key, actor=actor)
+            record("key.issued", actor, key=key, marker=issuance.marker, **_story(issuance, key))
+    except (DatabaseError, Conflict) as error:
         log.error("key %s was made but could not be recorded; the reconciler will delete it", key_sid)
-        raise _unknown("The key was made but could not be recorded, so it is not shown.") from None
+        why = f" {error.message}" if isinstance(error, Conflict) and issuance.rotates_id else ""
+        raise unknown(issuance, f"The key was made but could not be recorded, so it is not shown.{why}") from None
     return key
+
+
+def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor: Actor) -> ApiKey:
+    """Write the row of a new key. Its owner is whoever gets to see its secret."""
+    now = timezone.now()
+    return ApiKey.objects.create(
+        sid=key_sid,
+        request=key_request,
+        issuance=issuance,
+        account_id=key_request.account_id,
+        team_id=key_request.team_id,
+        owner_id=actor.user.pk,
+        friendly_name=marked_name(key_request.friendly_name, issuance.marker),
+        policy_json=key_request.policy_json,
+        issued_at=now,
+        expires_at=_end_of_first_key(key_request) or now + timedelta(days=key_request.lifetime_days),
+        looked_at=now,
+    )
+
+
+def _story(issuance: Issuance, key: ApiKey) -> dict[str, object]:
+    rotates = {"rotates": issuance.rotates_id} if issuance.rotates_id else {}
+    return {"expires": key.expires_at.isoformat(), **rotates}

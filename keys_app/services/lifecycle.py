@@ -1,32 +1,40 @@
 """What happens to a key after it was issued."""
 
+from contextlib import suppress
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
-from ..domain.errors import Conflict, NotAllowed, NotDeleted, PortalError
+from ..domain.errors import Conflict, NotAllowed, NotDeleted, PortalBusy
 from ..domain.states import KeyState, RequestState
 from ..models import ApiKey, KeyRequest
+from ..twilio_iam.client import TwilioIamClient
 from ..twilio_iam.errors import TwilioError
 from .actors import Actor, record
 from .credentials import client_for
 from .deleting import delete_at_twilio
 from .reasons import require_reason
+from .slots import twilio_slot
 from .transitions import move_key, move_request
+
+ADOPTED = "This key was adopted: the portal did not make it, so it can only be revoked. Send a request for a new one."
+ROTATED = "It was rotated, and the overlap with its successor is over."
 
 
 def confirm_key(*, key: ApiKey, actor: Actor) -> None:
     """Note that the owner has stored the secret. Doing it twice changes nothing."""
-    _require_owner(key, actor)
+    require_owner(key, actor)
     with transaction.atomic(durable=True):
-        rows = ApiKey.objects.filter(pk=key.pk, state=KeyState.ACTIVE, confirmed_at=None)
+        rows = ApiKey.objects.filter(pk=key.pk, state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None)
         if rows.update(confirmed_at=timezone.now()):
             key.refresh_from_db()
             record("key.confirmed", actor, key=key)
 
 
-def _require_owner(key: ApiKey, actor: Actor) -> None:
+def require_owner(key: ApiKey, actor: Actor) -> None:
     if actor.user is None or key.owner_id != actor.user.pk:
         raise NotAllowed("Only the owner of a key can do this.")
 
@@ -34,36 +42,50 @@ def _require_owner(key: ApiKey, actor: Actor) -> None:
 def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> None:
     """Delete a key at Twilio. Owner, lead of the team, Security, or the portal itself (no user).
 
-    The wish is committed first, so that it is carried out later if Twilio does not answer now;
-    then `NotDeleted` is raised. Raises `InvalidInput` without a reason, `Conflict` if it is revoked.
+    The wish is committed first, so that it is carried out later if Twilio does not answer now, or cannot be
+    asked because too many wait for it; then `NotDeleted` is raised. Raises `InvalidInput` without a reason,
+    `Conflict` if it is revoked.
     """
     require_reason(reason)
     if actor.user and not selectors.can_revoke(selectors.Person(actor.user), key):
         raise NotAllowed("Only the owner, a lead of the team or Security can revoke a key.")
     with transaction.atomic(durable=True):
-        _start_revoking(key, reason, actor)
-    finish_revoking(key=key, actor=actor)
+        start_revoking(key, reason, actor)
+    try:
+        with twilio_slot():
+            finish_revoking(key=key, actor=actor)
+    except PortalBusy:
+        raise NotDeleted(
+            "The portal is waiting for Twilio's answers to other people and could not ask it to delete this key yet.",
+            next_step="The key may still work. Your decision is recorded, and the portal deletes the key by itself.",
+        ) from None
 
 
-def _start_revoking(key: ApiKey, reason: str, actor: Actor) -> None:
+def start_revoking(key: ApiKey, reason: str, actor: Actor) -> None:
+    """Commit the wish to delete a key. Call it inside a transaction. Raises `Conflict` if it is not active."""
     move_key(key, KeyState.REVOKING, revoke_reason=reason)
     record("key.revoke_started", actor, key=key, reason=reason)
 
 
-def finish_revoking(*, key: ApiKey, actor: Actor) -> None:
+def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None) -> None:
     """Delete a revoking key at Twilio; a key that is not there any more counts as deleted.
 
     Raises `NotDeleted` if Twilio did not agree; the key stays revoking and is tried again.
     """
     try:
-        with client_for(key.account) as client:
-            delete_at_twilio(client, account_sid=key.account_id, key_sid=key.sid)
+        with client_for(key.account, deadline=deadline) as client:
+            carry_out(client, key, actor)
     except TwilioError as error:
         raise NotDeleted(
             f"Twilio has not deleted the key yet: {error.message.rstrip('.')}.",
             code=getattr(error, "code", None),
             next_step="The key may still work. The portal goes on trying to delete it.",
         ) from None
+
+
+def carry_out(client: TwilioIamClient, key: ApiKey, actor: Actor) -> None:
+    """Delete a revoking key at Twilio and commit that it is gone. Raises `TwilioError` if that is not certain."""
+    delete_at_twilio(client, account_sid=key.account_id, key_sid=key.sid)
     with transaction.atomic(durable=True):
         key.refresh_from_db()
         if key.state == KeyState.REVOKED:
@@ -75,46 +97,77 @@ def finish_revoking(*, key: ApiKey, actor: Actor) -> None:
 def replace_key(*, key: ApiKey, actor: Actor) -> None:
     """Give up a key whose secret was lost: revoke it and let the request be issued again.
 
-    Raises `Conflict` if the key was confirmed, is not active, or was replaced too often.
+    Raises `Conflict` if the key was confirmed, is not active, or was replaced too often, and `PortalBusy` if
+    Twilio cannot be asked now; then nothing was changed.
     """
-    _require_owner(key, actor)
+    require_owner(key, actor)
+    if key.request_id is None:
+        raise Conflict(ADOPTED)
+    with twilio_slot("Nothing was changed."):
+        _start_replacing(key, actor)
+        finish_revoking(key=key, actor=actor)
+
+
+def _start_replacing(key: ApiKey, actor: Actor) -> None:
     with transaction.atomic(durable=True):
         key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=key.request_id)
         key.refresh_from_db()
-        if key.confirmed_at:
-            raise Conflict("You confirmed that the secret of this key is stored. Revoke it and ask for a new one.")
-        if key.expires_at <= timezone.now():
-            raise Conflict("The lifetime of this key is over. Send a new request.")
-        if not selectors.replacements_left(key_request):
-            raise Conflict(
-                f"This key was replaced {settings.MAX_REPLACEMENTS} times already. Revoke it and ask for a new one."
-            )
+        _check_replaceable(key, key_request)
         now = timezone.now()
         move_key(key, KeyState.REVOKING, revoke_reason="The secret was lost before it was stored.")
         move_request(key_request, RequestState.APPROVED, claim_until=now + settings.APPROVAL_LAPSES_AFTER)
         record("key.replace_started", actor, key=key, reason=key.revoke_reason)
-    finish_revoking(key=key, actor=actor)
 
 
-def revoke_expired(actor: Actor) -> tuple[int, int]:
-    """Revoke keys past their expiry and retry revocations that Twilio did not carry out.
+def _check_replaceable(key: ApiKey, key_request: KeyRequest) -> None:
+    if key.confirmed_at:
+        raise Conflict("You confirmed that the secret of this key is stored. Rotate it, or revoke it.")
+    if key.retires_at:
+        raise Conflict("This key was rotated, and a newer one has taken its place. Revoke it if it is not wanted.")
+    if key_request.state == RequestState.ISSUING:
+        raise Conflict(
+            "A rotation of this key is not settled yet. Try again when its request's page shows how it ended."
+        )
+    if key.owner_id != key_request.requester_id:
+        raise Conflict("You took this key over, so you cannot issue it again under the approval. Rotate or revoke it.")
+    if key.expires_at <= timezone.now():
+        raise Conflict("The lifetime of this key is over. Send a new request.")
+    if not selectors.replacements_left(key_request):
+        raise Conflict(
+            f"This key was replaced {settings.MAX_REPLACEMENTS} times already. Revoke it and ask for a new one."
+        )
 
-    Returns how many were revoked and how many could not be.
+
+def retire(key: ApiKey, *, overlap_hours: int, actor: Actor) -> None:
+    """Let a rotated key end after the overlap; without one its deletion starts now. Call it inside T2.
+
+    Raises `Conflict` if it was revoked, rotated or handed over while Twilio was asked for the new one.
     """
     now = timezone.now()
-    done = failed = 0
-    for key in ApiKey.objects.filter(state=KeyState.ACTIVE, expires_at__lt=now).select_related("account"):
-        try:
-            with transaction.atomic(durable=True):
-                _start_revoking(key, "The key's lifetime is over.", actor)
-        except Conflict:
-            continue  # somebody revoked it just now
-    for key in ApiKey.objects.filter(state=KeyState.REVOKING).select_related("account"):
-        try:
-            finish_revoking(key=key, actor=actor)
-            done += 1
-        except Conflict:
-            continue
-        except PortalError:
-            failed += 1
-    return done, failed
+    values: dict[str, object] = {"retires_at": min(now + timedelta(hours=overlap_hours), key.expires_at)}
+    if not overlap_hours:
+        values |= {"state": KeyState.REVOKING, "revoke_reason": ROTATED}
+    live = ApiKey.objects.filter(pk=key.pk, state=KeyState.ACTIVE, retires_at=None, owner=actor.user)
+    if not live.update(**values):
+        raise Conflict("The old key was revoked or handed over in the meantime, so it is not rotated.")
+    key.refresh_from_db()
+
+
+def record_retirement(key: ApiKey, *, successor: ApiKey, actor: Actor) -> None:
+    """Append what `retire` did to the ledger, in the same transaction."""
+    record("key.rotated", actor, key=key, successor=successor.sid, retires=key.retires_at.isoformat())
+    if key.state == KeyState.REVOKING:
+        record("key.revoke_started", actor, key=key, reason=key.revoke_reason)
+
+
+def revoke_due(actor: Actor) -> None:
+    """Start to revoke every key whose lifetime or overlap is over, or that nobody took over in time."""
+    now = timezone.now()
+    active = ApiKey.objects.filter(state=KeyState.ACTIVE)
+    due = [(key, "The key's lifetime is over.") for key in active.filter(expires_at__lt=now)]
+    due += [(key, ROTATED) for key in active.filter(retires_at__lte=now, expires_at__gte=now)]
+    left = active.filter(selectors.OWNER_LEFT, handover_by__lte=now, expires_at__gte=now, retires_at=None)
+    due += [(key, "Its owner left, and nobody took it over in time.") for key in left]
+    for key, reason in due:
+        with suppress(Conflict), transaction.atomic(durable=True):  # somebody revoked it just now
+            start_revoking(key, reason, actor)

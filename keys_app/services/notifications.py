@@ -38,7 +38,7 @@ def notify(
     key: str = "",
     to_webhooks: bool = True,
 ) -> None:
-    """Queue a notice in the running transaction; call it before `record`, which has to be the last write.
+    """Queue a notice in the running transaction; with a `key`, before `record`, since it may have to wait for another.
 
     `kind` is the ledger's name of the event, or `alarm.<what>`: an alarm goes to everybody in Security too.
     Mail goes to those of `people` who are active and have an address, once to each address, and to the

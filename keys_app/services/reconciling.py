@@ -1,9 +1,14 @@
-"""Settles what a lost answer or a killed process left open, by comparing with Twilio's own list."""
+"""Settles what a lost answer, a killed process or somebody outside the portal left open.
+
+For each account: first the deletions that are due, then Twilio's whole list is compared with the portal's
+records, by SID and then by marker. Every step is a compare-and-swap with its event in the same transaction, so
+that several reconcilers may run at once, and each may be killed at any point.
+"""
 
 import logging
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+import time
+from collections.abc import Callable
+from dataclasses import asdict
 
 from django.conf import settings
 from django.db import transaction
@@ -11,136 +16,175 @@ from django.db.models import F
 from django.utils import timezone
 
 from ..domain.errors import Conflict, PortalError
-from ..domain.naming import find_marker
-from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState
-from ..models import Account, Issuance, KeyRequest
-from ..twilio_iam.client import KeySummary, TwilioIamClient
+from ..domain.states import KeyState
+from ..models import Account, AccountCheck, ApiKey, ReconcileRun
 from ..twilio_iam.errors import TwilioError
+from ..twilio_iam.patience import Patience
+from . import notifications
 from .actors import Actor, record
 from .catalogue_checking import settle_probes
+from .comparing import compare_keys
 from .credentials import client_for
-from .deleting import delete_at_twilio
-from .issuing import close_issuance
-from .lifecycle import revoke_expired
+from .inventory import take_inventory
+from .leaving import note_leavers
+from .lifecycle import carry_out, revoke_due
+from .orphans import settle_attempts
+from .reminding import remind_of_expiry
 from .requests import lapse_overdue
-from .transitions import move_request
+from .visit import Findings, Visit, is_about_all
 
 log = logging.getLogger(__name__)
 
-COMMIT_MARGIN = timedelta(seconds=30)
-"""How long a process may need around the call for its two transactions. Longer only costs it the key."""
-
-LOOKS_BEFORE_CLOSING = 3
-"""A key was seen to turn up in the listing only after the first look, so one empty look proves nothing."""
+RUNS_KEPT = 200
+"""How many runs that found nothing are kept, and as many that found something."""
 
 
-@dataclass
-class Findings:
-    """What one run did, in numbers."""
+def reconcile(
+    actor: Actor | None = None,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    wait: Callable[[float], object] = time.sleep,
+) -> Findings:
+    """Go once over every account. One account's outage does not stop the others.
 
-    accounts_failed: int = 0
-    orphans_deleted: int = 0
-    never_created: int = 0
-    still_open: int = 0
-    revoked: int = 0
-    not_revoked: int = 0
-    lapsed: int = 0
-
-
-def reconcile(actor: Actor | None = None) -> Findings:
-    """Go once over every account. One account's outage does not stop the others."""
+    `progress` gets a line now and then for somebody who watches; `wait` gets the seconds to pause when Twilio
+    is busy, at most `RECONCILE_PATIENCE` in all for each account.
+    """
     actor = actor or Actor.system("reconciler")
+    run = ReconcileRun.objects.create(started_at=timezone.now())
     found = Findings()
-    for account in Account.objects.order_by("sid"):
-        try:
-            with client_for(account) as client:
-                _reconcile_account(client, account, actor, found)
-        except (TwilioError, PortalError) as error:
-            found.accounts_failed += 1
-            log.warning("account %s could not be reconciled: %s", account.sid, error.message)
-    found.revoked, found.not_revoked = revoke_expired(actor)
-    found.lapsed = lapse_overdue(actor)
+    try:
+        found.owners_left = note_leavers(actor)
+        revoke_due(actor)
+        for account in Account.objects.order_by("sid"):
+            _reconcile_account(account, actor, found, progress, wait)
+        found.reminded = remind_of_expiry(actor)
+        found.lapsed = lapse_overdue(actor)
+    except Exception as error:
+        run.error = f"The run broke off: {type(error).__name__}."
+        raise
+    finally:
+        _close_run(run, found)
     return found
 
 
-def _reconcile_account(client: TwilioIamClient, account: Account, actor: Actor, found: Findings) -> None:
-    looked_at = timezone.now()
-    listed = {
-        marker: key for key in client.list_keys(account_sid=account.sid) if (marker := find_marker(key.friendly_name))
-    }
-    keyless = Issuance.objects.filter(request__account=account, key=None).select_related("request")
-    for issuance in keyless.filter(marker__in=list(listed)):
-        if not _in_flight(issuance):
-            with suppress(Conflict):  # another reconciler settled it
-                _delete_orphan(client, issuance, listed[issuance.marker], actor, found)
-    for issuance in keyless.filter(state__in=OPEN_ISSUANCES, started_at__lt=looked_at).exclude(marker__in=list(listed)):
-        if not _in_flight(issuance):
-            _note_missing(issuance, actor, found)
-    deleted, closed, still_open = settle_probes(client, account, listed, looked_at, actor)
-    found.orphans_deleted += deleted
-    found.never_created += closed
-    found.still_open += still_open
-
-
-def _in_flight(issuance: Issuance) -> bool:
-    """Tell whether the process that started this attempt may still be waiting for Twilio's answer."""
-    patience = timedelta(seconds=settings.TWILIO_DEADLINE) + COMMIT_MARGIN
-    return issuance.state == IssuanceState.STARTED and issuance.started_at > timezone.now() - patience
-
-
-def _delete_orphan(client: TwilioIamClient, issuance: Issuance, key: KeySummary, actor: Actor, found: Findings) -> None:
-    """Delete a key nobody has the secret of, then let its request be issued again.
-
-    An open attempt is claimed first: from then on the process that made the key, should it still be at
-    work, cannot record it any more and does not show its secret.
-    """
-    was_open = issuance.state in OPEN_ISSUANCES
-    if was_open and not _claim(issuance):
-        return  # it was recorded, or settled, just now
-    delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key.sid)
-    with transaction.atomic(durable=True):
-        key_request = issuance.request
-        if was_open:
-            breach = bool(issuance.key_sid)
-            outcome = IssuanceState.BREACH if breach else IssuanceState.ORPHAN_DELETED
-            key_request = close_issuance(issuance, outcome, key_sid=key.sid)
-            _reopen(key_request, RequestState.FAILED if breach else RequestState.APPROVED)
-        record("key.orphan_deleted", actor, key_request=key_request, key_sid=key.sid, marker=issuance.marker)
-    found.orphans_deleted += 1
-
-
-def _claim(issuance: Issuance) -> bool:
-    rows = Issuance.objects.filter(pk=issuance.pk, state__in=OPEN_ISSUANCES)
-    return bool(rows.update(state=IssuanceState.UNKNOWN))
-
-
-def _note_missing(issuance: Issuance, actor: Actor, found: Findings) -> None:
-    """Count a look without the key; close the attempt after the grace period and enough looks."""
-    Issuance.objects.filter(pk=issuance.pk).update(times_not_listed=F("times_not_listed") + 1)
-    waited = timezone.now() - issuance.started_at
-    if waited < settings.RECONCILE_GRACE or issuance.times_not_listed + 1 < LOOKS_BEFORE_CLOSING:
-        found.still_open += 1
-        return
+def _reconcile_account(
+    account: Account,
+    actor: Actor,
+    found: Findings,
+    progress: Callable[[str], None],
+    wait: Callable[[float], object],
+) -> None:
+    patience = Patience(wait=wait, left=settings.RECONCILE_PATIENCE)
     try:
-        with transaction.atomic(durable=True):
-            breach = bool(issuance.key_sid)
-            outcome = IssuanceState.BREACH if breach else IssuanceState.NEVER_CREATED
-            key_request = close_issuance(issuance, outcome)
-            _reopen(key_request, RequestState.FAILED if breach else RequestState.APPROVED)
-            record(
-                f"key.{outcome.value}",
-                actor,
-                key_request=key_request,
-                key_sid=issuance.key_sid,
-                marker=issuance.marker,
-                looks=issuance.times_not_listed + 1,
-            )
-    except Conflict:
-        return  # another reconciler settled it
-    found.never_created += 1
+        with client_for(account, patience=patience) as client:
+            trouble = _visit(Visit(client, account, actor, found, progress))
+    except PortalError as error:  # the credential cannot be read
+        trouble = error.message
+        _note_failure(account, trouble, actor)
+    except Exception:  # whatever it is about this account, keys on the others must still be deleted
+        log.exception("account %s could not be reconciled", account.sid)
+        trouble = "The portal itself failed; see its log."
+        _note_failure(account, trouble, actor)
+    if trouble:
+        found.accounts_failed += 1
+        log.warning("account %s could not be reconciled: %s", account.sid, trouble)
+        progress(f"{account}: {trouble}")
 
 
-def _reopen(key_request: KeyRequest, state: RequestState) -> None:
-    """Return the request to a state it can be issued from, with at least an hour to do so."""
-    claim_until = max(key_request.claim_until, timezone.now() + timedelta(hours=1))
-    move_request(key_request, state, claim_until=claim_until)
+def _visit(visit: Visit) -> str:
+    """Do all there is to do on an account; return what went wrong first. A failing step does not stop the rest."""
+    account, steps = visit.account, [carry_out_revocations]
+    trouble = ""
+    try:
+        visit.list_keys()
+        _note_success(visit)
+        visit.progress(f"{account}: {len(visit.listed)} keys listed, comparing")
+        steps += [settle_attempts, _settle_probes, compare_keys, take_inventory]
+    except TwilioError as error:
+        trouble = error.message
+        _note_failure(account, trouble, visit.actor)
+    for step in steps:
+        try:
+            step(visit)
+        except TwilioError as error:
+            trouble = trouble or error.message
+    return trouble
+
+
+def carry_out_revocations(visit: Visit) -> None:
+    """Delete what is to be deleted, in no order, so that one key that cannot be deleted does not keep others."""
+    found = visit.found
+    revoking = ApiKey.objects.filter(account=visit.account, state=KeyState.REVOKING).select_related("account")
+    waiting = list(revoking.order_by("?")[: settings.RECONCILE_DELETES])
+    for number, key in enumerate(waiting):
+        if not visit.may_delete():
+            return
+        try:
+            carry_out(visit.client, key, visit.actor)
+            found.revoked += 1
+        except Conflict:
+            continue
+        except TwilioError as error:
+            found.not_revoked += 1
+            if is_about_all(error):
+                found.not_revoked += len(waiting) - number - 1
+                raise
+
+
+def _settle_probes(visit: Visit) -> None:
+    listed = {marker: keys[0] for marker, keys in visit.by_marker().items()}
+    deleted, closed, still_open = settle_probes(visit.client, visit.account, listed, visit.began_at, visit.actor)
+    visit.found.orphans_deleted += deleted
+    visit.found.never_created += closed
+    visit.found.still_open += still_open
+
+
+def _note_success(visit: Visit) -> None:
+    """Keep when the account was listed whole; say so if it had been reported as unreachable."""
+    state, _ = AccountCheck.objects.get_or_create(account=visit.account)
+    with transaction.atomic(durable=True):
+        reported = AccountCheck.objects.filter(pk=state.pk, failed_runs__gte=settings.RECONCILE_FAILED_RUNS)
+        was_reported = reported.update(failed_runs=0)
+        AccountCheck.objects.filter(pk=state.pk).update(
+            last_complete_at=visit.began_at,
+            keys_listed=len(visit.listed),
+            failed_runs=0,
+            failing_since=None,
+            last_error="",
+        )
+        if was_reported:
+            record("account.reachable", visit.actor, account=visit.account)
+
+
+def _note_failure(account: Account, trouble: str, actor: Actor) -> None:
+    """Count a failed run; report the account once when there were too many in a row."""
+    state, _ = AccountCheck.objects.get_or_create(account=account)
+    rows = AccountCheck.objects.filter(pk=state.pk)
+    with transaction.atomic(durable=True):
+        rows.filter(failing_since=None).update(failing_since=timezone.now())
+        rows.update(failed_runs=F("failed_runs") + 1, last_error=trouble[:400])
+        state.refresh_from_db()
+        if state.failed_runs != settings.RECONCILE_FAILED_RUNS:
+            return
+        record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
+        notifications.notify(
+            "alarm.account_unreachable",
+            title=f"Twilio account {account} could not be compared {state.failed_runs} times in a row",
+            text=f"{trouble} Keys past their lifetime and keys with lost secrets stay there until it works again.",
+            path="/reconciliation/",
+        )
+
+
+def _close_run(run: ReconcileRun, found: Findings) -> None:
+    """Store what a run found, and forget the oldest runs."""
+    run.finished_at = timezone.now()
+    run.findings = asdict(found)
+    quiet = {**run.findings, "looked_at": 0, "still_open": 0}
+    run.found_something = bool(run.error) or any(quiet.values())
+    run.save()
+    for kind in (True, False):
+        rows = ReconcileRun.objects.filter(found_something=kind)
+        oldest = rows.values_list("pk", flat=True)[RUNS_KEPT - 1 : RUNS_KEPT].first()
+        if oldest:
+            rows.filter(pk__lt=oldest).delete()

@@ -28,7 +28,7 @@ def error_of(answer: Answer, expected: int) -> TwilioError | None:
     if status == expected:
         return None
     if not 400 <= status < 500 or status in _UNDECIDED:
-        return OutcomeUnknown(f"Twilio answered with HTTP {status}.")
+        return OutcomeUnknown(f"Twilio answered with HTTP {status}.", status, _seconds(answer.retry_after))
     code, message = _code_and_message(answer)
     if status == 429:
         return NotProcessed(message, _seconds(answer.retry_after), code)

@@ -18,6 +18,7 @@ from .model import (
     check_name,
     explicit,
 )
+from .patience import Patience
 from .transport import Answer, Limits, Transport
 
 KEYS = "/v1/Keys"
@@ -36,7 +37,8 @@ class TwilioIamClient:
     a query or a fragment.
 
     Every operation sends its request once, without retries or redirects, and raises `Rejected` (Twilio said
-    no), `NotProcessed` (safe to try again) or `OutcomeUnknown`; `ValueError` before anything is sent.
+    no), `NotProcessed` (safe to try again) or `OutcomeUnknown`; `ValueError` before anything is sent. With
+    `patience`, listing, fetching and deleting are tried again, because sending them twice does no harm.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class TwilioIamClient:
         read_timeout: float = 15.0,
         deadline: float = 30.0,
         max_bytes: int = 1_000_000,
+        patience: Patience | None = None,
     ) -> None:
         limits = Limits(connect_timeout, read_timeout, deadline, max_bytes)
         self._transport: Transport | None = Transport(base_url, username, password, limits)
+        self._patience = patience
 
     def __enter__(self) -> Self:
         return self
@@ -175,6 +179,18 @@ class TwilioIamClient:
         form: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request and return its answer, which has the `expected` status and a whole body."""
+        if self._patience is None or method not in ("GET", "DELETE"):
+            return self._send(method, path, expected, query, form)
+        return self._patience.call(lambda: self._send(method, path, expected, query, form))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        expected: int,
+        query: Mapping[str, str] | None,
+        form: Mapping[str, str] | None,
+    ) -> Answer:
         answer = self._open_transport().exchange(method, path, query=query, form=form)
         error = answers.error_of(answer, expected)
         if error is None and answer.body is None and expected != 204:

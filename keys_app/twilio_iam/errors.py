@@ -48,7 +48,15 @@ class NotProcessed(TwilioError):
 
 
 class OutcomeUnknown(TwilioError):
-    """The request may or may not have been processed, or its answer could not be understood."""
+    """The request may or may not have been processed, or its answer could not be understood.
+
+    `status` is the HTTP status where there was an answer, `retry_after` how long Twilio asks to wait, in seconds.
+    """
+
+    def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
 
 
 def clean(message: str) -> str:

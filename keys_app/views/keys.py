@@ -3,30 +3,57 @@
 from collections.abc import Callable
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
 from .. import selectors
-from ..domain.errors import PortalError
+from ..domain.errors import InvalidInput, PortalError
 from ..domain.states import KeyState
 from ..domain.summary import summarize
 from ..forms import ReasonForm
 from ..models import ApiKey
-from ..services import lifecycle
+from ..services import leaving, lifecycle, rotating
 from ..services.actors import actor_of
 from ..status import history, key_status
 from .pages import newest_first, post_or_go_back
 from .problems import problem
+from .snippets import curl_for
+
+STATES = {"": "All", "live": "Live", "expiring": "Expiring in 14 days", "revoked": "Revoked"}
+DEFAULT_OVERLAP = 24
 
 
 @require_safe
 def key_list(request: HttpRequest) -> HttpResponse:
+    """The keys this person may see, narrowed by `?state=` and `?q=`, part of a name or SID."""
     who = selectors.person(request.user)
-    rows, next_url = newest_first(request, selectors.visible_keys(who), "issued_at")
-    return render(
-        request, "portal/key_list.html", {"keys": rows, "next_url": next_url, "shows_others": who.is_approver}
-    )
+    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:100]
+    keys = selectors.keys_matching(selectors.keys_in_state(selectors.visible_keys(who), state), words)
+    rows, next_url = newest_first(request, keys, "issued_at")
+    context = {
+        "keys": rows,
+        "next_url": next_url,
+        "shows_others": who.is_approver,
+        "states": STATES.items(),
+        "state": state if state in STATES else "",
+        "words": words,
+        "left_count": selectors.left_keys(who).count() if who.is_approver else 0,
+    }
+    return render(request, "portal/key_list.html", context)
+
+
+@require_safe
+def left_list(request: HttpRequest) -> HttpResponse:
+    """The keys of people who left, for leads and Security."""
+    who = selectors.person(request.user)
+    if not who.is_approver:
+        raise PermissionDenied
+    rows, next_url = newest_first(request, selectors.left_keys(who), "issued_at")
+    context = {"keys": rows, "next_url": next_url, "led_teams": who.led_team_ids}
+    return render(request, "portal/key_left_list.html", context)
 
 
 def _visible(request: HttpRequest, sid: str) -> ApiKey:
@@ -39,21 +66,39 @@ def key_detail(request: HttpRequest, sid: str) -> HttpResponse:
     return _key_page(request, _visible(request, sid), ReasonForm())
 
 
-def _key_page(request: HttpRequest, key: ApiKey, form: ReasonForm, status: int = 200) -> HttpResponse:
+def _key_page(
+    request: HttpRequest, key: ApiKey, form: ReasonForm, status: int = 200, rotate_error: str = ""
+) -> HttpResponse:
     who = selectors.person(request.user)
-    unconfirmed = key.owner_id == request.user.pk and key.state == KeyState.ACTIVE and not key.confirmed_at
     context = {
         "key": key,
         "status": key_status(key),
-        "summary": summarize(key.policy, selectors.current_catalogue()),
+        "summary": summarize(key.policy, selectors.current_catalogue()) if key.policy_json else None,
         "timeline": history(key_sid=key.pk),
         "form": form,
-        "can_confirm": unconfirmed,
-        "can_change": key.owner_id == request.user.pk and key.state == KeyState.ACTIVE,
-        "can_replace": unconfirmed and selectors.replacements_left(key.request) > 0,
+        "successor": selectors.successor_of(key),
         "can_revoke": key.state == KeyState.ACTIVE and selectors.can_revoke(who, key),
+        "can_take_over": key.handover_by and selectors.can_take_over(who, key),
+        "overlaps": rotating.OVERLAPS.items(),
+        "overlap": request.POST.get("overlap_hours", str(DEFAULT_OVERLAP)),
+        "rotate_error": rotate_error,
+        **_owners_choices(request, key),
     }
     return render(request, "portal/key_detail.html", context, status=status)
+
+
+def _owners_choices(request: HttpRequest, key: ApiKey) -> dict[str, bool]:
+    """Return which buttons the owner of a live key that the portal made sees."""
+    newest = key.owner_id == request.user.pk and key.state == KeyState.ACTIVE
+    newest = newest and key.request_id is not None and not key.retires_at
+    unconfirmed = key.owner_id == request.user.pk and key.awaits_confirmation
+    mine_to_replace = newest and unconfirmed and key.request.requester_id == request.user.pk
+    return {
+        "can_confirm": unconfirmed,
+        "can_change": newest,
+        "can_rotate": newest,
+        "can_replace": mine_to_replace and selectors.replacements_left(key.request) > 0,
+    }
 
 
 def _act(
@@ -91,3 +136,31 @@ def key_revoke(request: HttpRequest, sid: str) -> HttpResponse:
     reason = form.cleaned_data["reason"]
     done = "The key was deleted at Twilio. It no longer works."
     return _act(request, key, lambda: lifecycle.revoke_key(key=key, reason=reason, actor=actor_of(request)), done)
+
+
+@post_or_go_back
+@sensitive_variables("issued")
+def key_rotate(request: HttpRequest, sid: str) -> HttpResponse:
+    """Make the key's successor and show its secret in this very answer, as `requests.request_issue` does."""
+    key = _visible(request, sid)
+    hours = request.POST.get("overlap_hours", "")
+    overlap = int(hours) if hours.isascii() and hours.isdigit() and len(hours) < 6 else -1
+    try:
+        issued = rotating.rotate_key(key=key, overlap_hours=overlap, actor=actor_of(request))
+    except InvalidInput as error:
+        if not request.htmx:
+            return _key_page(request, key, ReasonForm(), status=422, rotate_error=error.message)
+        return problem(request, error, back_url=key.get_absolute_url(), back_label="Back to the key")
+    except PortalError as error:
+        return problem(request, error, back_url=key.get_absolute_url(), back_label="Back to the key")
+    key.refresh_from_db()
+    curl, note = curl_for(issued.key)
+    context = {"key": issued.key, "secret": issued.secret, "curl_command": curl, "curl_note": note, "old_key": key}
+    return render(request, "portal/partials/issued_dialog.html" if request.htmx else "portal/issued.html", context)
+
+
+@post_or_go_back
+def key_take_over(request: HttpRequest, sid: str) -> HttpResponse:
+    key = _visible(request, sid)
+    done = "You are the owner now. Whoever left may still know the secret: rotate the key."
+    return _act(request, key, lambda: leaving.take_over(key=key, actor=actor_of(request)), done)

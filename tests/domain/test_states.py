@@ -9,6 +9,7 @@ from keys_app.domain.states import (
     IssuanceState,
     KeyState,
     RequestState,
+    request_after,
 )
 
 
@@ -43,12 +44,22 @@ def test_a_key_is_only_issued_by_way_of_an_approval():
         target: {source for source, targets in REQUEST_STEPS.items() if target in targets} for target in RequestState
     }
     assert before[RequestState.ISSUED] == {RequestState.ISSUING}
-    assert before[RequestState.ISSUING] == {RequestState.APPROVED, RequestState.FAILED}
+    assert before[RequestState.ISSUING] == {RequestState.APPROVED, RequestState.FAILED, RequestState.ISSUED}
     assert RequestState.PENDING not in set().union(*REQUEST_STEPS.values())
 
 
-def test_a_revoked_key_was_being_revoked():
-    assert {source for source, targets in KEY_STEPS.items() if KeyState.REVOKED in targets} == {KeyState.REVOKING}
+def test_a_rotation_without_a_key_leaves_the_request_issued():
+    outcomes = set(IssuanceState) - OPEN_ISSUANCES
+    assert {request_after(outcome, rotation=True) for outcome in outcomes} == {RequestState.ISSUED}
+    assert request_after(IssuanceState.UNKNOWN, rotation=True) == RequestState.ISSUING
+    for outcome in outcomes:
+        assert request_after(outcome, rotation=False) in REQUEST_STEPS[RequestState.ISSUING]
+
+
+def test_a_key_that_nobody_revoked_can_only_be_found_gone():
+    before = {source for source, targets in KEY_STEPS.items() if KeyState.REVOKED in targets}
+    assert before == {KeyState.REVOKING, KeyState.ACTIVE}
+    assert KeyState.ACTIVE not in set().union(*KEY_STEPS.values())
 
 
 def test_a_started_issuance_is_open():

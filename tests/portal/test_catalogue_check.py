@@ -253,7 +253,10 @@ def test_a_key_that_was_deleted_and_is_still_listed_is_no_news(cast, standin, fe
     check(cast)
     probe, before = Probe.objects.get(), actions()
     old = [KeySummary(probe.key_sid, f"catalogue check [kp:{probe.marker}]", None, None, ())]
-    monkeypatch.setattr(catalogue_checking.TwilioIamClient, "list_keys", lambda *_, **__: iter(old))
+    listing = {cast.account.sid: old}
+    monkeypatch.setattr(
+        catalogue_checking.TwilioIamClient, "list_keys", lambda _, account_sid: iter(listing.get(account_sid, []))
+    )
     assert reconcile().orphans_deleted == 0
     assert actions() == before
 

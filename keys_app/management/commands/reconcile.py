@@ -1,20 +1,23 @@
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
 from keys_app.services.reconciling import Findings, reconcile
+from keys_app.status import findings_in_words
 
 log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
     help = (
-        "Settle what lost answers and killed processes left open: delete keys nobody has the secret of, delete "
-        "expired keys, retry revocations, lapse what waited too long."
+        "Compare the portal's records with Twilio's and settle what differs: delete keys nobody has the secret of, "
+        "delete expired keys, retry revocations, note what was changed or made outside the portal, remind of "
+        "expiries, lapse what waited too long. May run in several places at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,8 +25,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         every = options["every"]
+        watched = self.stdout.isatty() or options["verbosity"] > 1
+        progress: Callable[[str], None] = self._say if watched else lambda _: None
         if every is None:
-            self._once()
+            self._once(progress)
             return
         if every < 1:
             raise CommandError("--every needs at least 1 second.")
@@ -32,26 +37,23 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         while not stop.is_set():
             try:
-                self._report(reconcile(), quiet=True)
+                self._report(reconcile(progress=progress, wait=stop.wait), quiet=not watched)
             except Exception:  # whatever it is, keys past their lifetime must still be deleted by a later run
                 log.exception("the run failed; the next one tries again")
                 close_old_connections()
             stop.wait(every)
 
-    def _once(self) -> None:
-        found = reconcile()
+    def _once(self, progress: Callable[[str], None]) -> None:
+        found = reconcile(progress=progress)
         self._report(found)
         if found.accounts_failed or found.not_revoked:
             raise CommandError("Not everything could be settled; see above and run it again.")
 
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
     def _report(self, found: Findings, quiet: bool = False) -> None:
-        parts = [
-            f"{found.orphans_deleted} keys without a known secret deleted",
-            f"{found.never_created} attempts closed as never created",
-            f"{found.still_open} attempts still open",
-            f"{found.revoked} keys revoked, {found.not_revoked} not yet",
-            f"{found.lapsed} requests lapsed",
-            f"{found.accounts_failed} accounts not reached",
-        ]
-        if not quiet or any(vars(found).values()):
-            self.stdout.write("; ".join(parts))
+        """Write what was found; with `quiet` only if there is something that is not seen in every run."""
+        if not quiet or any(count for name, count in vars(found).items() if name != "looked_at"):
+            self._say(findings_in_words(vars(found)))

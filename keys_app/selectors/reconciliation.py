@@ -1,0 +1,40 @@
+"""How the reconciler is doing, and what it found."""
+
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from ..domain.states import KeyState
+from ..models import Account, ApiKey, ReconcileRun
+
+
+def last_run() -> ReconcileRun | None:
+    """Return the latest run that came to its end."""
+    return ReconcileRun.objects.filter(finished_at__isnull=False).first()
+
+
+def runs_with_findings() -> QuerySet[ReconcileRun]:
+    """Return the runs that found something or broke off, the latest first."""
+    return ReconcileRun.objects.filter(found_something=True)
+
+
+def late_reconciler() -> str:
+    """Return a warning if the reconciler never ran, or not for long; empty if it is well."""
+    last = last_run()
+    if last is None:
+        return "The reconciler has never run. Keys past their lifetime and keys with lost secrets stay at Twilio."
+    if timezone.now() - last.finished_at > settings.RECONCILE_LATE_AFTER:
+        return f"The reconciler ran last at {last.finished_at:%Y-%m-%d %H:%M} UTC. Start it again: keys wait for it."
+    return ""
+
+
+def account_checks() -> QuerySet[Account]:
+    """Return every account with the state of its comparison and the number of its unmanaged keys."""
+    here = Q(unmanaged_keys__isnull=False, unmanaged_keys__gone_at=None, unmanaged_keys__adopted_at=None)
+    return Account.objects.select_related("check_state").annotate(unmanaged=Count("unmanaged_keys", filter=here))
+
+
+def drifted_keys() -> QuerySet[ApiKey]:
+    """Return the live keys that are not at Twilio what was approved."""
+    live = ApiKey.objects.filter(state=KeyState.ACTIVE).select_related("owner", "team", "account")
+    return live.exclude(drift_json="")

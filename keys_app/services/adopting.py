@@ -1,0 +1,116 @@
+"""Adopting a key that the portal never made: somebody answers for it, and it gets an end. Its secret stays unknown."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from .. import selectors
+from ..domain.errors import Conflict, InvalidInput, NotAllowed, TwilioUnavailable
+from ..models import ApiKey, Team, UnmanagedKey
+from ..twilio_iam.client import KeyDetail
+from ..twilio_iam.errors import Rejected, TwilioError
+from . import notifications
+from .actors import Actor, record
+from .comparing import shown_name
+from .credentials import client_for
+from .slots import twilio_slot
+
+
+def longest_adoption(unmanaged: UnmanagedKey, team: Team) -> int:
+    """Return how many days an adopted key may live at most, by the limits of the team and the account."""
+    return min(team.max_lifetime_days, unmanaged.account.max_lifetime_days or team.max_lifetime_days)
+
+
+def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
+    """Ask the leads of a team to adopt a key. For Security. Raises `NotAllowed`, `InvalidInput` or `Conflict`."""
+    if not selectors.Person(actor.user).is_security:
+        raise NotAllowed("Only Security can propose a key to a team.")
+    if not team.accounts.filter(pk=unmanaged.account_id).exists():
+        raise InvalidInput("team", "This team does not have the key's account.")
+    _require_free(unmanaged)
+    with transaction.atomic(durable=True):
+        rows = UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None)
+        if not rows.update(proposed_team=team, proposed_by=actor.user):
+            raise Conflict("Somebody adopted this key just now.")
+        record("key.adoption_proposed", actor, account=unmanaged.account, key_sid=unmanaged.sid, team=team.name)
+        notifications.notify(
+            "key.adoption_proposed",
+            title=f"Is key {unmanaged.sid} on {unmanaged.account} one of team {team}?",
+            text=f"{actor.name} asks you to adopt it: choose its owner and when it expires.",
+            path=unmanaged.get_absolute_url(),
+            people=selectors.leads_of(team),
+            team=team,
+        )
+
+
+def adopt_key(
+    *, unmanaged: UnmanagedKey, team: Team, owner: AbstractBaseUser, lifetime_days: int, actor: Actor
+) -> ApiKey:
+    """Make an unmanaged key one of the portal's, with an owner in the team and an expiry counted from now.
+
+    Its policy is fetched from Twilio, and kept as it is. Raises `NotAllowed` unless the actor leads the team,
+    `InvalidInput`, `Conflict`, or `TwilioUnavailable` if Twilio does not show the key now.
+    """
+    if not selectors.adopting_teams(selectors.Person(actor.user), unmanaged).filter(pk=team.pk).exists():
+        raise NotAllowed("Only a lead of a team that has the key's account can adopt it.")
+    if not (owner.is_active and team.members.filter(pk=owner.pk).exists()):
+        raise InvalidInput("owner", "Choose somebody who is in the team.")
+    longest = longest_adoption(unmanaged, team)
+    if not 1 <= lifetime_days <= longest:
+        raise InvalidInput("lifetime_days", f"A key lives 1 to {longest} days here.")
+    _require_free(unmanaged)
+    detail = _fetch(unmanaged)
+    with transaction.atomic(durable=True):
+        if not UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None).update(adopted_at=timezone.now()):
+            raise Conflict("Somebody adopted this key just now.")
+        key = _store(unmanaged, detail, team, owner, lifetime_days)
+        days = {"lifetime_days": lifetime_days, "expires": key.expires_at.isoformat()}
+        record("key.adopted", actor, key=key, owner=selectors.display_name(owner), team=team.name, **days)
+    return key
+
+
+def _require_free(unmanaged: UnmanagedKey) -> None:
+    if unmanaged.is_the_portals:
+        raise Conflict("This is the key the portal itself works with. It cannot be adopted.")
+    if unmanaged.gone_at:
+        raise Conflict("Twilio does not list this key any more.")
+    if unmanaged.adopted_at:
+        raise Conflict("This key is adopted already.")
+
+
+def _fetch(unmanaged: UnmanagedKey) -> KeyDetail:
+    try:
+        with twilio_slot("Nothing was changed."), client_for(unmanaged.account) as client:
+            return client.fetch_key(unmanaged.sid)
+    except Rejected as error:
+        if error.status == 404:
+            raise Conflict("Twilio does not have this key any more. Nothing was changed.") from None
+        problem: TwilioError = error
+    except TwilioError as error:
+        problem = error
+    raise TwilioUnavailable(
+        f"Twilio did not show this key: {problem.message.rstrip('.')}. Nothing was changed.",
+        code=getattr(problem, "code", None),
+        next_step="Try again later.",
+    )
+
+
+def _store(
+    unmanaged: UnmanagedKey, detail: KeyDetail, team: Team, owner: AbstractBaseUser, lifetime_days: int
+) -> ApiKey:
+    now = timezone.now()
+    made = detail.date_created or unmanaged.first_seen
+    return ApiKey.objects.create(
+        sid=unmanaged.sid,
+        account=unmanaged.account,
+        team=team,
+        owner=owner,
+        friendly_name=shown_name(detail.friendly_name or ""),
+        policy_json=detail.policy.to_json() if detail.policy else "",
+        issued_at=min(made, now),
+        adopted_at=now,
+        expires_at=now + timedelta(days=lifetime_days),
+        looked_at=now,
+    )

@@ -1,0 +1,132 @@
+"""An attempt to make a key: written down before Twilio is asked, and what became of it afterwards."""
+
+import logging
+from collections.abc import Collection
+
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from ..domain.errors import Conflict, OutcomeUnknown, PolicyBreach
+from ..domain.naming import new_marker
+from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState, request_after
+from ..models import Issuance, KeyRequest
+from ..twilio_iam.client import TwilioIamClient
+from ..twilio_iam.errors import TwilioError
+from . import notifications
+from .actors import Actor, record
+from .deleting import delete_at_twilio
+from .transitions import move_request
+
+log = logging.getLogger(__name__)
+
+_RECONCILED = (
+    "The portal compares its records with Twilio's list, deletes a key nobody has the secret of, and then lets "
+    "you press “{button}” again. {rest}You need not do anything; this page shows when it is done."
+)
+
+
+def begin_attempt(key_request: KeyRequest, **values: object) -> Issuance:
+    """Write the intent with a random marker. Call it inside T1, with the request locked and moved to issuing."""
+    return Issuance.objects.create(
+        request=key_request,
+        number=key_request.issuances.count() + 1,
+        marker=new_marker(),
+        started_at=timezone.now(),
+        **values,
+    )
+
+
+def close_issuance(
+    issuance: Issuance,
+    outcome: IssuanceState,
+    *,
+    expected: Collection[IssuanceState] = OPEN_ISSUANCES,
+    **values: object,
+) -> KeyRequest:
+    """Move an attempt from one of the `expected` states to `outcome`, under a lock on its request.
+
+    Returns the request. Raises `Conflict` if somebody else has settled the attempt. Call it inside a
+    transaction.
+    """
+    key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=issuance.request_id)
+    rows = Issuance.objects.filter(pk=issuance.pk, state__in=expected, request__state=RequestState.ISSUING)
+    if not rows.update(state=outcome, finished_at=timezone.now(), **values):
+        raise Conflict("This attempt was settled meanwhile.")
+    return key_request
+
+
+def move_on(issuance: Issuance, key_request: KeyRequest, outcome: IssuanceState, **values: object) -> None:
+    """Move the request to where this outcome leaves it. Unknown leaves it issuing."""
+    state = request_after(outcome, rotation=issuance.rotates_id is not None)
+    if state != RequestState.ISSUING:
+        move_request(key_request, state, **values)
+
+
+def settle(
+    issuance: Issuance, outcome: IssuanceState, actor: Actor, error: TwilioError, code: int | None = None
+) -> None:
+    """T2 without a key: commit what became of the attempt.
+
+    Raises `OutcomeUnknown` if that cannot be written: then the reconciler finds it out.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            key_request = close_issuance(issuance, outcome, twilio_code=code, message=error.message[:400])
+            move_on(issuance, key_request, outcome)
+            record(
+                f"key.{'rotate' if issuance.rotates_id else 'issue'}_{outcome.value}",
+                actor,
+                key_request=key_request,
+                key_sid=issuance.rotates_id or "",
+                marker=issuance.marker,
+                twilio_code=code,
+                message=error.message,
+            )
+    except DatabaseError:
+        log.error("the outcome of attempt %s could not be recorded; the reconciler will settle it", issuance.marker)
+        raise unknown(issuance, f"{error.message.rstrip('.')}. That could not be recorded.") from None
+
+
+def unknown(issuance: Issuance, what: str) -> OutcomeUnknown:
+    """Return the error that says that a key may exist whose secret is lost."""
+    rotation = issuance.rotates_id is not None
+    next_step = _RECONCILED.format(
+        button="Rotate key" if rotation else "Issue key", rest="The old key stays as it is. " if rotation else ""
+    )
+    return OutcomeUnknown(
+        f"{what} It is not known whether Twilio made a key. If it did, its secret is lost.", next_step=next_step
+    )
+
+
+def withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, actor: Actor) -> None:
+    """Delete a key that does not carry the approved policy. It is never shown. Always raises `PolicyBreach`."""
+    log.error("Twilio made key %s with another policy than the approved one", key_sid)
+    with transaction.atomic(durable=True):
+        key_request = close_issuance(issuance, IssuanceState.UNKNOWN, key_sid=key_sid)
+        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
+        _alarm(key_request, key_sid)
+    try:
+        delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
+    except TwilioError:
+        raise PolicyBreach(
+            "Twilio made a key with another policy than the approved one. It was not shown, but could not be "
+            "deleted yet.",
+            next_step="The portal goes on trying to delete it. Security has to look at this.",
+        ) from None
+    with transaction.atomic(durable=True):
+        key_request = close_issuance(issuance, IssuanceState.BREACH)
+        move_on(issuance, key_request, IssuanceState.BREACH)
+        record("key.breach_deleted", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
+    raise PolicyBreach(
+        "Twilio made a key with another policy than the approved one. It was deleted at once and never shown.",
+        next_step="Tell Security before you try again.",
+    )
+
+
+def _alarm(key_request: KeyRequest, key_sid: str) -> None:
+    notifications.notify(
+        "alarm.policy_breach",
+        title=f"Twilio made a key with another policy than the approved one: {key_sid}",
+        text="It was not shown to anybody. The portal deletes it; look at the account if it does not succeed.",
+        path=key_request.get_absolute_url(),
+    )

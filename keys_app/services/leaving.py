@@ -1,0 +1,106 @@
+"""The keys of people who left: handed to the leads of the team, with a date after which they are revoked.
+
+Nobody gets a secret by that. Who takes a key over answers for it, and can rotate or revoke it.
+"""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from .. import selectors
+from ..domain.errors import Conflict, NotAllowed
+from ..domain.states import KeyState
+from ..models import ApiKey, Team
+from . import notifications
+from .actors import Actor, record
+
+WARN_BEFORE = timedelta(days=3)
+LIST_URL = "/keys/left/"
+
+
+def note_leavers(actor: Actor) -> int:
+    """Give the keys of people who left a date and tell the leads, remind of it, and undo it for who came back.
+
+    Returns how many keys got a date.
+    """
+    active = ApiKey.objects.filter(state=KeyState.ACTIVE).select_related("owner", "team", "account")
+    for key in active.filter(handover_by__isnull=False).exclude(selectors.OWNER_LEFT):
+        _take_back(key, actor)
+    until = timezone.now() + settings.LEAVER_GRACE
+    noted = 0
+    for (team, owner), keys in _by_team_and_owner(active.filter(selectors.OWNER_LEFT, handover_by=None)).items():
+        noted += _note(team, owner, keys, until, actor)
+    soon = active.filter(selectors.OWNER_LEFT, handover_warned_at=None, handover_by__lte=timezone.now() + WARN_BEFORE)
+    for (team, owner), keys in _by_team_and_owner(soon).items():
+        _warn(team, owner, keys)
+    return noted
+
+
+def _by_team_and_owner(keys: object) -> dict[tuple[Team, AbstractBaseUser], list[ApiKey]]:
+    found: dict[tuple[Team, AbstractBaseUser], list[ApiKey]] = defaultdict(list)
+    for key in keys:
+        found[key.team, key.owner].append(key)
+    return found
+
+
+def _take_back(key: ApiKey, actor: Actor) -> None:
+    with transaction.atomic(durable=True):
+        rows = ApiKey.objects.filter(pk=key.pk, handover_by__isnull=False)
+        if rows.update(handover_by=None, handover_warned_at=None):
+            record("key.owner_back", actor, key=key)
+
+
+def _note(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: datetime, actor: Actor) -> int:
+    with transaction.atomic(durable=True):
+        new = [key for key in keys if ApiKey.objects.filter(pk=key.pk, handover_by=None).update(handover_by=until)]
+        for key in new:
+            record("key.owner_left", actor, key=key, owner=selectors.display_name(owner), until=until.isoformat())
+        if new:
+            _tell(team, owner, new, until)
+    return len(new)
+
+
+def _warn(team: Team, owner: AbstractBaseUser, keys: list[ApiKey]) -> None:
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        unwarned = ApiKey.objects.filter(handover_warned_at=None)
+        mine = [key for key in keys if unwarned.filter(pk=key.pk).update(handover_warned_at=now)]
+        if mine:
+            _tell(team, owner, mine, min(key.handover_by for key in mine))
+
+
+def _tell(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: datetime) -> None:
+    """Tell the leads; where a team has none, it is for Security."""
+    leads = list(selectors.leads_of(team))
+    names = ", ".join(f"{key.name} ({key.sid}, {key.account})" for key in keys[:20])
+    more = f" and {len(keys) - 20} more" if len(keys) > 20 else ""
+    notifications.notify(
+        "key.owner_left" if leads else "alarm.key_without_lead",
+        title=f"{selectors.display_name(owner)} left team {team}: take over {len(keys)} of their keys, or revoke them",
+        text=f"{names}{more}. What nobody has taken over by {until:%Y-%m-%d %H:%M} UTC is revoked then. Whoever left "
+        "may still know the secrets: rotate a key after taking it over.",
+        path=LIST_URL,
+        people=leads,
+        team=team,
+    )
+
+
+def take_over(*, key: ApiKey, actor: Actor) -> None:
+    """Become the owner of a key whose owner left. For leads of its team.
+
+    Raises `NotAllowed` for others, `Conflict` if the owner has not left or somebody was faster.
+    """
+    who = selectors.Person(actor.user)
+    if key.team_id not in who.led_team_ids:
+        raise NotAllowed("Only a lead of the key's team can take it over.")
+    before = selectors.display_name(key.owner)
+    with transaction.atomic(durable=True):
+        mine = ApiKey.objects.filter(selectors.OWNER_LEFT, pk=key.pk, owner=key.owner_id, state=KeyState.ACTIVE)
+        if not mine.update(owner=actor.user, handover_by=None, handover_warned_at=None):
+            raise Conflict("This key is not one of somebody who left: it has an owner in the team, or is revoked.")
+        key.refresh_from_db()
+        record("key.handed_over", actor, key=key, owner_before=before, owner=actor.name)

@@ -1,0 +1,113 @@
+"""Settles attempts to make a key whose outcome is not known, from Twilio's list."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from ..domain.errors import Conflict
+from ..domain.states import OPEN_ISSUANCES, IssuanceState
+from ..models import Issuance, KeyRequest
+from ..twilio_iam.errors import TwilioError
+from .actors import record
+from .attempts import close_issuance, move_on
+from .deleting import delete_at_twilio
+from .visit import Visit, chunks, is_about_all
+
+COMMIT_MARGIN = timedelta(seconds=30)
+"""How long a process may need around the call for its two transactions. Longer only costs it the key."""
+
+LOOKS_BEFORE_CLOSING = 3
+"""A key was seen to turn up in the listing only after the first look, so one empty look proves nothing."""
+
+
+def settle_attempts(visit: Visit) -> None:
+    """Delete every listed key that carries the marker of an attempt without a key, then count the missing ones."""
+    listed = visit.by_marker()
+    keyless = Issuance.objects.filter(request__account=visit.account, key=None).select_related("request")
+    begun = list(keyless.exclude(orphan_sid=""))
+    found = [one for markers in chunks(sorted(listed)) for one in keyless.filter(marker__in=markers, orphan_sid="")]
+    trouble: TwilioError | None = None
+    for issuance in begun + found:
+        try:
+            with suppress(Conflict):  # another reconciler settled it
+                _delete_orphan(visit, issuance, [key.sid for key in listed.get(issuance.marker, [])])
+        except TwilioError as error:
+            trouble = error
+            if is_about_all(error):
+                break
+    still_open = keyless.filter(state__in=OPEN_ISSUANCES, started_at__lt=visit.began_at, orphan_sid="")
+    for issuance in still_open:
+        if issuance.marker not in listed and not _in_flight(issuance):
+            _note_missing(visit, issuance)
+    if trouble:
+        raise trouble
+
+
+def _in_flight(issuance: Issuance) -> bool:
+    """Tell whether the process that started this attempt may still be waiting for Twilio's answer."""
+    patience = timedelta(seconds=settings.TWILIO_DEADLINE) + COMMIT_MARGIN
+    return issuance.state == IssuanceState.STARTED and issuance.started_at > timezone.now() - patience
+
+
+def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:
+    """Delete the keys nobody has the secret of, then let the request go on.
+
+    An open attempt is claimed first: from then on the process that made the key, should it still be at
+    work, cannot record it any more and does not show its secret. The SID is noted with the claim, so that a
+    reconciler that is killed after Twilio has deleted the key does not leave the deletion out of the ledger.
+    """
+    was_open = issuance.state in OPEN_ISSUANCES
+    if _in_flight(issuance) or not visit.may_delete():
+        return  # it may still be recorded, or has its turn in the next run
+    sids = list(dict.fromkeys(filter(None, [issuance.orphan_sid, *listed])))
+    if not _claim(issuance, sids[0], was_open):
+        return  # it was settled just now
+    for sid in sids:
+        delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
+    with transaction.atomic(durable=True):
+        key_request = _close(issuance, IssuanceState.ORPHAN_DELETED, key_sid=sids[0]) if was_open else issuance.request
+        if not Issuance.objects.filter(pk=issuance.pk, orphan_sid=sids[0]).update(orphan_sid=""):
+            raise Conflict("Another reconciler has recorded this deletion.")
+        for sid in sids:
+            record("key.orphan_deleted", visit.actor, key_request=key_request, key_sid=sid, marker=issuance.marker)
+    visit.found.orphans_deleted += len(sids)
+
+
+def _claim(issuance: Issuance, sid: str, was_open: bool) -> bool:
+    rows = Issuance.objects.filter(pk=issuance.pk, orphan_sid=issuance.orphan_sid)
+    if was_open:
+        return bool(rows.filter(state__in=OPEN_ISSUANCES).update(state=IssuanceState.UNKNOWN, orphan_sid=sid))
+    return bool(rows.update(orphan_sid=sid))
+
+
+def _note_missing(visit: Visit, issuance: Issuance) -> None:
+    """Count a look without the key; close the attempt after the grace period and enough looks."""
+    Issuance.objects.filter(pk=issuance.pk).update(times_not_listed=F("times_not_listed") + 1)
+    looks = issuance.times_not_listed + 1
+    waited = timezone.now() - issuance.started_at
+    if waited < settings.RECONCILE_GRACE or looks < LOOKS_BEFORE_CLOSING:
+        visit.found.still_open += 1
+        return
+    with suppress(Conflict), transaction.atomic(durable=True):  # another reconciler may have settled it
+        key_request = _close(issuance, IssuanceState.NEVER_CREATED)
+        details = {"marker": issuance.marker, "looks": looks}
+        action = "key.breach" if issuance.key_sid else "key.never_created"
+        record(action, visit.actor, key_request=key_request, key_sid=issuance.key_sid, **details)
+        visit.found.never_created += 1
+
+
+def _close(issuance: Issuance, outcome: IssuanceState, **values: object) -> KeyRequest:
+    """Settle an attempt, and return the request to a state it can go on from, with at least an hour to do so.
+
+    An attempt that noted a SID before made a key with another policy.
+    """
+    if issuance.key_sid:
+        outcome = IssuanceState.BREACH
+    key_request = close_issuance(issuance, outcome, **values)
+    claim_until = max(key_request.claim_until, timezone.now() + timedelta(hours=1))
+    move_on(issuance, key_request, outcome, claim_until=claim_until)
+    return key_request

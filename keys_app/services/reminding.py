@@ -1,0 +1,51 @@
+"""Reminds owners and their teams that a key expires."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from ..domain.states import KeyState
+from ..models import ApiKey
+from . import notifications
+from .actors import Actor, record
+
+DAYS_BEFORE = (1, 3, 14)
+"""When reminders are sent, in days before the expiry. What was missed meanwhile is not sent later."""
+
+
+def remind_of_expiry(actor: Actor) -> int:
+    """Send each reminder that is due, once, and return how many were.
+
+    A key that lives no longer than the reminder's days gets none of that kind, and a retiring key none at all.
+    """
+    sent = 0
+    now = timezone.now()
+    keys = ApiKey.objects.filter(state=KeyState.ACTIVE, retires_at=None, expires_at__gt=now)
+    keys = keys.annotate(since=Coalesce("adopted_at", "issued_at")).select_related("owner", "team", "account")
+    for key in keys.filter(expires_at__lte=now + timedelta(days=max(DAYS_BEFORE))):
+        days = min(days for days in DAYS_BEFORE if key.expires_at <= now + timedelta(days=days))
+        if key.expires_at - key.since > timedelta(days=days):
+            sent += _remind(key, days, actor)
+    return sent
+
+
+def _remind(key: ApiKey, days: int, actor: Actor) -> bool:
+    with transaction.atomic(durable=True):
+        not_yet = Q(reminded_days=None) | Q(reminded_days__gt=days)
+        if not ApiKey.objects.filter(not_yet, pk=key.pk, state=KeyState.ACTIVE).update(reminded_days=days):
+            return False
+        record("key.reminded", actor, key=key, days=days)
+        notifications.notify(
+            "key.reminded",
+            title=f"Key {key.name} expires in {days} day{'s' if days > 1 else ''}, on {key.expires_at:%Y-%m-%d}",
+            text=f"The portal deletes key {key.sid} on {key.account} then. If it is still needed, send a request for "
+            "a new one in time.",
+            path=key.get_absolute_url(),
+            people=[key.owner],
+            team=key.team,
+            key=f"expiry:{key.sid}:{days}",
+        )
+    return True

@@ -1,0 +1,101 @@
+"""Keys at Twilio that the portal never made: the inventory, and adopting one."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_safe
+
+from .. import selectors
+from ..domain.errors import InvalidInput, PortalError
+from ..domain.summary import summarize
+from ..forms import AdoptForm, ProposeForm
+from ..models import UnmanagedKey
+from ..services import adopting
+from ..services.actors import actor_of
+from ..status import history
+from .pages import newest_first, post_or_go_back
+from .problems import problem
+
+
+@require_safe
+def unmanaged_list(request: HttpRequest) -> HttpResponse:
+    """For leads, of their teams' accounts; for Security, of all. Without `?show=all` only those that exist."""
+    who = selectors.person(request.user)
+    if not who.is_approver:
+        raise PermissionDenied
+    keys = selectors.visible_unmanaged(who)
+    shows_all = request.GET.get("show") == "all"
+    rows, next_url = newest_first(
+        request, keys if shows_all else keys.filter(gone_at=None, adopted_at=None), "first_seen"
+    )
+    for key in rows:
+        key.risk = summarize(key.policy).risk if key.policy else None
+    return render(request, "portal/unmanaged_list.html", {"keys": rows, "next_url": next_url, "shows_all": shows_all})
+
+
+def _visible(request: HttpRequest, sid: str) -> UnmanagedKey:
+    """Return the entry if this person may see it. Raises `Http404` otherwise."""
+    return get_object_or_404(selectors.visible_unmanaged(selectors.person(request.user)), pk=sid)
+
+
+@require_safe
+def unmanaged_detail(request: HttpRequest, sid: str) -> HttpResponse:
+    return _page(request, _visible(request, sid))
+
+
+def _page(
+    request: HttpRequest,
+    unmanaged: UnmanagedKey,
+    *,
+    adopt_form: AdoptForm | None = None,
+    propose_form: ProposeForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    who = selectors.person(request.user)
+    free = not (unmanaged.gone_at or unmanaged.adopted_at or unmanaged.is_the_portals)
+    teams = selectors.adopting_teams(who, unmanaged)
+    can_adopt = free and teams.exists()
+    policy = unmanaged.policy
+    context = {
+        "unmanaged": unmanaged,
+        "policy": policy,
+        "summary": summarize(policy, selectors.current_catalogue()) if policy else None,
+        "can_adopt": can_adopt,
+        "can_propose": free and who.is_security,
+        "adopt_form": adopt_form or AdoptForm(teams, initial={"team": unmanaged.proposed_team_id}),
+        "propose_form": propose_form or ProposeForm(unmanaged.account),
+        "timeline": history(key_sid=unmanaged.pk),
+    }
+    return render(request, "portal/unmanaged_detail.html", context, status=status)
+
+
+@post_or_go_back
+def adopt(request: HttpRequest, sid: str) -> HttpResponse:
+    unmanaged = _visible(request, sid)
+    form = AdoptForm(selectors.adopting_teams(selectors.person(request.user), unmanaged), request.POST)
+    if not form.is_valid():
+        return _page(request, unmanaged, adopt_form=form, status=422)
+    try:
+        key = adopting.adopt_key(unmanaged=unmanaged, actor=actor_of(request), **form.cleaned_data)
+    except InvalidInput as error:
+        form.add_error(error.field, error.message)
+        return _page(request, unmanaged, adopt_form=form, status=422)
+    except PortalError as error:
+        return problem(request, error, back_url=unmanaged.get_absolute_url(), back_label="Back to the key")
+    messages.success(request, "The key is adopted. It is deleted when its time is over.")
+    return redirect(key)
+
+
+@post_or_go_back
+def propose(request: HttpRequest, sid: str) -> HttpResponse:
+    unmanaged = _visible(request, sid)
+    form = ProposeForm(unmanaged.account, request.POST)
+    if not form.is_valid():
+        return _page(request, unmanaged, propose_form=form, status=422)
+    try:
+        adopting.propose_team(unmanaged=unmanaged, team=form.cleaned_data["team"], actor=actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=unmanaged.get_absolute_url(), back_label="Back to the key")
+    messages.success(request, "The leads of the team are asked to adopt it.")
+    return redirect(unmanaged)
