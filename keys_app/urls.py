@@ -1,9 +1,10 @@
 from django.urls import path, re_path
 
-from .views import audit, builder, health, home, keys, requests
+from .views import audit, audit_keys, builder, exports, feeds, health, home, keys, reports, requests, reviews
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
+AUDITED_KEY = r"^audit/keys/(?P<sid>SK[0-9a-fA-F]{32})/$"
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -18,6 +19,23 @@ urlpatterns = [
     re_path(KEY + "replace/$", keys.key_replace, name="key_replace"),
     re_path(KEY + "revoke/$", keys.key_revoke, name="key_revoke"),
     path("audit/", audit.audit_list, name="audit_list"),
+    path("audit/complete/", audit.audit_complete, name="audit_complete"),
+    path("audit/<int:sequence>/", audit.audit_event, name="audit_event"),
+    path("audit/export.csv", exports.export_csv, name="export_csv"),
+    path("audit/export.jsonl", exports.export_jsonl, name="export_jsonl"),
+    path("audit/export.ocsf.jsonl", exports.export_ocsf, name="export_ocsf"),
+    path("audit/feed", feeds.audit_feed, name="audit_feed"),
+    path("audit/feeds/", feeds.audit_feeds, name="audit_feeds"),
+    path("audit/feeds/revoke/", feeds.feed_revoke, name="feed_revoke"),
+    re_path(AUDITED_KEY, audit_keys.audit_key, name="audit_key"),
+    path("audit/reports/", reports.reports, name="audit_reports"),
+    path("audit/reports/keys/", reports.report_keys, name="audit_report_keys"),
+    path("audit/reports/decisions/", reports.report_decisions, name="audit_report_decisions"),
+    path("audit/reports/about.jsonl", reports.report_about, name="audit_report_about"),
+    path("reviews/", reviews.review_list, name="review_list"),
+    path("reviews/<str:quarter>/", reviews.review_detail, name="review_detail"),
+    path("reviews/<str:quarter>/decide/", reviews.review_decide, name="review_decide"),
+    path("reviews/<str:quarter>/close/", reviews.review_close, name="review_close"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

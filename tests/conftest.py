@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from keys_app.audit import triggers
+from keys_app.audit import searchable, triggers
 from keys_app.audit.ledger import matching
 from tests.cast import Cast, assemble
 from tests.twilio_iam.standin import StandIn
@@ -62,11 +62,13 @@ def _flush_needs_the_triggers_off(monkeypatch) -> None:
     flush = operations.execute_sql_flush
 
     def flush_without_triggers(self, sql_list):
+        searchable.unprotect(connection)
         triggers._run(connection, triggers._DROP)
         try:
             flush(self, sql_list)
         finally:
             triggers._run(connection, triggers._CREATE)
+            searchable.protect(connection)
 
     monkeypatch.setattr(operations, "execute_sql_flush", flush_without_triggers)
 

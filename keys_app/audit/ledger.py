@@ -8,7 +8,8 @@ import rfc8785
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from .models import AuditEvent
+from .models import AuditEvent, EventTerm
+from .terms import terms_of
 
 # Serialises appends on PostgreSQL. The number only has to differ from other advisory locks on this database.
 _APPEND_LOCK = 0x6B705F6C6564
@@ -17,15 +18,21 @@ LEAF_PREFIX = b"\x00"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What happened, before it has a number and a time. `policy` is canonical JSON or empty."""
+    """What happened, before it has a number and a time. `policy` is canonical JSON or empty.
+
+    `login` is the name the actor signs in with, `team` and `risk` are those of the request or key.
+    """
 
     action: str
     actor_name: str
     actor_id: str = ""
+    login: str = ""
     address: str = ""
     account_sid: str = ""
     key_sid: str = ""
     request_id: str = ""
+    team: str = ""
+    risk: str = ""
     policy: str = ""
     reason: str = ""
     details: dict[str, object] = field(default_factory=dict)
@@ -52,10 +59,12 @@ def append(entry: Entry) -> int:
     now = timezone.now().astimezone(UTC)
     body = asdict(entry)
     canonical = rfc8785.dumps({**body, "sequence": last + 1, "time": now.isoformat(timespec="microseconds")})
-    del body["details"]  # it has no column of its own
+    found_by = terms_of(body)
+    del body["details"], body["login"]  # they have no column of their own
     AuditEvent(sequence=last + 1, time=now, canonical=canonical.decode(), leaf_hash=leaf_hash(canonical), **body).save(
         force_insert=True
     )
+    EventTerm.objects.bulk_create(EventTerm(term=term, sequence=last + 1) for term in found_by)
     return last + 1
 
 
@@ -76,3 +85,13 @@ def matching(*, action: str = "", actor: str = "", account: str = "") -> models.
     """Return events, newest first: the beginning of action and account, any part of the actor's name."""
     wanted = {"action__startswith": action, "actor_name__icontains": actor, "account_sid__startswith": account}
     return AuditEvent.objects.filter(**{name: value for name, value in wanted.items() if value})
+
+
+def size() -> int:
+    """Return how many events there are, which is the last one's number."""
+    return AuditEvent.objects.aggregate(last=models.Max("sequence"))["last"] or 0
+
+
+def event(sequence: int) -> AuditEvent | None:
+    """Return one event by its number."""
+    return AuditEvent.objects.filter(pk=sequence).first()

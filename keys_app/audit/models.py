@@ -20,6 +20,8 @@ class AuditEvent(models.Model):
     account_sid = models.CharField(max_length=34, blank=True)
     key_sid = models.CharField(max_length=34, blank=True)
     request_id = models.CharField(max_length=36, blank=True)
+    team = models.CharField(max_length=80, null=True)  # noqa: DJ001 - older events have none
+    risk = models.CharField(max_length=10, null=True)  # noqa: DJ001
     policy = models.TextField(blank=True)
     reason = models.TextField(blank=True)
     canonical = models.TextField()
@@ -45,3 +47,17 @@ class AuditEvent(models.Model):
     @property
     def details(self) -> dict[str, object]:
         return json.loads(self.canonical)["details"]
+
+
+class EventTerm(models.Model):
+    """A term an event is found by. Made from the event alone, so it can be made again; append-only like it."""
+
+    pk = models.CompositePrimaryKey("term", "sequence")
+    term = models.CharField(max_length=180)
+    sequence = models.BigIntegerField()
+
+    class Meta:
+        db_table = "audit_eventterm"
+
+    def __str__(self) -> str:
+        return f"{self.term} in {self.sequence}"

@@ -4,21 +4,25 @@ Rules that must hold whoever writes are constraints here or triggers in the migr
 themselves are in `services`.
 """
 
+from .auditing import AccessReview, FeedToken, ReviewedKey
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
 from .keys import ApiKey, Issuance
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
 from .requests import Approval, KeyRequest
 
 __all__ = [
+    "AccessReview",
     "Account",
     "ApiKey",
     "Approval",
     "CatalogueObservation",
     "CataloguePermission",
+    "FeedToken",
     "Issuance",
     "KeyRequest",
     "MAX_LIFETIME_DAYS",
     "Probe",
+    "ReviewedKey",
     "Team",
     "TeamMembership",
 ]

@@ -70,3 +70,7 @@ def accounts_for(who: Person) -> QuerySet[Account]:
 def teams_for(who: Person, account: Account) -> QuerySet[Team]:
     """Return the person's teams that an account belongs to."""
     return Team.objects.filter(pk__in=who.team_ids, accounts=account)
+
+
+def may_manage_feeds(user: AbstractBaseUser) -> bool:
+    return user.is_superuser or person(user).is_security

@@ -6,10 +6,12 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
+
+from .. import selectors
 
 PAGE_SIZE = 50
 View = Callable[..., HttpResponse]
@@ -25,6 +27,18 @@ def post_or_go_back(view: View) -> View:
         if request.method in ("GET", "HEAD"):
             return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")
         return HttpResponseNotAllowed(["POST"])
+
+    return wrapped
+
+
+def security_only(view: View) -> View:
+    """Let only Security through; everybody else gets the page that says so."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not selectors.person(request.user).is_security:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
 
     return wrapped
 
