@@ -34,13 +34,15 @@ class Signed:
     new: bool = False
 
 
-def signer() -> SignerKey:
-    """Return the key checkpoints are signed with. Raises `NotConfigured` if there is none."""
+def signer(purpose: str = "") -> SignerKey:
+    """Return the key checkpoints are signed with. Raises `NotConfigured` if there is none.
+
+    For another purpose it has another name, so that what is signed for one cannot be taken for the other.
+    """
     if not settings.AUDIT_SIGNING_KEY:
-        raise NotConfigured(
-            "No checkpoint can be signed: set PORTAL_AUDIT_SIGNING_KEY to the base64 of 32 random bytes."
-        )
-    return SignerKey.parse(settings.AUDIT_ORIGIN, settings.AUDIT_SIGNING_KEY)
+        raise NotConfigured("Nothing can be signed: set PORTAL_AUDIT_SIGNING_KEY to the base64 of 32 random bytes.")
+    name = f"{settings.AUDIT_ORIGIN}/{purpose}" if purpose else settings.AUDIT_ORIGIN
+    return SignerKey.parse(name, settings.AUDIT_SIGNING_KEY)
 
 
 def verifier_keys() -> list[VerifierKey]:

@@ -1,9 +1,15 @@
 """Signing and checking the ledger, and what is said when it is not what it was."""
 
 import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from ..audit import checkpoints
+from django.db import transaction
+from django.db.models import QuerySet
+
+from ..audit import checkpoints, export
 from ..domain.errors import HistoryReplaced
+from .actors import Actor, record
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +29,35 @@ def sign_checkpoint() -> checkpoints.Signed:
     if signed.new:
         tell("audit.checkpoint", f"Checkpoint of {signed.size} events", signed.note, key=f"checkpoint {signed.size}")
     return signed
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The pieces of an export, and what is wrong with the ledger, empty if nothing is known to be."""
+
+    pieces: Iterator[bytes]
+    trouble: str
+
+
+def export_jsonl(*, actor: Actor, events: QuerySet, filtered: bool, header: Mapping[str, object]) -> Exported:
+    """Record an export and start it. Raises what `export.jsonl` raises, before there is a first piece.
+
+    `header` says what was asked for; it is in the event as well as in the file. A ledger that does not extend
+    its last checkpoint raises an alarm and is exported all the same, for whoever looks into it.
+    """
+    record_export(actor=actor, form="jsonl", filtered=filtered, header=header)
+    trouble = ""
+    try:
+        sign_checkpoint()
+    except HistoryReplaced as error:
+        trouble = error.message
+    return Exported(export.jsonl(events, filtered=filtered, header=header), trouble)
+
+
+def record_export(*, actor: Actor, form: str, filtered: bool, header: Mapping[str, object]) -> None:
+    """Append the event of an export, before anything of it leaves the portal."""
+    with transaction.atomic(durable=True):
+        record("audit.exported", actor, format=form, filtered=filtered, **header)
 
 
 def tell(kind: str, title: str, text: str, *, key: str = "") -> None:
