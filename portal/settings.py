@@ -4,6 +4,7 @@ Each secret setting can also be given as a file: `PORTAL_SECRET_KEY_FILE=/run/se
 There is no debug switch: a debug page shows local variables, and one of them may be a secret.
 """
 
+import base64
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from keys_app.audit.notes import BadKey, SignerKey, VerifierKey
 from portal.origins import checked_origin, is_loopback
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -21,14 +23,19 @@ env = environ.FileAwareEnv()
 
 def mandatory(name: str, how: str) -> str:
     """Return a setting that has no safe default. Raises `ImproperlyConfigured` saying how to make one."""
-    path = os.environ.get(f"{name}_FILE")
-    try:  # not through `env`, which takes a value that begins with a dollar sign for another variable's name
-        value = (Path(path).read_text() if path else os.environ.get(name, "")).strip()
-    except OSError:
-        raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
+    value = from_environment(name)
     if not value:
         raise ImproperlyConfigured(f"Set {name} (or {name}_FILE). {how}")
     return value
+
+
+def from_environment(name: str) -> str:
+    """Return a setting from its variable or the file that its `_FILE` variable names; empty if there is none."""
+    path = os.environ.get(f"{name}_FILE")
+    try:  # not through `env`, which takes a value that begins with a dollar sign for another variable's name
+        return (Path(path).read_text() if path else os.environ.get(name, "")).strip()
+    except OSError:
+        raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
 
 
 if os.environ.get("SSLKEYLOGFILE"):
@@ -55,6 +62,21 @@ HTTPS = BASE_URL.scheme == "https"
 ALLOWED_HOSTS = [host.strip() for host in env.list("PORTAL_ALLOWED_HOSTS", default=[BASE_URL.hostname])]
 CSRF_TRUSTED_ORIGINS = [BASE_URL.geturl()]
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PORTAL_TRUSTED_PROXIES", default=0)
+
+# The name and the key the ledger's checkpoints are signed with. Without a key none are signed.
+AUDIT_ORIGIN = env.str("PORTAL_AUDIT_ORIGIN", default=f"{BASE_URL.hostname}/audit")
+AUDIT_SIGNING_KEY = from_environment("PORTAL_AUDIT_SIGNING_KEY")
+AUDIT_OLD_VERIFIER_KEYS = [key for key in from_environment("PORTAL_AUDIT_OLD_VERIFIER_KEYS").split(",") if key.strip()]
+CHECKPOINT_DIR = Path(env.str("PORTAL_CHECKPOINT_DIR", default=str(BASE_DIR / "var" / "checkpoints")))
+try:
+    SignerKey.parse(AUDIT_ORIGIN, AUDIT_SIGNING_KEY or base64.b64encode(bytes(32)).decode())
+except BadKey as error:
+    raise ImproperlyConfigured(f"PORTAL_AUDIT_SIGNING_KEY or PORTAL_AUDIT_ORIGIN: {error}.") from None
+try:
+    for key in AUDIT_OLD_VERIFIER_KEYS:
+        VerifierKey.parse(key)
+except BadKey as error:
+    raise ImproperlyConfigured(f"PORTAL_AUDIT_OLD_VERIFIER_KEYS: {error}.") from None
 
 TWILIO_IAM_BASE_URL = checked_origin(
     "TWILIO_IAM_BASE_URL", env.str("TWILIO_IAM_BASE_URL", default="https://iam.twilio.com")

@@ -56,6 +56,12 @@ def actions(db):
 
 
 @pytest.fixture(autouse=True)
+def _checkpoints_of_its_own(settings, tmp_path) -> None:
+    """Each test's checkpoints are of its own ledger."""
+    settings.CHECKPOINT_DIR = tmp_path / "checkpoints"
+
+
+@pytest.fixture(autouse=True)
 def _flush_needs_the_triggers_off(monkeypatch) -> None:
     """A flushed test database is emptied, which the ledger's triggers refuse: take them away for that moment."""
     operations = type(connection.ops)
@@ -63,11 +69,11 @@ def _flush_needs_the_triggers_off(monkeypatch) -> None:
 
     def flush_without_triggers(self, sql_list):
         searchable.unprotect(connection)
-        triggers._run(connection, triggers._DROP)
+        triggers.drop(connection)
         try:
             flush(self, sql_list)
         finally:
-            triggers._run(connection, triggers._CREATE)
+            triggers.create(connection)
             searchable.protect(connection)
 
     monkeypatch.setattr(operations, "execute_sql_flush", flush_without_triggers)

@@ -52,19 +52,13 @@ def ocsf_export(search: Search) -> Iterator[str]:
         yield "".join(json.dumps(ocsf.event(str(row[-1])), ensure_ascii=False) + "\n" for row in rows)
 
 
-def event_lines(*searches: Search) -> Iterator[str]:
-    """Write each event that any of the searches finds, with its place in the ledger, oldest first."""
-    for rows in _read(*searches):
-        yield "".join(event_line(int(str(row[0])), str(row[-1])) + "\n" for row in rows)
-
-
 def event_line(sequence: int, canonical: str) -> str:
     """Return an event's line: `canonical` as it was hashed, and its index from 0."""
     return f'{{"event":{canonical},"index":{sequence - 1}}}'
 
 
-def _read(*searches: Search) -> Iterator[list[Row]]:
-    for numbers in chunks(*searches, size=AT_ONCE):
+def _read(search: Search) -> Iterator[list[Row]]:
+    for numbers in chunks(search, size=AT_ONCE):
         yield rows_of(numbers)
 
 

@@ -1,6 +1,5 @@
 """Appends to the ledger, and reads it."""
 
-import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import UTC
 
@@ -8,12 +7,13 @@ import rfc8785
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from .models import AuditEvent, EventTerm
+from . import nodes, tree
+from .models import AuditEvent, AuditNode, EventTerm
 from .terms import terms_of
+from .tree import leaf_hash
 
 # Serialises appends on PostgreSQL. The number only has to differ from other advisory locks on this database.
 _APPEND_LOCK = 0x6B705F6C6564
-LEAF_PREFIX = b"\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,6 @@ class Entry:
     details: dict[str, object] = field(default_factory=dict)
 
 
-def leaf_hash(canonical: bytes) -> bytes:
-    """Return the RFC 6962 leaf hash of an event's canonical JSON."""
-    return hashlib.sha256(LEAF_PREFIX + canonical).digest()
-
-
 def append(entry: Entry) -> int:
     """Write the event into the caller's transaction and return its sequence number, counted from 1.
 
@@ -50,22 +45,34 @@ def append(entry: Entry) -> int:
     end of the transaction, and a row lock taken after that could deadlock with another writer. On
     PostgreSQL a new row's foreign keys lock their targets at commit, so whoever locks such a row
     before the ledger must do it with `select_for_update(no_key=True)`.
-    Raises `TransactionManagementError` outside a transaction.
+    Raises `TransactionManagementError` outside a transaction, `LedgerDamaged` if the stored tree has a hole.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("an audit event belongs to the transaction of its change")
     _lock()
-    last = AuditEvent.objects.aggregate(last=models.Max("sequence"))["last"] or 0
+    last, last_leaf = AuditEvent.objects.order_by("-sequence").values_list("sequence", "leaf_hash").first() or (0, b"")
     now = timezone.now().astimezone(UTC)
     body = asdict(entry)
     canonical = rfc8785.dumps({**body, "sequence": last + 1, "time": now.isoformat(timespec="microseconds")})
     found_by = terms_of(body)
     del body["details"], body["login"]  # they have no column of their own
-    AuditEvent(sequence=last + 1, time=now, canonical=canonical.decode(), leaf_hash=leaf_hash(canonical), **body).save(
+    leaf = leaf_hash(canonical)
+    AuditEvent(sequence=last + 1, time=now, canonical=canonical.decode(), leaf_hash=leaf, **body).save(
         force_insert=True
     )
-    EventTerm.objects.bulk_create(EventTerm(term=term, sequence=last + 1) for term in found_by)
+    _grow_tree(last, leaf, bytes(last_leaf))
+    rows = (EventTerm(term=term, sequence=last + 1) for term in found_by)
+    EventTerm.objects.bulk_create(rows, ignore_conflicts=True)  # what a damaged ledger left behind stops nobody
     return last + 1
+
+
+def _grow_tree(index: int, leaf: bytes, left: bytes) -> None:
+    """Store the subtrees that the leaf at `index` completes; `left` is the leaf before it. O(log n)."""
+    if not index & 1:
+        return
+    known = {(0, index - 1): left, **nodes.load(tree.siblings(index)[1:])}
+    done = tree.completed(index, leaf, known.__getitem__)
+    AuditNode.objects.bulk_create(AuditNode(level=level, position=place, hash=value) for (level, place), value in done)
 
 
 def _lock() -> None:

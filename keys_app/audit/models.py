@@ -1,4 +1,4 @@
-"""The ledger's table. Only this package imports it; everybody else goes through `ledger`."""
+"""The ledger's tables. Only this package imports them; everybody else goes through its other modules."""
 
 import json
 
@@ -61,3 +61,37 @@ class EventTerm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.term} in {self.sequence}"
+
+
+class AuditNode(models.Model):
+    """The hash of a complete subtree above the leaves: `AuditEvent.leaf_hash` is level 0.
+
+    It holds the 2**level leaves from position * 2**level on, counted from 0, so from sequence number that + 1.
+    """
+
+    pk = models.CompositePrimaryKey("level", "position")
+    level = models.SmallIntegerField()
+    position = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        db_table = "audit_node"
+
+    def __str__(self) -> str:
+        return f"level {self.level}, position {self.position}"
+
+
+class AuditCheckpoint(models.Model):
+    """A signed head of the tree over the first `size` events. `note` is what was signed, with the signature."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField(max_length=32)
+    time = models.DateTimeField()
+    key = models.CharField(max_length=400)
+    note = models.TextField()
+
+    class Meta:
+        db_table = "audit_checkpoint"
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.size} events"

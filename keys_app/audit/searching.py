@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, islice
+from itertools import groupby
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -98,6 +98,13 @@ class Search:
             last = min(upto, events.filter(time__lt=_moved(self.range.end, CLOCKS_DIFFER_BY)).last() or 0)
         return first, last
 
+    def rows(self) -> QuerySet[AuditEvent]:
+        """Return the events as one queryset, for whoever reads them in the ledger's order from end to end."""
+        found = AuditEvent.objects.filter(*self._rest(on_events=True), sequence__gte=self.first)
+        if self._leading:
+            found = found.filter(_either([condition.holds(True) for condition in self._leading]))
+        return found if self.last == EVERY else found.filter(sequence__lte=self.last)
+
     def numbers(self, *, below: int | None = None, above: int | None = None, limit: int) -> list[int]:
         """Return at most `limit` numbers: the newest below `below`, or the oldest above `above`, or the newest."""
         first = self.first if above is None else max(self.first, above + 1)
@@ -177,25 +184,18 @@ def events(numbers: list[int]) -> dict[int, AuditEvent]:
     return {event.sequence: event for event in AuditEvent.objects.filter(**wanted)}
 
 
-def chunks(*searches: Search, size: int) -> Iterator[list[int]]:
-    """Return every number that any of the searches finds, oldest first, some at a time.
+def chunks(search: Search, *, size: int) -> Iterator[list[int]]:
+    """Return every number the search finds, oldest first, some at a time.
 
     Between two of them nothing is held in the database.
     """
-    merged = heapq.merge(*(_all(search, size) for search in searches))
-    numbers = (number for number, _ in groupby(merged))
-    while some := list(islice(numbers, size)):
-        yield some
-
-
-def _all(search: Search, size: int) -> Iterator[int]:
-    """Return every number a search finds, oldest first. Without a condition that is every number there is."""
-    if not search.query.terms:
-        yield from range(1, search.last + 1)
+    if not search.query.terms:  # then that is every number there is
+        for first in range(1, search.last + 1, size):
+            yield list(range(first, min(first + size, search.last + 1)))
         return
     last = 0
     while numbers := search.numbers(above=last, limit=size):
-        yield from numbers
+        yield numbers
         last = numbers[-1]
 
 

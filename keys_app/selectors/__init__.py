@@ -26,7 +26,7 @@ from .requests import (
     why_not_decidable,
 )
 from .reviews import progress, reviewed_keys, to_decide, why_not_reviewable
-from .subjects import queries_about, records_of_key, records_of_person
+from .subjects import events_about, records_of_key, records_of_person
 
 __all__ = [
     "ENGINEERS",
@@ -45,6 +45,7 @@ __all__ = [
     "current_catalogue",
     "decisions",
     "display_name",
+    "events_about",
     "expiring_keys",
     "issued_of",
     "live_keys",
@@ -52,7 +53,6 @@ __all__ = [
     "may_manage_feeds",
     "person",
     "progress",
-    "queries_about",
     "records_of_key",
     "records_of_person",
     "replacements_left",

@@ -1,15 +1,14 @@
 """Everything the portal knows of one key or one person, for a file about them."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 
 from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
 
-from ..audit.query import Query, Term
+from ..audit import ledger
 from ..models import ApiKey, Approval, KeyRequest
 from .people import display_name, person
 
-_AT_ONCE = 20
 Record = dict[str, object]
 
 
@@ -91,21 +90,13 @@ def _iso(moment: object) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def queries_about(subject: ApiKey | User) -> list[Query]:
-    """Return the searches that find every event about a key or a person together."""
+def events_about(subject: ApiKey | User) -> QuerySet[ledger.AuditEvent]:
+    """Return every event about a key and its request; or by a person, about their requests and keys, and about them."""
     if isinstance(subject, ApiKey):
-        return [Query((Term("key", subject.pk),)), Query((Term("request", str(subject.request_id)),))]
-    login = subject.get_username()
-    queries = [Query((Term("actor", f"#{subject.pk}"),)), Query((Term("action", "user.*"), Term("text", login)))]
-    for key, values in (
-        ("request", map(str, subject.key_requests.values_list("pk", flat=True))),
-        ("key", subject.api_keys.values_list("pk", flat=True)),
-    ):
-        queries += [Query(tuple(Term(key, one) for one in some)) for some in _some(values)]
-    return queries
-
-
-def _some(values: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(values)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some
+        return ledger.matching().filter(Q(key_sid=subject.pk) | Q(request_id=str(subject.request_id)))
+    requests = [str(one) for one in subject.key_requests.values_list("pk", flat=True)]
+    keys = list(subject.api_keys.values_list("pk", flat=True))
+    edited = Q(action__startswith="user.", canonical__contains=f'"subject_id":"{subject.pk}"')
+    return ledger.matching().filter(
+        Q(actor_id=str(subject.pk)) | Q(request_id__in=requests) | Q(key_sid__in=keys) | edited
+    )

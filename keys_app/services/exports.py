@@ -1,82 +1,87 @@
 """Exports of the audit. Each is an event itself, written before the first line leaves."""
 
-import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import chain
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
-from ..audit import formats, ledger
+from ..audit import export, formats, ledger
 from ..audit.query import Query
 from ..audit.searching import Search
+from ..domain.errors import PortalError
 from ..models import ApiKey
-from .actors import Actor, record
+from . import auditing
+from .actors import Actor
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
-    """What is exported: the events of a query with numbers up to `upto`, so that later ones change nothing."""
+def export_search(*, kind: str, query: Query, actor: Actor) -> Iterator[bytes]:
+    """Record the export of what a query finds, and return it in pieces: as `csv`, `jsonl` or `ocsf`.
 
-    kind: str
-    query: Query
-    upto: int
-    at: datetime
-
-    def header(self) -> list[tuple[str, str]]:
-        return [
-            ("filter", self.query.render()),
-            ("time", self.at.astimezone(UTC).isoformat(timespec="seconds")),
-            ("events up to", str(self.upto)),
-        ]
-
-
-def start_export(*, kind: str, query: Query, actor: Actor) -> Export:
-    """Fix what is exported and record that it is."""
-    with transaction.atomic(durable=True):
-        upto = ledger.size()
-        record("audit.exported", actor, format=kind, filter=query.render(), events_up_to=upto)
-    return Export(kind, query, upto, timezone.now())
-
-
-def stream(export: Export) -> Iterator[bytes]:
-    """Write the export piece by piece. Between two pieces nothing is held in the database.
-
-    Whoever closes the iterator before its end, as a server does when the reader hangs up, stops the work.
+    It holds the events there were when it began. Between two pieces nothing is held in the database, and
+    whoever closes the iterator before its end, as a server does when the reader hangs up, stops the work.
+    JSON Lines raises `NotConfigured` or `CheckpointNotKept` where nothing can be signed.
     """
-    search = Search(export.query, upto=export.upto)
-    if export.kind == "csv":
-        return _noting_the_end(formats.csv_export(search, export.header()), export.kind)
-    return _noting_the_end(formats.ocsf_export(search), export.kind)
+    asked = {"filter": query.render()}
+    if kind == "jsonl":
+        rows = Search(query).rows()
+        pieces = auditing.export_jsonl(actor=actor, events=rows, filtered=bool(query.terms), header=asked).pieces
+        return _noting_the_end(pieces, kind)
+    auditing.record_export(actor=actor, form=kind, filtered=bool(query.terms), header=asked)
+    upto, checkpoint = _head()
+    search = Search(query, upto=upto)
+    if kind == "ocsf":
+        return _noting_the_end(_encoded(formats.ocsf_export(search)), kind)
+    header = [
+        ("filter", query.render()),
+        ("exported at", _iso(timezone.now())),
+        ("events up to", str(upto)),
+        ("checkpoint", checkpoint),
+    ]
+    return _noting_the_end(_encoded(formats.csv_export(search, header)), kind)
 
 
-def _noting_the_end(lines: Iterator[str], kind: str) -> Iterator[bytes]:
+def _head() -> tuple[int, str]:
+    """Return how many events there are, and the checkpoint over them, or why there is none."""
+    try:
+        signed = auditing.sign_checkpoint()
+    except PortalError as error:
+        return ledger.size(), f"none. {error.message}"
+    return signed.size, signed.note
+
+
+def export_about(*, subject: ApiKey | User, actor: Actor) -> Iterator[bytes]:
+    """Record the export of everything about one key or one person, and return it as JSON Lines.
+
+    What they are now stands in the header, every event follows with its proof. Raises as JSON Lines do.
+    """
+    is_key = isinstance(subject, ApiKey)
+    about = {"about": f"key {subject.pk}" if is_key else f"person {subject.get_username()}"}
+    auditing.record_export(actor=actor, form="jsonl", filtered=True, header=about)
+    records = selectors.records_of_key(subject) if is_key else selectors.records_of_person(subject)
+    header = {**about, "records": list(records)}
+    pieces = export.jsonl(selectors.events_about(subject), filtered=True, header=header)
+    return _noting_the_end(pieces, "jsonl")
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _encoded(texts: Iterable[str]) -> Iterator[bytes]:
+    for text in texts:
+        yield text.encode()
+
+
+def _noting_the_end(pieces: Iterator[bytes], kind: str) -> Iterator[bytes]:
     done = False
     try:
-        for text in lines:
-            yield text.encode()
+        yield from pieces
         done = True
     finally:
         if not done:
             log.info("an export as %s ended early: the reader hung up, or reading failed", kind)
-
-
-def export_about(*, subject: ApiKey | User, actor: Actor) -> Iterator[bytes]:
-    """Return everything about one key or one person as JSON Lines: what they are now, and every event."""
-    is_key = isinstance(subject, ApiKey)
-    about = f"key {subject.pk}" if is_key else f"person {subject.get_username()}"
-    with transaction.atomic(durable=True):
-        upto = ledger.size()
-        record("audit.exported", actor, key_sid=subject.pk if is_key else "", format="jsonl", about=about)
-    header = {"about": about, "time": timezone.now().isoformat(timespec="seconds"), "events_up_to": upto}
-    records = selectors.records_of_key(subject) if is_key else selectors.records_of_person(subject)
-    searches = [Search(query, upto=upto) for query in selectors.queries_about(subject)]
-    facts = (json.dumps(line, ensure_ascii=False) + "\n" for line in ({"header": header}, *records))
-    return _noting_the_end(chain(facts, formats.event_lines(*searches)), "jsonl")

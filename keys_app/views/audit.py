@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from .. import selectors
 from ..audit import known, ledger
+from ..audit.evidence import evidence
 from ..audit.query import Query, QueryError, combine
 from ..audit.searching import Search, WrongCursor, cursor, events, place
 from ..audit.values import KEYS, TEXT
@@ -137,7 +138,8 @@ def audit_event(request: HttpRequest, sequence: int) -> HttpResponse:
         "event": event,
         "body": body,
         "pretty": json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True),
-        "leaf_hash": bytes(event.leaf_hash).hex(),
+        "evidence": (proof := evidence(event)),
+        "leaf_hash": proof.leaf.hex(),
         "reasons": explain(event.permissions),
         "size": size,
         "newer": sequence + 1 if sequence < size else None,

@@ -3,9 +3,10 @@
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from ..audit.query import QueryError
+from ..domain.errors import PortalError
 from ..services import exports
 from ..services.actors import actor_of
 from .audit import asked
@@ -21,11 +22,10 @@ _TYPES = {
 
 def _download(request: HttpRequest, kind: str) -> HttpResponseBase:
     try:
-        query = asked(request)
-    except QueryError as error:
+        pieces = exports.export_search(kind=kind, query=asked(request), actor=actor_of(request))
+    except PortalError as error:
         return problem(request, error, back_url=reverse("portal:audit_list"), back_label="Back to the audit")
-    export = exports.start_export(kind=kind, query=query, actor=actor_of(request))
-    return download(exports.stream(export), *_TYPES[kind], name=f"audit-{export.at:%Y%m%d-%H%M%S}")
+    return download(pieces, *_TYPES[kind], name=f"audit-{timezone.now():%Y%m%d-%H%M%S}")
 
 
 def download(pieces: object, content_type: str, ending: str, *, name: str) -> StreamingHttpResponse:

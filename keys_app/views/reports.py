@@ -6,15 +6,18 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
 from .. import selectors
+from ..domain.errors import PortalError
 from ..models import ApiKey
 from ..services import exports
 from ..services.actors import actor_of
 from .exports import download
 from .pages import newest_first, security_only
+from .problems import problem
 
 SOON = (7, 30, 90)
 SHOWN = 200
@@ -83,6 +86,9 @@ def report_about(request: HttpRequest) -> HttpResponseBase:
     if found is None:
         what = "The portal has no key with this SID." if sid else "Nobody has this user name."
         return _overview(request, errors={"key" if sid else "person": what}, status=422)
-    pieces = exports.export_about(subject=found, actor=actor_of(request))
+    try:
+        pieces = exports.export_about(subject=found, actor=actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=reverse("portal:audit_reports"), back_label="Back to the reports")
     name = f"{sid or f'person-{found.pk}'}-{timezone.now():%Y%m%d-%H%M%S}"
     return download(pieces, "application/x-ndjson", "jsonl", name=name)

@@ -6,7 +6,7 @@ from keys_app.audit import searchable
 class Migration(migrations.Migration):
     """Team and risk as columns, which SQLite adds without making the table anew, and the terms events are found by."""
 
-    dependencies = [("audit", "0002_append_only")]
+    dependencies = [("audit", "0003_tree")]
     operations = [
         migrations.AddField("auditevent", "team", models.CharField(max_length=80, null=True)),
         migrations.AddField("auditevent", "risk", models.CharField(max_length=10, null=True)),

@@ -1,0 +1,65 @@
+"""Signing and checking the ledger, and what is said when it is not what it was."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from ..audit import checkpoints, export
+from ..domain.errors import HistoryReplaced
+from .actors import Actor, record
+
+log = logging.getLogger(__name__)
+
+VERIFY_PAGE = "/audit/verify/"
+
+
+def sign_checkpoint() -> checkpoints.Signed:
+    """Sign the head of the ledger, keep it, and tell those who follow it.
+
+    Raises `HistoryReplaced`, after an alarm, if the ledger does not extend what was signed before.
+    """
+    try:
+        signed = checkpoints.sign()
+    except HistoryReplaced as error:
+        tell("alarm.ledger", "The audit ledger does not extend its last checkpoint", error.message, key=error.message)
+        raise
+    if signed.new:
+        tell("audit.checkpoint", f"Checkpoint of {signed.size} events", signed.note, key=f"checkpoint {signed.size}")
+    return signed
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The pieces of an export, and what is wrong with the ledger, empty if nothing is known to be."""
+
+    pieces: Iterator[bytes]
+    trouble: str
+
+
+def export_jsonl(*, actor: Actor, events: QuerySet, filtered: bool, header: Mapping[str, object]) -> Exported:
+    """Record an export and start it. Raises what `export.jsonl` raises, before there is a first piece.
+
+    `header` says what was asked for; it is in the event as well as in the file. A ledger that does not extend
+    its last checkpoint raises an alarm and is exported all the same, for whoever looks into it.
+    """
+    record_export(actor=actor, form="jsonl", filtered=filtered, header=header)
+    trouble = ""
+    try:
+        sign_checkpoint()
+    except HistoryReplaced as error:
+        trouble = error.message
+    return Exported(export.jsonl(events, filtered=filtered, header=header), trouble)
+
+
+def record_export(*, actor: Actor, form: str, filtered: bool, header: Mapping[str, object]) -> None:
+    """Append the event of an export, before anything of it leaves the portal."""
+    with transaction.atomic(durable=True):
+        record("audit.exported", actor, format=form, filtered=filtered, **header)
+
+
+def tell(kind: str, title: str, text: str, *, key: str = "") -> None:
+    """Hand a notice to whoever follows the ledger. A second one with the same `key` is not sent."""
+    log.log(logging.ERROR if kind.startswith("alarm.") else logging.INFO, "%s: %s", title, text.strip())
