@@ -10,7 +10,7 @@ from django.utils import timezone
 from .. import selectors
 from ..audit import export, formats, ledger
 from ..audit.query import Query
-from ..audit.searching import Search
+from ..audit.searching import EVERY, Search
 from ..domain.errors import PortalError
 from ..models import ApiKey
 from . import auditing
@@ -22,17 +22,16 @@ log = logging.getLogger(__name__)
 def export_search(*, kind: str, query: Query, actor: Actor) -> Iterator[bytes]:
     """Record the export of what a query finds, and return it in pieces: as `csv`, `jsonl` or `ocsf`.
 
-    It holds the events there were when it began. Between two pieces nothing is held in the database, and
+    It holds the events there were before it, so not its own. Between two pieces nothing is held in the database, and
     whoever closes the iterator before its end, as a server does when the reader hangs up, stops the work.
     JSON Lines raises `NotConfigured` or `CheckpointNotKept` where nothing can be signed.
     """
-    asked = {"filter": query.render()}
+    asked, upto = {"filter": query.render()}, ledger.size()
     if kind == "jsonl":
-        rows = Search(query).rows()
+        rows = Search(query, upto=upto if query.terms else EVERY).rows()  # what proves itself whole has to be whole
         pieces = auditing.export_jsonl(actor=actor, events=rows, filtered=bool(query.terms), header=asked).pieces
         return _noting_the_end(pieces, kind)
     auditing.record_export(actor=actor, form=kind, filtered=bool(query.terms), header=asked)
-    upto, checkpoint = _head()
     search = Search(query, upto=upto)
     if kind == "ocsf":
         return _noting_the_end(_encoded(formats.ocsf_export(search)), kind)
@@ -40,18 +39,17 @@ def export_search(*, kind: str, query: Query, actor: Actor) -> Iterator[bytes]:
         ("filter", query.render()),
         ("exported at", _iso(timezone.now())),
         ("events up to", str(upto)),
-        ("checkpoint", checkpoint),
+        ("checkpoint", _checkpoint()),
     ]
     return _noting_the_end(_encoded(formats.csv_export(search, header)), kind)
 
 
-def _head() -> tuple[int, str]:
-    """Return how many events there are, and the checkpoint over them, or why there is none."""
+def _checkpoint() -> str:
+    """Return a checkpoint over all there is, or why there is none."""
     try:
-        signed = auditing.sign_checkpoint()
+        return auditing.sign_checkpoint().note
     except PortalError as error:
-        return ledger.size(), f"none. {error.message}"
-    return signed.size, signed.note
+        return f"none. {error.message}"
 
 
 def export_about(*, subject: ApiKey | User, actor: Actor) -> Iterator[bytes]:
