@@ -18,9 +18,10 @@ from ..domain.errors import InvalidInput
 from ..domain.permissions import catalogue
 from ..domain.risk import Risk, explain
 from ..models import Account, Team
+from .audit_rows import rows
 from .pages import security_only
 
-PAGE_SIZE = 100
+PAGE_SIZE = 50
 FIELDS = [key for key in KEYS if key != "created"]
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -39,6 +40,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
         error = wrong.message
     context = {
         "events": page,
+        "rows": rows(page),
         "next_url": next_url,
         "query": query,
         "line": request.GET.get("q", "") if troubles else query.render(),
@@ -71,12 +73,10 @@ def _page(query: Query, before: str) -> tuple[list[ledger.AuditEvent], str | Non
     below = place(query, before) if before else None
     numbers = Search(query).numbers(below=below, limit=PAGE_SIZE + 1)
     found = events(numbers[:PAGE_SIZE])
-    page = [found[number] for number in numbers[:PAGE_SIZE]]
-    for event in page:
-        event.reasons = explain(event.permissions)
+    page = [found[number] for number in numbers[:PAGE_SIZE] if number in found]
     if len(numbers) <= PAGE_SIZE:
         return page, None
-    return page, "?" + urlencode({"q": query.render(), "before": cursor(query, page[-1].sequence)})
+    return page, "?" + urlencode({"q": query.render(), "before": cursor(query, numbers[PAGE_SIZE - 1])})
 
 
 def _fields(request: HttpRequest, query: Query, troubles: QueryError | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from ..audit import ledger
 from ..audit.lives import Period, life
 from ..domain.risk import explain, policy_risk
 from ..models import ApiKey
+from .audit_rows import rows
 from .pages import security_only
 
 SHOWN = 200
@@ -33,7 +34,7 @@ def audit_key(request: HttpRequest, sid: str) -> HttpResponse:
         "at": at,
         "then": next((one for one in periods if at and one.holds(at)), None),
         "error": error,
-        "events": [_with_reasons(event) for event in reversed(events[-SHOWN:])],
+        "rows": rows(reversed(events[-SHOWN:])),
         "many": len(events) > SHOWN,
     }
     return render(request, "portal/audit_key.html", context, status=422 if error else 200)
@@ -66,8 +67,3 @@ def _moment(text: str) -> tuple[datetime | None, str]:
     except (ValueError, OverflowError):
         return None, "Write a time like 2026-11-01T09:30 (UTC)."
     return moment, ""
-
-
-def _with_reasons(event: ledger.AuditEvent) -> ledger.AuditEvent:
-    event.reasons = explain(event.permissions)
-    return event
