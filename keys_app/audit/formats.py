@@ -41,7 +41,8 @@ def _line(row: Row) -> str:
     """Return a line of CSV. Nearly all have only two cells that need quotes, which is done without looking at each."""
     sequence, *plain, policy, canonical = row
     text = _BETWEEN.join([cell or "" for cell in plain])  # type: ignore[misc]
-    if _NOT_PLAIN.search(text) or text.count(_BETWEEN) != len(plain) - 1 or not f"{policy}{canonical}".startswith("{"):
+    is_json = canonical[:1] == "{" and policy[:1] in ("", "{")  # type: ignore[index]
+    if not is_json or _NOT_PLAIN.search(text) or text.count(_BETWEEN) != len(plain) - 1:
         return _careful(row)
     quoted = str(policy).replace('"', '""'), str(canonical).replace('"', '""')
     return f'{sequence},{text.replace(_BETWEEN, ",")},"{quoted[0]}","{quoted[1]}"\r\n'

@@ -18,41 +18,11 @@ ACTIONS = (
     "key.revoked", "request.rejected", "audit.exported", "user.changed",
 )  # fmt: skip
 WEIGHTS = (20, 18, 15, 14, 12, 7, 7, 4, 2, 1)
-WORDS = [
-    "monthly",
-    "report",
-    "of",
-    "what",
-    "we",
-    "spend",
-    "on",
-    "messages",
-    "delivery",
-    "check",
-    "nightly",
-    "job",
-    "support",
-    "calls",
-    "quality",
-    "refund",
-    "reminder",
-    "code",
-    "verify",
-    "login",
-    "numbers",
-    "porting",
-    "campaign",
-    "survey",
-    "backup",
-    "test",
-    "staging",
-    "migration",
-    "deploy",
-    "alert",
-    "order",
-    "confirmation",
-    "invoice",
-]
+TEXT = (
+    "monthly report of what we spend on messages delivery check nightly job support calls quality refund reminder "
+    "code verify login numbers porting campaign survey backup test staging migration deploy alert order confirmation"
+)
+WORDS = TEXT.split()
 FIRST = datetime(2023, 1, 1, tzinfo=UTC)
 AT_ONCE = 5_000
 EVENTS = (
