@@ -64,6 +64,7 @@ def fresh_database(url: str) -> Iterator[str]:
 
 
 def measure(count: int) -> int:
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     prepare()
     from django.db import connection
 

@@ -101,12 +101,14 @@ class _Sqlite:
 
     def rows(self, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         marks = ",".join("?" * len(columns))
+        self.connection.execute("BEGIN")  # Django's connections commit each statement by itself
         self.connection.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})", rows)
+        self.connection.execute("COMMIT")
 
     def finish(self) -> None:
         self.connection.execute("INSERT INTO audit_eventterm SELECT term, sequence FROM loading ORDER BY 1, 2")
         self.connection.execute("DROP TABLE loading")
-        self.connection.commit()
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.connection.execute("PRAGMA cache_size=-2000")
         self.connection.execute("PRAGMA synchronous=FULL")
 
@@ -134,6 +136,4 @@ class _Postgresql:
 
     def finish(self) -> None:
         self.connection.execute(f"ALTER TABLE audit_eventterm ADD CONSTRAINT {self.key} PRIMARY KEY (term, sequence)")
-        self.connection.commit()
-        self.connection.autocommit = True
         self.connection.execute("VACUUM ANALYZE audit_auditevent, audit_eventterm, audit_node")

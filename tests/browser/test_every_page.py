@@ -13,7 +13,8 @@ PAGES = {
     "engineer": ["/", "/requests/", "/requests/new/", "/keys/", "/accounts/password/change/", "/nowhere/", "/audit/"],
     "lead": ["/", "/requests/", "/admin/", "/admin/keys_app/keyrequest/", "/admin/keys_app/team/", "/reviews/"],
     "security": ["/", "/audit/", "/audit/?q=action:key.*+-risk:low", "/audit/1/", "/audit/reports/",
-                 "/audit/reports/keys/", "/audit/reports/decisions/", "/audit/feeds/", "/reviews/", "/keys/", "/requests/", "/admin/keys_app/keyrequest/", "/accounts/logout/"],
+                 "/audit/reports/keys/", "/audit/reports/decisions/", "/audit/feeds/", "/reviews/", "/keys/",
+                 "/requests/", "/admin/keys_app/keyrequest/", "/accounts/logout/"],
     "admin": ["/", "/admin/", "/admin/auth/user/", "/admin/auth/user/1/change/", "/admin/keys_app/team/add/",
               "/admin/keys_app/account/"],
 }  # fmt: skip
