@@ -87,6 +87,10 @@ TWILIO_CONNECT_TIMEOUT = env.float("PORTAL_TWILIO_CONNECT_TIMEOUT", default=5.0)
 TWILIO_READ_TIMEOUT = env.float("PORTAL_TWILIO_READ_TIMEOUT", default=15.0)
 TWILIO_DEADLINE = env.float("PORTAL_TWILIO_DEADLINE", default=30.0)
 
+# Where `manage.py audit_push` sends the audit's events, and what it shows a webhook to be let in.
+AUDIT_PUSH_URL = from_environment("PORTAL_AUDIT_PUSH_URL")
+AUDIT_PUSH_TOKEN = from_environment("PORTAL_AUDIT_PUSH_TOKEN")
+
 CATALOGUE_FILE = env.str("PORTAL_CATALOGUE_FILE", default="")  # permissions the package does not have
 CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))
 RECONCILE_GRACE = timedelta(seconds=env.int("PORTAL_RECONCILE_GRACE", default=900))

@@ -4,7 +4,7 @@ Rules that must hold whoever writes are constraints here or triggers in the migr
 themselves are in `services`.
 """
 
-from .auditing import AccessReview, FeedToken, ReviewedKey
+from .auditing import AccessReview, FeedToken, PushPosition, ReviewedKey
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
 from .keys import ApiKey, Issuance
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
@@ -22,6 +22,7 @@ __all__ = [
     "KeyRequest",
     "MAX_LIFETIME_DAYS",
     "Probe",
+    "PushPosition",
     "ReviewedKey",
     "Team",
     "TeamMembership",

@@ -75,3 +75,14 @@ class FeedToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PushPosition(models.Model):
+    """How far the audit was pushed to one place: everything up to and with `sequence` was taken there."""
+
+    target = models.CharField(max_length=64, primary_key=True, help_text="The SHA-256 of its address.")
+    sequence = models.BigIntegerField(default=0)
+    moved_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"pushed up to {self.sequence}"
