@@ -7,8 +7,8 @@ import rfc8785
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from . import nodes, tree
-from .models import AuditEvent, AuditNode, EventTerm
+from . import nodes, searchable, tree
+from .models import AuditEvent, AuditNode
 from .terms import terms_of
 from .tree import leaf_hash
 
@@ -61,8 +61,7 @@ def append(entry: Entry) -> int:
         force_insert=True
     )
     _grow_tree(last, leaf, bytes(last_leaf))
-    rows = (EventTerm(term=term, sequence=last + 1) for term in found_by)
-    EventTerm.objects.bulk_create(rows, ignore_conflicts=True)  # what a damaged ledger left behind stops nobody
+    searchable.enter(last + 1, found_by)
     return last + 1
 
 

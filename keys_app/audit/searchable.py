@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import connection
+
 from .terms import terms_of
 
 TABLE = "audit_eventterm"
@@ -38,30 +40,41 @@ _DROP = {
 }
 
 
-def protect(connection: Any) -> None:
+def protect(here: Any) -> None:
     """Create the triggers."""
-    _run(connection, _CREATE)
+    _run(here, _CREATE)
 
 
-def unprotect(connection: Any) -> None:
+def unprotect(here: Any) -> None:
     """Drop the triggers."""
-    _run(connection, _DROP)
+    _run(here, _DROP)
 
 
-def _run(connection: Any, statements: dict[str, list[str]]) -> None:
-    with connection.cursor() as cursor:
-        for statement in statements[connection.vendor]:
+def _run(here: Any, statements: dict[str, list[str]]) -> None:
+    with here.cursor() as cursor:
+        for statement in statements[here.vendor]:
             cursor.execute(statement)
+
+
+def enter(sequence: int, terms: list[str]) -> None:
+    """Enter an event under its terms, as one statement: there may be a hundred.
+
+    What a damaged ledger left behind under this number is no reason to stop.
+    """
+    marks = ",".join(["(%s,%s)"] * len(terms))
+    values = [value for term in terms for value in (term, sequence)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {TABLE} (term, sequence) VALUES {marks} ON CONFLICT DO NOTHING", values)
 
 
 def install(apps: Any, schema_editor: Any) -> None:
     """Migration step: create the table, enter every event, then make it append-only."""
-    connection = schema_editor.connection
-    with connection.cursor() as cursor:
-        cursor.execute(_TABLE[connection.vendor])
-        for rows in _rows(connection):
+    here = schema_editor.connection
+    with here.cursor() as cursor:
+        cursor.execute(_TABLE[here.vendor])
+        for rows in _rows(here):
             cursor.executemany(f"INSERT INTO {TABLE} (term, sequence) VALUES (%s, %s)", rows)
-    protect(connection)
+    protect(here)
 
 
 def remove(apps: Any, schema_editor: Any) -> None:
@@ -70,12 +83,12 @@ def remove(apps: Any, schema_editor: Any) -> None:
         cursor.execute(f"DROP TABLE {TABLE}")
 
 
-def _rows(connection: Any) -> Iterator[list[tuple[str, int]]]:
+def _rows(here: Any) -> Iterator[list[tuple[str, int]]]:
     """Return (term, sequence) of every event, some events at a time."""
     statement = f"SELECT sequence, canonical FROM {_EVENTS} WHERE sequence > %s ORDER BY sequence LIMIT {_AT_ONCE}"
     last = 0
     while True:
-        with connection.cursor() as cursor:
+        with here.cursor() as cursor:
             cursor.execute(statement, [last])
             events = cursor.fetchall()
         if not events:

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from ..domain.risk import policy_risk
 
 MAX_VALUE = 160
+MAX_TERMS = 5000
+"""More than any event has; beyond it, further words of its texts are not entered."""
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -59,7 +61,7 @@ def permission_values(permissions: Iterable[str]) -> list[str]:
 def terms_of(event: Mapping[str, object]) -> list[str]:
     """Return the terms of an event, which is what its canonical JSON says."""
     found = dict.fromkeys(f"{kind}:{value}" for kind, value in _pairs(event) if value)
-    return list(found)
+    return list(found)[:MAX_TERMS]
 
 
 def _pairs(event: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -103,3 +103,10 @@ def test_a_life_changes_with_the_policy_and_ends(db):
     assert periods[-1].until is None
     assert [one.holds(events[2].time) for one in periods] == [False, True, False]
     assert life([]) == []
+
+
+def test_an_event_with_very_many_words_is_recorded_all_the_same(db):
+    with transaction.atomic():
+        append(Entry("key.issued", "Lena Lead", details={"words": [f"word{n}" for n in range(20_000)]}))
+    assert EventTerm.objects.count() == 5000
+    assert EventTerm.objects.filter(term="actor:lena").exists()
