@@ -58,7 +58,14 @@ def _careful(row: Iterable[object]) -> str:
 def ocsf_export(search: Search) -> Iterator[str]:
     """Write each event as a line of OCSF, oldest first."""
     for rows in _read(search):
-        yield "".join(json.dumps(ocsf.event(str(row[-1])), ensure_ascii=False) + "\n" for row in rows)
+        yield "".join(json.dumps(_mapped(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+def _mapped(row: Row) -> dict[str, object]:
+    try:
+        return ocsf.event(str(row[-1]))
+    except (ValueError, KeyError, TypeError):  # somebody wrote nonsense into the ledger: that is not left out
+        return ocsf.unreadable(int(row[0] or 0), str(row[-1]))
 
 
 def event_line(sequence: int, canonical: str) -> str:

@@ -4,6 +4,8 @@ import json
 
 from django.db import models
 
+from ..domain.policy import PERMISSION_SHAPE
+
 
 class AuditEvent(models.Model):
     """One thing that happened. Names and ids are copied as text, so that nothing that is deleted takes them along.
@@ -42,11 +44,26 @@ class AuditEvent(models.Model):
 
     @property
     def permissions(self) -> list[str]:
-        return json.loads(self.policy)["allow"] if self.policy else []
+        """What the policy allows; nothing for a row that somebody wrote nonsense into."""
+        try:
+            names = json.loads(self.policy)["allow"] if self.policy else []
+            return [name for name in names if PERMISSION_SHAPE.fullmatch(name)]
+        except (ValueError, KeyError, TypeError):
+            return []
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The event as it was hashed; empty for a row that somebody wrote nonsense into."""
+        try:
+            found = json.loads(self.canonical)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def details(self) -> dict[str, object]:
-        return json.loads(self.canonical)["details"]
+        found = self.body.get("details")
+        return found if isinstance(found, dict) else {}
 
 
 class EventTerm(models.Model):

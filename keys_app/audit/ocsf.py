@@ -11,6 +11,7 @@ VERSION = "1.2.0"
 CATEGORY, CLASS = 3, 3004
 CREATE, READ, UPDATE, DELETE = 1, 2, 3, 4
 INFORMATIONAL, HIGH = 1, 4
+PRODUCT = {"name": "Key portal", "vendor_name": "Key portal"}
 _VERBS = {
     CREATE: ("created", "issued", "connected", "opened", "key_made"),
     READ: ("exported", "read", "feed_read", "signed_in", "verified"),
@@ -39,7 +40,7 @@ def event(canonical: str) -> dict[str, object]:
         "message": _message(body),
         "metadata": {
             "version": VERSION,
-            "product": {"name": "Key portal", "vendor_name": "Key portal"},
+            "product": PRODUCT,
             "uid": str(body["sequence"]),
             "sequence": body["sequence"],
             "event_code": body["action"],
@@ -55,6 +56,22 @@ def event(canonical: str) -> dict[str, object]:
     if body["address"]:
         mapped["src_endpoint"] = {"ip": body["address"]}
     return mapped
+
+
+def unreadable(sequence: int, canonical: str) -> dict[str, object]:
+    """Return an event for a row of the ledger that cannot be read."""
+    return {
+        "activity_id": 0,
+        "category_uid": CATEGORY,
+        "class_uid": CLASS,
+        "type_uid": CLASS * 100,
+        "severity_id": HIGH,
+        "time": 0,
+        "message": f"event {sequence} of the ledger cannot be read",
+        "metadata": {"version": VERSION, "product": PRODUCT, "uid": str(sequence), "sequence": sequence},
+        "entity": {"type": "audit", "uid": "audit"},
+        "raw_data": canonical,
+    }
 
 
 def _activity(action: str) -> int:

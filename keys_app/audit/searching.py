@@ -20,7 +20,7 @@ from .terms import whole, words
 from .values import Moments, common_range, moments
 
 _COLUMNS = {"action": "action", "account": "account_sid", "key": "key_sid", "request": "request_id"}
-_FEW = 1000
+_FEW = 200
 EVERY = 2**62
 CLOCKS_DIFFER_BY = timedelta(days=1)
 """Times nearly follow the numbers, which is used to skip to a range; clocks may be this far apart."""
@@ -140,13 +140,22 @@ class Search:
         return rest
 
     def _rarest(self) -> list[Condition]:
-        """Return the group with the fewest events in reach, counted up to a bound; the first where all have many."""
+        """Return the group whose events are the fewest, judged by how close the newest of them are together."""
         if len(self._groups) < 2:
             return self._groups[0] if self._groups else []
-        return min(self._groups, key=self._count)
+        return min(self._groups, key=self._density)
 
-    def _count(self, group: list[Condition]) -> int:
-        return sum(len(self._run(one.rows(), self.first, self.last, False, _FEW)) for one in group)
+    def _density(self, group: list[Condition]) -> float:
+        """Return how many of a group's events there are for each event in reach, from the newest few."""
+        found = [self._run(one.rows(), self.first, self.last, False, _FEW) for one in group]
+        newest = max((numbers[0] for numbers in found if numbers), default=self.first)
+        return sum(_share(numbers, newest, self.first) for numbers in found)
+
+
+def _share(numbers: list[int], newest: int, first: int) -> float:
+    """Return the share of these numbers among those they were looked for in, which ends early if there were enough."""
+    last = numbers[-1] if len(numbers) == _FEW else first
+    return len(numbers) / max(newest - last + 1, 1)
 
 
 def _moved(moment: datetime, by: timedelta) -> datetime:

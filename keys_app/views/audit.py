@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import selectors
-from ..audit import known, ledger
+from ..audit import ledger
 from ..audit.evidence import evidence
 from ..audit.query import Query, QueryError, combine
 from ..audit.searching import Search, WrongCursor, cursor, events, place
@@ -17,7 +17,6 @@ from ..audit.values import KEYS, TEXT
 from ..domain.errors import InvalidInput
 from ..domain.permissions import catalogue
 from ..domain.risk import Risk, explain
-from ..models import Account, Team
 from .audit_rows import rows
 from .pages import security_only
 
@@ -109,9 +108,6 @@ def _days(value: str) -> tuple[str, str]:
 
 def _choices() -> dict[str, list[tuple[str, str]]]:
     return {
-        "action": [(name, name) for name in known.actions()],
-        "account": [(one.sid, str(one)) for one in Account.objects.order_by("name")],
-        "team": [(name, name) for name in Team.objects.values_list("name", flat=True)],
         "product": [(one.name, one.title) for one in catalogue().products],
         "risk": [(risk.value, risk.capitalize()) for risk in Risk],
     }
@@ -132,12 +128,12 @@ def audit_event(request: HttpRequest, sequence: int) -> HttpResponse:
     event = ledger.event(sequence) if sequence < 10**18 else None
     if event is None:
         raise Http404("no such event")
-    body = json.loads(event.canonical)
+    body = event.body
     size = ledger.size()
     context = {
         "event": event,
         "body": body,
-        "pretty": json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True),
+        "pretty": json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True) if body else event.canonical,
         "evidence": (proof := evidence(event)),
         "leaf_hash": proof.leaf.hex(),
         "reasons": explain(event.permissions),

@@ -274,3 +274,23 @@ def test_a_key_nobody_has_a_row_of_has_a_life_all_the_same(cast):
     assert "no record of" in text_of(answer)
     assert cast.client("security").get(f"/audit/keys/SK{'b' * 32}/").status_code == 404
     assert cast.client("lead").get(f"/audit/keys/{SK}/").status_code == 403
+
+
+@pytest.mark.parametrize("column", ["policy", "canonical"])
+@pytest.mark.parametrize("nonsense", ["{", '{"allow":3}', '{"allow":[7,"x"],"details":4}', "[]", "null"])
+def test_a_row_somebody_wrote_nonsense_into_is_shown_and_exported_all_the_same(cast, column, nonsense):
+    from django.db import connection
+
+    from keys_app.audit import triggers
+
+    (number,) = append(entry("key.issued", key_sid=SK, policy='{"allow":["/twilio/iam/api-keys/read"]}'))
+    triggers.drop(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE audit_auditevent SET {column} = %s WHERE sequence = %s", [nonsense, number])
+    client = cast.client("security")
+    for url in ("/audit/", f"/audit/{number}/", f"/audit/keys/{SK}/"):
+        assert client.get(url).status_code == 200
+    if column == "canonical":
+        assert "not what was hashed" in text_of(client.get(f"/audit/{number}/"))
+    for ending in ("csv", "ocsf.jsonl"):
+        assert b"".join(client.get(f"/audit/export.{ending}").streaming_content)
