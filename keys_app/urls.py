@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from .views import audit, builder, health, home, keys, requests
+from .views import audit, audit_verify, builder, health, home, keys, requests
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
@@ -18,6 +18,8 @@ urlpatterns = [
     re_path(KEY + "replace/$", keys.key_replace, name="key_replace"),
     re_path(KEY + "revoke/$", keys.key_revoke, name="key_revoke"),
     path("audit/", audit.audit_list, name="audit_list"),
+    path("audit/verify/", audit_verify.audit_verify, name="audit_verify"),
+    path("audit/verifier.py", audit_verify.audit_verifier, name="audit_verifier"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -191,6 +191,17 @@ def test_the_offline_file_finds_it(signed, kind, tampering, tmp_path, capsys):
     assert capsys.readouterr().err.startswith("NOT OK: ")
 
 
+@pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda function: function.__name__)
+def test_the_page_finds_it_and_names_the_first_bad_event(cast, signed, tampering):
+    client = cast.client("security")
+    tampering()
+    answer = client.post("/audit/verify/")
+    page = b"".join(answer.streaming_content).decode()
+    assert answer.status_code == 200
+    assert f"First bad event: {TAMPERINGS[tampering]}." in page
+    assert page.rstrip().endswith("</html>")
+
+
 def forged_checkpoint():
     note = SignerKey("127.0.0.1/audit", b"f" * 32).sign(Checkpoint("127.0.0.1/audit", 9, b"r" * 32).text)
     sql("UPDATE audit_checkpoint SET note = %s WHERE size = 9", note)

@@ -19,17 +19,6 @@ POLICIES = ["", '{"allow":["/twilio/billing/usage/read"]}', f'{{"allow":["{READ}
 START = datetime(2024, 1, 1, tzinfo=UTC)
 COLUMNS = ["account_sid", "action", "actor_id", "actor_name", "address", "key_sid"]
 COLUMNS += ["policy", "reason", "request_id", "sequence"]
-    "account_sid",
-    "action",
-    "actor_id",
-    "actor_name",
-    "address",
-    "key_sid",
-    "policy",
-    "reason",
-    "request_id",
-    "sequence",
-]
 
 
 def events(count: int) -> Iterator[tuple[dict[str, Any], datetime, str]]:
