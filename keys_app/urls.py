@@ -1,6 +1,19 @@
 from django.urls import path, re_path
 
-from .views import audit, audit_keys, builder, exports, feeds, health, home, keys, reports, requests, reviews
+from .views import (
+    audit,
+    audit_keys,
+    audit_verify,
+    builder,
+    exports,
+    feeds,
+    health,
+    home,
+    keys,
+    reports,
+    requests,
+    reviews,
+)
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
@@ -36,6 +49,8 @@ urlpatterns = [
     path("reviews/<str:quarter>/", reviews.review_detail, name="review_detail"),
     path("reviews/<str:quarter>/decide/", reviews.review_decide, name="review_decide"),
     path("reviews/<str:quarter>/close/", reviews.review_close, name="review_close"),
+    path("audit/verify/", audit_verify.audit_verify, name="audit_verify"),
+    path("audit/verifier.py", audit_verify.audit_verifier, name="audit_verifier"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -4,13 +4,16 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC
 
 import rfc8785
-from django.db import connection, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
 from . import nodes, searchable, tree
 from .models import AuditEvent, AuditNode
+from .nodes import LedgerDamaged
 from .terms import terms_of
 from .tree import leaf_hash
+
+__all__ = ["Entry", "LedgerDamaged", "append", "history", "leaf_hash", "matching"]
 
 # Serialises appends on PostgreSQL. The number only has to differ from other advisory locks on this database.
 _APPEND_LOCK = 0x6B705F6C6564
@@ -45,7 +48,7 @@ def append(entry: Entry) -> int:
     end of the transaction, and a row lock taken after that could deadlock with another writer. On
     PostgreSQL a new row's foreign keys lock their targets at commit, so whoever locks such a row
     before the ledger must do it with `select_for_update(no_key=True)`.
-    Raises `TransactionManagementError` outside a transaction, `LedgerDamaged` if the stored tree has a hole.
+    Raises `TransactionManagementError` outside a transaction, `LedgerDamaged` if the stored tree does not fit.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("an audit event belongs to the transaction of its change")
@@ -71,7 +74,13 @@ def _grow_tree(index: int, leaf: bytes, left: bytes) -> None:
         return
     known = {(0, index - 1): left, **nodes.load(tree.siblings(index)[1:])}
     done = tree.completed(index, leaf, known.__getitem__)
-    AuditNode.objects.bulk_create(AuditNode(level=level, position=place, hash=value) for (level, place), value in done)
+    rows = [AuditNode(level=level, position=position, hash=value) for (level, position), value in done]
+    try:
+        AuditNode.objects.bulk_create(rows)
+    except DatabaseError as error:
+        if "append-only" not in str(error):
+            raise
+        raise LedgerDamaged("the audit ledger's tree does not end where its events do; run audit_verify") from error
 
 
 def _lock() -> None:

@@ -99,8 +99,11 @@ class Search:
         return first, last
 
     def rows(self) -> QuerySet[AuditEvent]:
-        """Return the events as one queryset, for whoever reads them in the ledger's order from end to end."""
-        found = AuditEvent.objects.filter(*self._rest(on_events=True), sequence__gte=self.first)
+        """Return the events as one queryset, for whoever reads them in the ledger's order from end to end.
+
+        It has no lower bound: of two, SQLite would use the wrong one, and begin each batch anew.
+        """
+        found = AuditEvent.objects.filter(*self._rest(on_events=True))
         if self._leading:
             found = found.filter(_either([condition.holds(True) for condition in self._leading]))
         return found if self.last == EVERY else found.filter(sequence__lte=self.last)

@@ -1,6 +1,7 @@
 """Signing and checking the ledger, and what is said when it is not what it was."""
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from ..audit import checkpoints, export
+from ..audit.ledger import LedgerDamaged
+from ..audit.verification import Verification
 from ..domain.errors import HistoryReplaced
 from .actors import Actor, record
 
@@ -31,6 +34,31 @@ def sign_checkpoint() -> checkpoints.Signed:
     return signed
 
 
+class LedgerCheck:
+    """A verification of the whole ledger that is recorded, as `audit.verified`, when it has come to its end."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.found = Verification()
+        self.recorded = False
+
+    def run(self, processes: int = 1) -> Iterator[int]:
+        """Verify, yielding the number of events done; record the result. An alarm is raised if something is wrong."""
+        start = time.monotonic()
+        yield from self.found.run(processes)
+        seconds, fault = round(time.monotonic() - start, 3), self.found.fault
+        if fault:
+            tell("alarm.ledger", "The audit ledger is not sound", fault.text, key=fault.text)
+        result = {"sound": fault is None, "events": self.found.size, "checkpoints": self.found.held, "seconds": seconds}
+        trouble = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
+        try:
+            with transaction.atomic(durable=True):
+                record("audit.verified", self.actor, **result, **trouble)
+            self.recorded = True
+        except LedgerDamaged as error:
+            log.error("the verification of the ledger could not be recorded: %s", error)
+
+
 @dataclass(frozen=True, slots=True)
 class Exported:
     """The pieces of an export, and what is wrong with the ledger, empty if nothing is known to be."""
@@ -43,14 +71,15 @@ def export_jsonl(*, actor: Actor, events: QuerySet, filtered: bool, header: Mapp
     """Record an export and start it. Raises what `export.jsonl` raises, before there is a first piece.
 
     `header` says what was asked for; it is in the event as well as in the file. A ledger that does not extend
-    its last checkpoint raises an alarm and is exported all the same, for whoever looks into it.
+    its last checkpoint raises an alarm and is exported all the same, for whoever looks into it, even if it is
+    so damaged that the export cannot be recorded.
     """
-    record_export(actor=actor, form="jsonl", filtered=filtered, header=header)
     trouble = ""
     try:
+        record_export(actor=actor, form="jsonl", filtered=filtered, header=header)
         sign_checkpoint()
-    except HistoryReplaced as error:
-        trouble = error.message
+    except (HistoryReplaced, LedgerDamaged) as error:
+        trouble = str(error)
     return Exported(export.jsonl(events, filtered=filtered, header=header), trouble)
 
 

@@ -68,7 +68,7 @@ def measure(count: int) -> int:
     prepare()
     from django.db import connection
 
-    from tests.bench.ledger_data import fill
+    from tests.bench.audit_data import fill
 
     started = time.perf_counter()
     fill(connection, count)
@@ -199,9 +199,11 @@ def exports(client: Any, count: int) -> None:
         print(
             f"export {kind:12} {rate:9.0f} events/s  {size / 2**20 / taken:6.1f} MB/s  memory +{peak() - before:.1f} MB"
         )
-    before = peak()
-    taken, size = drained(lambda: client.get("/audit/export.csv?q=action:key.*+-risk:low").streaming_content)
-    print(f"export CSV filtered  {size / 2**20 / taken:6.1f} MB/s  memory +{peak() - before:.1f} MB")
+    for kind in ("csv", "jsonl"):
+        before = peak()
+        url = f"/audit/export.{kind}?q=action:key.*+-risk:low"
+        taken, size = drained(lambda url=url: client.get(url).streaming_content)
+        print(f"export {kind}, filtered {size / 2**20 / taken:17.1f} MB/s  memory +{peak() - before:.1f} MB")
     own_tool(count)
 
 
