@@ -30,6 +30,9 @@ _TIME = {
     "postgresql": """to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00:00"')""",
 }
 _COLUMNS = ["account_sid", "action", "actor_id", "actor_name", "address", "key_sid", "policy", "reason", "request_id"]
+_COLUMNS += ["risk", "team"]
+_LATER = {"risk", "team", "login"}
+"""Events from before these were recorded do not have them; `login` has no column."""
 _EVENTS = (
     f"SELECT sequence, canonical, leaf_hash, {', '.join(_COLUMNS)}, {{time}} FROM audit_auditevent "  # noqa: S608
     "WHERE sequence > %s AND sequence <= %s ORDER BY sequence"
@@ -204,13 +207,37 @@ def _gap(rows: list[Any], start: int) -> Wrong:
 
 def _columns_repeat(row: tuple[Any, ...]) -> bool:
     """Tell, quickly, whether the columns are what the canonical JSON says; `_compare` decides where they seem not."""
-    sequence, canonical, _, account, action, actor_id, actor, address, key, policy, reason, request, time = row
-    return canonical.startswith(
-        f'{{"account_sid":{quoted(account)},"action":{quoted(action)},"actor_id":{quoted(actor_id)},'
-        f'"actor_name":{quoted(actor)},"address":{quoted(address)},"details":{{'
-    ) and canonical.endswith(
-        f'}},"key_sid":{quoted(key)},"policy":{quoted(policy)},"reason":{quoted(reason)},"request_id":'
-        f'{quoted(request)},"sequence":{sequence},"time":"{time[:10]}T{time[11:]}"}}'
+    (
+        sequence,
+        canonical,
+        _,
+        account,
+        action,
+        actor_id,
+        actor,
+        address,
+        key,
+        policy,
+        reason,
+        request,
+        risk,
+        team,
+        time,
+    ) = row
+    if team is None or risk is None:
+        return False  # an older event
+    start = canonical.rfind('},"key_sid":')  # inside a text its quotes would be escaped, and no object follows it
+    return (
+        start > 0
+        and canonical.startswith(
+            f'{{"account_sid":{quoted(account)},"action":{quoted(action)},"actor_id":{quoted(actor_id)},'
+            f'"actor_name":{quoted(actor)},"address":{quoted(address)},"details":{{'
+        )
+        and canonical.startswith(f'}},"key_sid":{quoted(key)},"login":"', start)
+        and canonical.endswith(
+            f'","policy":{quoted(policy)},"reason":{quoted(reason)},"request_id":{quoted(request)},'
+            f'"risk":{quoted(risk)},"sequence":{sequence},"team":{quoted(team)},"time":"{time[:10]}T{time[11:]}"}}'
+        )
     )
 
 
@@ -221,8 +248,9 @@ def _compare(row: tuple[Any, ...]) -> None:
     try:
         content = json.loads(canonical)
         stored["time"] = datetime.fromisoformat(time).isoformat(timespec="microseconds")
+        content = {**dict.fromkeys(_LATER), **content}
         different = sorted(name for name in stored if content[name] != stored[name])
-        extra = sorted(content.keys() - stored.keys() - {"details"})
+        extra = sorted(content.keys() - stored.keys() - {"details", "login"})
     except (ValueError, KeyError, TypeError):
         raise Wrong(sequence, f"Event {sequence} was changed: its content cannot be read.") from None
     if different or extra:
