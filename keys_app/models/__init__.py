@@ -7,6 +7,7 @@ themselves are in `services`.
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
 from .keys import ApiKey, Issuance
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
+from .repeats import Repeat
 from .requests import Approval, KeyRequest
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "KeyRequest",
     "MAX_LIFETIME_DAYS",
     "Probe",
+    "Repeat",
     "Team",
     "TeamMembership",
 ]

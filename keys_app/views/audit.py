@@ -2,14 +2,13 @@
 
 from urllib.parse import urlencode
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from .. import selectors
 from ..audit import ledger
 from ..domain.risk import explain
+from .refusals import require_security
 
 PAGE_SIZE = 100
 
@@ -17,8 +16,7 @@ PAGE_SIZE = 100
 @require_safe
 def audit_list(request: HttpRequest) -> HttpResponse:
     """Show events, newest first, after `?before=SEQUENCE` where given."""
-    if not selectors.person(request.user).is_security:
-        raise PermissionDenied
+    require_security(request)
     filters = {name: request.GET.get(name, "").strip()[:200] for name in ("action", "actor", "account")}
     rows = ledger.matching(**filters)
     before = request.GET.get("before", "")
