@@ -28,6 +28,7 @@ screenshots: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench.picker
+	$(BIN)/python -m tests.bench.ledger
 
 # Writes the full set of versions with hashes from pyproject.toml.
 lock:
