@@ -29,6 +29,7 @@ screenshots: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench.picker
 	$(BIN)/python -m tests.bench.audit_pages $(if $(events),--events $(events))
+	$(BIN)/python -m tests.bench.ledger
 
 # Writes the full set of versions with hashes from pyproject.toml.
 lock:

@@ -1,5 +1,7 @@
 """Where leads and Security decide requests."""
 
+import uuid
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin
@@ -16,6 +18,7 @@ from ..forms import ReasonForm
 from ..models import KeyRequest
 from ..services import approvals
 from ..services.actors import actor_of
+from ..services.refusing import note_refusal
 from ..status import history
 
 
@@ -25,6 +28,11 @@ def _reason(request: HttpRequest) -> str:
     if not form.is_valid():
         raise InvalidInput("reason", " ".join(form.errors["reason"]))
     return form.cleaned_data["reason"]
+
+
+def _note_refusal(request: HttpRequest, object_id: str) -> None:
+    with suppress(ValueError):  # nobody has a request of that name
+        note_refusal(actor_of(request), KeyRequest, uuid.UUID(object_id))
 
 
 def _outcome(key_request: KeyRequest) -> str:
@@ -99,6 +107,7 @@ class KeyRequestAdmin(admin.ModelAdmin):
         """Show one request, and take the decision on it."""
         key_request = self.get_object(request, object_id)
         if key_request is None:
+            _note_refusal(request, object_id)
             raise Http404("no such request")
         if request.method == "POST":
             return self._decide(request, key_request)

@@ -29,8 +29,8 @@ class Entry:
     action: str
     actor_name: str
     actor_id: str = ""
-    login: str = ""
     address: str = ""
+    login: str = ""
     account_sid: str = ""
     key_sid: str = ""
     request_id: str = ""

@@ -8,6 +8,7 @@ from .auditing import AccessReview, FeedToken, PushPosition, ReviewedKey
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
 from .keys import ApiKey, Issuance
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
+from .repeats import Repeat
 from .requests import Approval, KeyRequest
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "MAX_LIFETIME_DAYS",
     "Probe",
     "PushPosition",
+    "Repeat",
     "ReviewedKey",
     "Team",
     "TeamMembership",

@@ -32,7 +32,19 @@ def _rights(subject: Model) -> dict[str, object]:
         return {"groups": groups, "superuser": subject.is_superuser, "active": subject.is_active}
     if isinstance(subject, Team):
         people = subject.memberships.select_related("user").order_by("user__username")
-        return {"members": {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}}
+        members = {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}
+        return {"members": members, **_limits(subject)}
     if isinstance(subject, Account):
-        return {"teams": sorted(subject.teams.values_list("name", flat=True)), "active": subject.is_active}
+        teams = sorted(subject.teams.values_list("name", flat=True))
+        return {"teams": teams, "active": subject.is_active, **_limits(subject)}
     return {}
+
+
+def _limits(subject: Account | Team) -> dict[str, object]:
+    """Return the guard rails as they are afterwards."""
+    return {
+        "allowed_products": sorted(subject.allowed_products),
+        "forbidden_permissions": sorted(subject.forbidden_permissions),
+        "max_risk": subject.max_risk,
+        "max_lifetime_days": subject.max_lifetime_days,
+    }

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -13,22 +12,17 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .. import selectors
 from ..audit import checkpoints, ledger, offline_verifier, proofs
 from ..domain.errors import Conflict
 from ..services.actors import actor_of
 from ..services.auditing import LedgerCheck
 from .problems import problem
+from .refusals import require_security
 
 SHOWN_STEPS = 20
 _PROGRESS = "<!--progress-->"
 _BUSY = "A verification is running already. Wait for its end, and look at its result here."
 _running = threading.Lock()
-
-
-def _require_security(request: HttpRequest) -> None:
-    if not selectors.person(request.user).is_security:
-        raise PermissionDenied
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,7 +32,7 @@ def audit_verify(request: HttpRequest) -> HttpResponseBase:
     The answer to the POST is sent while it runs, so it can take as long as the ledger needs, one at a time in
     each process. Whoever leaves the page stops it; a result is recorded only if it came to its end.
     """
-    _require_security(request)
+    require_security(request)
     if request.method != "POST":
         return render(request, "portal/audit_verify.html", _standing())
     if _running.locked():
@@ -95,6 +89,6 @@ def _progress(check: LedgerCheck) -> Iterator[str]:
 @require_safe
 def audit_verifier(request: HttpRequest) -> HttpResponseBase:
     """Hand out the file that verifies exports without the portal."""
-    _require_security(request)
+    require_security(request)
     path = Path(offline_verifier.__file__)
     return FileResponse(path.open("rb"), as_attachment=True, filename="verifier.py", content_type="text/x-python")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from .. import selectors
@@ -18,6 +18,7 @@ from ..services.actors import actor_of
 from ..status import history, key_status
 from .pages import newest_first, post_or_go_back
 from .problems import problem
+from .refusals import visible_or_404
 
 
 @require_safe
@@ -31,7 +32,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
 
 def _visible(request: HttpRequest, sid: str) -> ApiKey:
     """Return the key if this person may see it. Raises `Http404` otherwise."""
-    return get_object_or_404(selectors.visible_keys(selectors.person(request.user)), pk=sid)
+    return visible_or_404(request, selectors.visible_keys(selectors.person(request.user)), sid)
 
 
 @require_safe

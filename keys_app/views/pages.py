@@ -6,12 +6,12 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 
-from .. import selectors
+from .refusals import require_security
 
 PAGE_SIZE = 50
 View = Callable[..., HttpResponse]
@@ -32,12 +32,11 @@ def post_or_go_back(view: View) -> View:
 
 
 def security_only(view: View) -> View:
-    """Let only Security through; everybody else gets the page that says so."""
+    """Let only Security through; everybody else gets the page that says so, and it is noted."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not selectors.person(request.user).is_security:
-            raise PermissionDenied
+        require_security(request)
         return view(request, *args, **kwargs)
 
     return wrapped

@@ -9,6 +9,7 @@ from django.db import close_old_connections
 from keys_app.audit import checkpoints
 from keys_app.domain.errors import PortalError
 from keys_app.services.auditing import sign_checkpoint
+from keys_app.services.repeats import sum_up
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             self._forever(options["every"])
 
     def _once(self) -> None:
+        sum_up()
         try:
             self.stdout.write(sign_checkpoint().note, ending="")
         except PortalError as error:
@@ -49,6 +51,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         while not stop.is_set():
             try:
+                sum_up()
                 sign_checkpoint()
             except PortalError as error:
                 log.error("no checkpoint was signed: %s", error.message)
