@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from keys_app.audit import triggers
+from keys_app.audit import searchable, triggers
 from keys_app.audit.ledger import matching
 from keys_app.services import notifications
 from tests.cast import Cast, assemble
@@ -73,17 +73,25 @@ def told(monkeypatch) -> list[dict]:
 
 
 @pytest.fixture(autouse=True)
+def _checkpoints_of_its_own(settings, tmp_path) -> None:
+    """Each test's checkpoints are of its own ledger."""
+    settings.CHECKPOINT_DIR = tmp_path / "checkpoints"
+
+
+@pytest.fixture(autouse=True)
 def _flush_needs_the_triggers_off(monkeypatch) -> None:
     """A flushed test database is emptied, which the ledger's triggers refuse: take them away for that moment."""
     operations = type(connection.ops)
     flush = operations.execute_sql_flush
 
     def flush_without_triggers(self, sql_list):
-        triggers._run(connection, triggers._DROP)
+        searchable.unprotect(connection)
+        triggers.drop(connection)
         try:
             flush(self, sql_list)
         finally:
-            triggers._run(connection, triggers._CREATE)
+            triggers.create(connection)
+            searchable.protect(connection)
 
     monkeypatch.setattr(operations, "execute_sql_flush", flush_without_triggers)
 

@@ -1,5 +1,7 @@
 """One request as its approver sees it, and the decision on it."""
 
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +24,7 @@ from ..forms import ReasonForm
 from ..models import ApiKey, KeyRequest
 from ..services import approvals, discussion
 from ..services.actors import Actor, actor_of
+from ..services.refusing import note_refusal
 from ..status import history
 
 SHOWN = "keys_app.admin.shown"
@@ -80,6 +83,7 @@ def _not_theirs_any_more(request: HttpRequest) -> HttpResponse:
     except signing.BadSignature:
         person_id, name = None, ""
     if person_id != request.user.pk:
+        _note_refusal(request)
         raise Http404("no such request")
     context = {
         "title": "Nothing was recorded",
@@ -88,6 +92,12 @@ def _not_theirs_any_more(request: HttpRequest) -> HttpResponse:
         "back_label": "Back to the approvals",
     }
     return TemplateResponse(request, "portal/problem.html", context, status=409)
+
+
+def _note_refusal(request: HttpRequest) -> None:
+    object_id = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
+    with suppress(ValueError):  # nobody has a request of that name
+        note_refusal(actor_of(request), KeyRequest, uuid.UUID(object_id))
 
 
 def _decide(request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Who may see and do what. Views and services fetch objects only through here."""
 
+from .audit import completions
 from .catalogue import current_catalogue
 from .decisions import (
     approvals_given,
@@ -37,12 +38,14 @@ from .people import (
     delegations_given,
     display_name,
     leads_of,
+    may_manage_feeds,
     person,
     possible_deputies,
     teams_for,
     teams_led,
 )
 from .reconciliation import account_checks, drifted_keys, last_run, late_reconciler, runs_with_findings
+from .reports import decisions, expiring_keys, issued_of, live_keys, unconfirmed_keys
 from .requests import (
     OPEN_REQUESTS,
     TO_PRESS,
@@ -53,6 +56,8 @@ from .requests import (
     requests_to_oversee,
     visible_requests,
 )
+from .reviews import progress, reviewed_keys, to_decide, why_not_reviewable
+from .subjects import events_about, records_of_key, records_of_person
 
 __all__ = [
     "ENGINEERS",
@@ -70,13 +75,18 @@ __all__ = [
     "can_revoke",
     "can_take_over",
     "changeable_keys",
+    "completions",
     "copyable_requests",
     "current_catalogue",
     "deciders_of",
+    "decisions",
     "delegations_given",
     "display_name",
     "drifted_keys",
+    "events_about",
+    "expiring_keys",
     "is_discussed",
+    "issued_of",
     "keys_held",
     "keys_in_state",
     "keys_matching",
@@ -84,24 +94,33 @@ __all__ = [
     "late_reconciler",
     "leads_of",
     "left_keys",
+    "live_keys",
     "may_comment",
+    "may_manage_feeds",
     "narrowed_since",
     "need_of",
     "next_decider",
     "person",
     "possible_deputies",
+    "progress",
+    "records_of_key",
+    "records_of_person",
     "replacements_left",
     "requests_to_oversee",
     "reviewable",
+    "reviewed_keys",
     "right_to_decide",
     "right_to_review",
     "runs_with_findings",
     "successor_of",
     "teams_for",
     "teams_led",
+    "to_decide",
+    "unconfirmed_keys",
     "visible_keys",
     "visible_requests",
     "visible_unmanaged",
     "waiting_for",
     "why_not_decidable",
+    "why_not_reviewable",
 ]

@@ -138,3 +138,7 @@ def delegations_given(who: Person) -> QuerySet[Delegation]:
     """Return the delegations this lead gave that are not over, the earliest first."""
     current = Delegation.objects.filter(lead=who.user, ends_at__gt=timezone.now())
     return current.select_related("team", "deputy")
+
+
+def may_manage_feeds(user: AbstractBaseUser) -> bool:
+    return user.is_superuser or person(user).is_security

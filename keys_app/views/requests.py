@@ -3,7 +3,7 @@
 import uuid
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
@@ -19,6 +19,7 @@ from ..services.actors import actor_of
 from ..status import history, request_status
 from .pages import newest_first, post_or_go_back
 from .problems import problem
+from .refusals import visible_or_404
 from .snippets import curl_for
 
 
@@ -33,7 +34,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
 def _visible(request: HttpRequest, request_id: uuid.UUID) -> KeyRequest:
     """Return the request if this person may see it. Raises `Http404` otherwise."""
     who = selectors.person(request.user)
-    return get_object_or_404(selectors.visible_requests(who), pk=request_id)
+    return visible_or_404(request, selectors.visible_requests(who), request_id)
 
 
 @require_safe

@@ -21,7 +21,8 @@ def full_cast(cast):
 
 
 @pytest.mark.parametrize("role", ["engineer", "lead", "security", "admin"])
-def test_it_stays_within_the_limit_on_every_page(full_cast, role, django_assert_max_num_queries):
+def test_it_stays_within_the_limit_on_every_page(full_cast, role):
+    """A page that refuses somebody is left out: that they were refused is written, once an hour."""
     client = full_cast.client(role)
     key_request, _ = full_cast.issued(friendly_name="last")
     urls = ["/", "/requests/", "/requests/new/", "/keys/", "/audit/", "/healthz", "/admin/"]
@@ -29,8 +30,12 @@ def test_it_stays_within_the_limit_on_every_page(full_cast, role, django_assert_
     urls += ["/admin/keys_app/keyrequest/", f"/admin/keys_app/keyrequest/{key_request.pk}/change/"]
     seen = 0
     for url in urls:
-        with django_assert_max_num_queries(MOST_DECIDING if "/keyrequest/" in url else MOST):
-            seen += client.get(url).status_code == 200
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(url)
+        if answer.status_code == 200:
+            most = MOST_DECIDING if "/keyrequest/" in url else MOST
+            assert len(captured) <= most, (url, [one["sql"][:100] for one in captured])
+            seen += 1
     assert seen >= 5
 
 

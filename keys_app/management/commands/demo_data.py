@@ -14,6 +14,7 @@ from keys_app.models import Account, KeyRequest, Team, TeamMembership
 from keys_app.services import approvals, issuing, lifecycle, requests
 from keys_app.services.accounts import connect_account
 from keys_app.services.actors import Actor
+from keys_app.services.administration import record_admin_change
 
 # user name: full name, groups, team, leads it
 PEOPLE = {
@@ -103,6 +104,8 @@ class Command(BaseCommand):
                 team, _ = Team.objects.get_or_create(name=team_name)
                 TeamMembership.objects.create(team=team, user=user, is_lead=leads)
         user.save()
+        if new:
+            record_admin_change(actor=Actor.system("demo"), what="created", subject=user, changes=[])
         return user
 
     def _connect(self, both_teams: bool) -> None:
