@@ -145,7 +145,7 @@ def _extended(last: Checkpoint | None, size: int) -> bytes:
     frontier = proofs.frontier_at(start)
     events = AuditEvent.objects.order_by("sequence").values_list("sequence", "canonical", "leaf_hash")
     while frontier.size < size:
-        batch = events.filter(sequence__gt=frontier.size, sequence__lte=size)[:BATCH]
+        batch = events.filter(sequence__gt=frontier.size, sequence__lte=min(size, frontier.size + BATCH))
         before = frontier.size
         for sequence, canonical, leaf in batch:
             _add(frontier, sequence, canonical, bytes(leaf))
