@@ -117,7 +117,7 @@ def test_a_lead_names_a_deputy_and_ends_it(sign_in):
     row = lead.page.get_by_role("row").filter(has_text="Erin Engineer")
     expect(row).to_be_visible()
     engineer.page.goto(LIST)
-    expect(engineer.page.get_by_role("heading", level=1)).to_contain_text("key request")
+    expect(engineer.page.get_by_role("heading", level=1)).to_contain_text("Requests to decide")
     row.get_by_role("button", name="End now").click()
     expect(lead.page.get_by_text("Ended.")).to_be_visible()
     assert engineer.page.goto(LIST).status == 403

@@ -1,6 +1,4 @@
 import logging
-import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -8,6 +6,7 @@ from django.db import close_old_connections
 
 from keys_app.audit import checkpoints
 from keys_app.domain.errors import PortalError
+from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
 from keys_app.services.auditing import sign_checkpoint
 from keys_app.services.repeats import sum_up
 
@@ -21,22 +20,21 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--every", type=int, metavar="SECONDS", help="go on, with this pause between checkpoints")
+        add_every(parser)
         parser.add_argument("--verifier-key", action="store_true", help="print the key to verify with, sign nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        every = pause_of(options)
         try:
             key = checkpoints.signer().verifier
         except PortalError as error:
             raise CommandError(error.message) from None
         if options["verifier_key"]:
             self.stdout.write(str(key))
-        elif options["every"] is None:
+        elif every is None:
             self._once()
-        elif options["every"] < 1:
-            raise CommandError("--every needs at least 1 second.")
         else:
-            self._forever(options["every"])
+            self._forever(every)
 
     def _once(self) -> None:
         sum_up()
@@ -46,9 +44,7 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
 
     def _forever(self, pause: int) -> None:
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        stop = stopped_by_signal()
         while not stop.is_set():
             try:
                 sum_up()

@@ -1,12 +1,11 @@
 import logging
-import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
 from keys_app.domain.errors import NotConfigured, PortalError
+from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
 from keys_app.services.pushing import configured, push
 
 log = logging.getLogger(__name__)
@@ -21,12 +20,10 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--every", type=int, metavar="SECONDS", help="go on, with this pause between runs")
+        add_every(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        every = options["every"]
-        if every is not None and every < 1:
-            raise CommandError("--every needs at least 1 second.")
+        every = pause_of(options)
         try:
             target = configured()
             if every is None:
@@ -40,9 +37,7 @@ class Command(BaseCommand):
 
     def _go_on(self, target: Any, every: int) -> None:
         """Push until a signal; after a failure wait longer each time, up to ten minutes."""
-        stop, pause = threading.Event(), every
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        stop, pause = stopped_by_signal(), every
         while not stop.is_set():
             try:
                 push(target)

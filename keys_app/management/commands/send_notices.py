@@ -1,9 +1,8 @@
-import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
 from keys_app.services.mail_sending import Sent
 from keys_app.services.sending import send_notices
 
@@ -12,18 +11,14 @@ class Command(BaseCommand):
     help = "Send the mails and webhook deliveries that are due, the daily digest, and what lapses within a day."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--every", type=int, metavar="SECONDS", help="go on, with this pause between runs")
+        add_every(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        every = options["every"]
+        every = pause_of(options)
         if every is None:
             self._once()
             return
-        if every < 1:
-            raise CommandError("--every needs at least 1 second.")
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        stop = stopped_by_signal()
         while not stop.is_set():
             self._report(send_notices(stop.is_set)[0], quiet=True)
             stop.wait(every)
