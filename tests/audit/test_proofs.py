@@ -55,7 +55,7 @@ def test_an_append_and_a_proof_run_few_queries_whatever_the_size(leaves):
         with CaptureQueriesContext(connection) as captured:
             fill(1)
         work = [query for query in captured if "SAVEPOINT" not in query["sql"]]
-        assert len(work) <= 5
+        assert len(work) <= 5 + (connection.vendor == "postgresql")  # its lock is a query of its own
         with CaptureQueriesContext(connection) as captured:
             proofs.inclusion_proof(count, SIZE + count)
         assert len(captured) <= 2

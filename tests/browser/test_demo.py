@@ -65,7 +65,7 @@ def test_it_makes_one_key_of_twenty_presses(demo: Demo):
     secrets = {_secret(answer.text) for answer in answers} - {""}
     assert len(secrets) == 1
     assert sorted(answer.status_code for answer in answers)[0] == 200
-    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert {answer.status_code for answer in answers} <= {200, 409, 503}  # or busy, before anything began
     assert sum(bool(_secret(answer.text)) for answer in answers) == 1
     name = re.compile(r"twenty-presses \[kp:")
     assert len([key for key in _keys_at_twilio(demo) if name.match(key["friendly_name"] or "")]) == 1
