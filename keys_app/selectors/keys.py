@@ -71,7 +71,7 @@ def left_keys(who: Person) -> QuerySet[ApiKey]:
 
 def can_take_over(who: Person, key: ApiKey) -> bool:
     """Tell whether this person may become the owner of a key whose owner left: a lead of its team."""
-    return key.team_id in who.led_team_ids and left_keys(who).filter(pk=key.pk).exists()
+    return key.team_id in who.own_led_team_ids and left_keys(who).filter(pk=key.pk).exists()
 
 
 def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:
@@ -85,4 +85,4 @@ def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:
 
 def adopting_teams(who: Person, unmanaged: UnmanagedKey) -> QuerySet[Team]:
     """Return the teams this person may adopt a key for: those they lead, with its account."""
-    return Team.objects.filter(pk__in=who.led_team_ids, accounts=unmanaged.account_id)
+    return Team.objects.filter(pk__in=who.own_led_team_ids, accounts=unmanaged.account_id)

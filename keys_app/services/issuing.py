@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -128,8 +129,14 @@ def _end_of_first_key(key_request: KeyRequest) -> datetime | None:
 
 
 def require_still_granted(key_request: KeyRequest, actor: Actor) -> None:
-    """Refuse unless what was approved is what is stored, and this person still has the account."""
+    """Refuse unless what was approved is what is stored, and this person still has the account.
+
+    Who took a key over from somebody who left may have approved it themselves: nobody gets a secret by that.
+    """
     _check_approved(key_request)
+    mine = Q(approver=actor.user.pk) | Q(authority=actor.user.pk)
+    if key_request.approvals.filter(mine, decision=Approval.Decision.APPROVED).exists():
+        raise Conflict("You approved this request yourself, so you get no key for it. Send a request of your own.")
     require_guard_rails(key_request)
     who = selectors.Person(actor.user)
     if key_request.is_break_glass and key_request.team_id not in who.break_glass_team_ids:

@@ -82,7 +82,7 @@ def _tell(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: dateti
         "key.owner_left" if leads else "alarm.key_without_lead",
         title=f"{selectors.display_name(owner)} left team {team}: take over {len(keys)} of their keys, or revoke them",
         text=f"{names}{more}. What nobody has taken over by {until:%Y-%m-%d %H:%M} UTC is revoked then. Whoever left "
-        "may still know the secrets: rotate a key after taking it over.",
+        "may still know the secrets: rotate a key after taking it over; who approved it cannot, and sends a request.",
         path=LIST_URL,
         people=leads,
         team=team,
@@ -95,8 +95,8 @@ def take_over(*, key: ApiKey, actor: Actor) -> None:
     Raises `NotAllowed` for others, `Conflict` if the owner has not left or somebody was faster.
     """
     who = selectors.Person(actor.user)
-    if key.team_id not in who.led_team_ids:
-        raise NotAllowed("Only a lead of the key's team can take it over.")
+    if key.team_id not in who.own_led_team_ids:
+        raise NotAllowed("Only a lead of the key's team can take it over, not a deputy.")
     before = selectors.display_name(key.owner)
     with transaction.atomic(durable=True):
         mine = ApiKey.objects.filter(selectors.OWNER_LEFT, pk=key.pk, owner=key.owner_id, state=KeyState.ACTIVE)

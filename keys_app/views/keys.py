@@ -53,7 +53,7 @@ def left_list(request: HttpRequest) -> HttpResponse:
     if not who.is_approver:
         raise PermissionDenied
     rows, next_url = newest_first(request, selectors.left_keys(who), "issued_at")
-    context = {"keys": rows, "next_url": next_url, "led_teams": who.led_team_ids}
+    context = {"keys": rows, "next_url": next_url, "led_teams": who.own_led_team_ids}
     return render(request, "portal/key_left_list.html", context)
 
 
