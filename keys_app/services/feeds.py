@@ -24,7 +24,7 @@ def create_token(*, name: str, actor: Actor) -> tuple[FeedToken, Secret]:
     _require_right(actor)
     name = " ".join(name.split())
     if not (1 <= len(name) <= 80 and name.isprintable()):
-        raise InvalidInput("name", "Give the system a name of 1 to 80 visible characters.")
+        raise InvalidInput("name", "Give the system a name of 1 to 80 characters, all of them visible.")
     secret = Secret(PREFIX + secrets.token_urlsafe(32))
     with transaction.atomic(durable=True):
         token = FeedToken.objects.create(
