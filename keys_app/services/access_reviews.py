@@ -72,6 +72,8 @@ def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
 
 def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, actor: Actor) -> None:
     """Write a decision, or change it while the review is open and the key is live."""
+    if "\0" in note:
+        raise InvalidInput("note", "The note has a NUL character, which cannot be kept.")
     who = selectors.Person(actor.user) if actor.user else None
     if who is None or not (who.is_security or reviewed.team_id in who.led_team_ids):
         raise NotAllowed("Only a lead of the key's team or Security decides about it.")

@@ -34,7 +34,6 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
         rows = UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None)
         if not rows.update(proposed_team=team, proposed_by=actor.user):
             raise Conflict("Somebody adopted this key just now.")
-        record("key.adoption_proposed", actor, account=unmanaged.account, key_sid=unmanaged.sid, team=team.name)
         notifications.notify(
             "key.adoption_proposed",
             title=f"Is key {unmanaged.sid} on {unmanaged.account} one of team {team}?",
@@ -43,6 +42,7 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
             people=selectors.leads_of(team),
             team=team,
         )
+        record("key.adoption_proposed", actor, account=unmanaged.account, key_sid=unmanaged.sid, team=team.name)
 
 
 def adopt_key(

@@ -103,8 +103,8 @@ def withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, actor: A
     log.error("Twilio made key %s with another policy than the approved one", key_sid)
     with transaction.atomic(durable=True):
         key_request = close_issuance(issuance, IssuanceState.UNKNOWN, key_sid=key_sid)
-        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
         _alarm(key_request, key_sid)
+        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
     try:
         delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
     except TwilioError:

@@ -23,8 +23,8 @@ def create_token(*, name: str, actor: Actor) -> tuple[FeedToken, Secret]:
     """Make a token for a system called `name`. The token itself is in the answer and nowhere else."""
     _require_right(actor)
     name = " ".join(name.split())
-    if not 1 <= len(name) <= 80:
-        raise InvalidInput("name", "Give the system a name of 1 to 80 characters.")
+    if not (1 <= len(name) <= 80 and name.isprintable()):
+        raise InvalidInput("name", "Give the system a name of 1 to 80 characters, all of them visible.")
     secret = Secret(PREFIX + secrets.token_urlsafe(32))
     with transaction.atomic(durable=True):
         token = FeedToken.objects.create(

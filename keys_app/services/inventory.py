@@ -53,15 +53,15 @@ def _enter(visit: Visit, sids: list[str]) -> None:
     """Add entries, or open them again, with an event for each and one alarm for all."""
     entered: list[UnmanagedKey] = []
     with transaction.atomic(durable=True):
-        for sid in sids:
+        for sid in sorted(sids):  # two reconcilers take the rows in the same order
             entry, is_new = UnmanagedKey.objects.get_or_create(sid=sid, defaults=_values(visit, visit.listed[sid]))
             back = UnmanagedKey.objects.filter(pk=sid, gone_at__isnull=False)
             if is_new or back.update(gone_at=None, missing_since=None, last_seen=visit.began_at):
                 entered.append(entry)
+        _alarm(visit, [entry.sid for entry in entered if entry.sid != visit.account.credential_user])
         for entry in entered:
             name = entry.friendly_name
             record("key.unmanaged_seen", visit.actor, account=visit.account, key_sid=entry.sid, name=name)
-        _alarm(visit, [entry.sid for entry in entered if entry.sid != visit.account.credential_user])
     visit.found.unmanaged_new += len(entered)
 
 

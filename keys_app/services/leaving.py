@@ -57,10 +57,10 @@ def _take_back(key: ApiKey, actor: Actor) -> None:
 def _note(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: datetime, actor: Actor) -> int:
     with transaction.atomic(durable=True):
         new = [key for key in keys if ApiKey.objects.filter(pk=key.pk, handover_by=None).update(handover_by=until)]
-        for key in new:
-            record("key.owner_left", actor, key=key, owner=selectors.display_name(owner), until=until.isoformat())
         if new:
             _tell(team, owner, new, until)
+        for key in new:
+            record("key.owner_left", actor, key=key, owner=selectors.display_name(owner), until=until.isoformat())
     return len(new)
 
 

@@ -167,13 +167,13 @@ def _note_failure(account: Account, trouble: str, actor: Actor) -> None:
         state.refresh_from_db()
         if state.failed_runs != settings.RECONCILE_FAILED_RUNS:
             return
-        record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
         notifications.notify(
             "alarm.account_unreachable",
             title=f"Twilio account {account} could not be compared {state.failed_runs} times in a row",
             text=f"{trouble} Keys past their lifetime and keys with lost secrets stay there until it works again.",
             path="/reconciliation/",
         )
+        record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
 
 
 def _close_run(run: ReconcileRun, found: Findings) -> None:

@@ -37,7 +37,6 @@ def _remind(key: ApiKey, days: int, actor: Actor) -> bool:
         not_yet = Q(reminded_days=None) | Q(reminded_days__gt=days)
         if not ApiKey.objects.filter(not_yet, pk=key.pk, state=KeyState.ACTIVE).update(reminded_days=days):
             return False
-        record("key.reminded", actor, key=key, days=days)
         notifications.notify(
             "key.reminded",
             title=f"Key {key.name} expires in {days} day{'s' if days > 1 else ''}, on {key.expires_at:%Y-%m-%d}",
@@ -48,4 +47,5 @@ def _remind(key: ApiKey, days: int, actor: Actor) -> bool:
             team=key.team,
             key=f"expiry:{key.sid}:{days}",
         )
+        record("key.reminded", actor, key=key, days=days)
     return True

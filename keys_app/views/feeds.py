@@ -52,7 +52,9 @@ def feed_revoke(request: HttpRequest) -> HttpResponse:
     if not selectors.may_manage_feeds(request.user):
         raise PermissionDenied
     number = request.POST.get("feed", "")
-    token = get_object_or_404(FeedToken, pk=number if number.isascii() and number.isdecimal() else 0)
+    token = get_object_or_404(
+        FeedToken, pk=int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+    )
     try:
         feeds.revoke_token(token=token, actor=actor_of(request))
     except PortalError as error:

@@ -152,3 +152,11 @@ def test_nonsense_finds_no_key(cast, review, reviewed):
 @pytest.mark.parametrize("query", ["team=x", "team=99999999999999999999", "team=&all", "all", "team=1"])
 def test_the_page_takes_any_query(cast, review, query):
     assert cast.client("security").get(f"{URL}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("decision", ["kept", "revoked"])
+def test_it_refuses_a_note_that_cannot_be_kept(cast, review, decision, actions):
+    answer = decide(cast, "lead", "first", decision, note="still\0needed")
+    assert answer.status_code == 422 and "NUL character" in text_of(answer)
+    assert row("first").decision == ""
+    assert f"access_review.{decision}" not in actions()

@@ -143,3 +143,16 @@ def test_reads_are_events_but_not_each_of_them(cast, actions, monkeypatch):
     event = ledger.matching(action="audit.feed_read").first()
     assert (event.actor_name, event.address) == ("feed SIEM", "127.0.0.1")
     assert event.details["after"] == 3
+
+
+@pytest.mark.parametrize("number", ["", "0", "-1", "x", "²", "\0", "9" * 19, "9" * 5000])
+def test_it_finds_no_feed_by_nonsense(cast, number):
+    assert cast.client("security").post("/audit/feeds/revoke/", {"feed": number}).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["\0", "SIEM\0", "SI\x1b[31mEM", "\u202eMEIS"])
+def test_it_takes_no_invisible_characters_into_a_name(cast, actions, name):
+    token, answer = make(cast, name=name)
+    assert (answer.status_code, token) == (422, "")
+    assert "all of them visible" in text_of(answer)
+    assert not FeedToken.objects.exists() and "audit.feed_created" not in actions()
