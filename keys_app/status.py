@@ -248,7 +248,12 @@ _FINDINGS = {
 def findings_in_words(findings: dict[str, int]) -> str:
     """Return what a run of the reconciler did; how many attempts are open is always said."""
     counts = {name: findings.get(name, 0) for name in _FINDINGS}
-    return "; ".join(f"{n} {_FINDINGS[name]}" for name, n in counts.items() if n or name == "still_open")
+    return "; ".join(_counted(n, _FINDINGS[name]) for name, n in counts.items() if n or name == "still_open")
+
+
+def _counted(number: int, words: str) -> str:
+    """Put a number before words that start with something in the plural."""
+    return f"{number} {words.replace('s ', ' ', 1) if number == 1 else words}"
 
 
 def run_in_words(run: ReconcileRun) -> str:

@@ -9,12 +9,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from keys_app.domain.policy import Policy
 from keys_app.domain.secret import Secret
 from keys_app.models import ApiKey, Issuance
 from keys_app.services.accounts import connect_account
 from keys_app.services.actors import Actor
 from keys_app.services.reconciling import reconcile
-from tests.cast import secret_in
+from tests.cast import MAKE_KEYS, secret_in
 
 
 def _in_thread(action):
@@ -110,3 +111,71 @@ def test_it_has_one_outcome_of_issue_and_a_rival(live_cast, standin, rival):
     live = ApiKey.objects.filter(request=key_request, state="active").count()
     assert len(shown) == live == (1 if key_request.state == "issued" else 0)
     assert key_request.state in ("issued", "cancelled")
+
+
+@pytest.mark.parametrize("hours", [0, 24])
+def test_it_rotates_once_of_many_presses(live_cast, standin, actions, hours):
+    key_request, _ = live_cast.issued()
+    url = f"/keys/{key_request.keys.get().sid}/rotate/"
+    with ThreadPoolExecutor(6) as pool:
+        press = lambda _: _in_thread(lambda: live_cast.client("engineer").post(url, {"overlap_hours": hours}))  # noqa: E731
+        answers = list(pool.map(press, range(6)))
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
+    assert len([secret for answer in answers if (secret := secret_in(answer))]) == 1
+    assert key_request.keys.filter(state="active", retires_at=None).count() == 1
+    assert len(standin.keys()) == (2 if hours else 1)
+    assert actions(key_request.pk).count("key.rotate_started") == 1
+
+
+@pytest.mark.parametrize("rival", ["revoke", "replace"])
+def test_it_has_one_outcome_of_rotate_and_a_rival(live_cast, standin, rival):
+    """A new key is shown and live, or it is not shown and deleted; none is left over."""
+    key_request, _ = live_cast.issued()
+    old = key_request.keys.get()
+    urls = [f"/keys/{old.sid}/rotate/", f"/keys/{old.sid}/{rival}/"] * 3
+    fields = {"overlap_hours": "24", "reason": "No more."}
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda url: _in_thread(lambda: live_cast.client("engineer").post(url, fields)), urls))
+    assert {answer.status_code for answer in answers} <= {200, 302, 409, 504}
+    shown = [answer.context["key"].pk for answer in answers if secret_in(answer)]
+    Issuance.objects.update(started_at=timezone.now() - timedelta(hours=1))
+    reconcile()
+    live = set(key_request.keys.filter(state="active").values_list("sid", flat=True))
+    assert set(shown) == live - {old.sid}
+    assert {key["sid"] for key in standin.keys()} == live
+    assert not key_request.keys.filter(state="revoking").exists()
+    assert not Issuance.objects.filter(state__in=("started", "unknown")).exists()
+    key_request.refresh_from_db()
+    assert key_request.state == ("approved" if rival == "replace" and not live else "issued")
+
+
+def test_two_reconcilers_find_each_thing_once(live_cast, standin, actions):
+    keys = [live_cast.issued(friendly_name=f"n-{number}")[0].keys.get() for number in range(4)]
+    with standin.client() as client:
+        client.delete_key(keys[0].sid)
+        client.update_key(keys[1].sid, policy=Policy.of(MAKE_KEYS))
+        for number in range(8):
+            client.create_restricted_key(
+                account_sid=standin.account_sid, friendly_name=f"by hand {number}", policy=Policy.of(MAKE_KEYS)
+            )
+    past = timezone.now() - timedelta(days=1)
+    ApiKey.objects.filter(pk=keys[2].pk).update(issued_at=past - timedelta(days=1), expires_at=past)
+    soon = timezone.now() + timedelta(days=2)
+    ApiKey.objects.filter(pk=keys[3].pk).update(issued_at=soon - timedelta(days=30), expires_at=soon)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: _in_thread(reconcile), range(4)))
+    done = actions()
+    counted = {name: done.count(name) for name in ("key.vanished", "key.drifted", "key.revoked", "key.reminded")}
+    assert counted == dict.fromkeys(counted, 1)
+    assert done.count("key.unmanaged_seen") == 8
+
+
+def test_one_lead_takes_a_key_over(live_cast, actions):
+    key = live_cast.issued()[0].keys.get()
+    live_cast.people["engineer"].is_active = False
+    live_cast.people["engineer"].save()
+    url = f"/keys/{key.sid}/take-over/"
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda role: _in_thread(lambda: live_cast.client(role).post(url)), ["lead", "colead"])
+        assert sorted(answer.status_code for answer in answers) == [302, 409]
+    assert actions().count("key.handed_over") == 1

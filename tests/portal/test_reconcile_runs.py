@@ -238,7 +238,7 @@ def test_the_command_says_what_was_found(alone, key):
     due()
     out = io.StringIO()
     call_command("reconcile", stdout=out)
-    assert out.getvalue() == "0 attempts still open; 1 keys revoked\n"
+    assert out.getvalue() == "0 attempts still open; 1 key revoked\n"
 
 
 @pytest.mark.parametrize(
