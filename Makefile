@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 c ?= help
 
-.PHONY: install demo manage test lint screenshots bench lock clean
+.PHONY: install demo manage test lint screenshots bench chaos lock clean
 
 install: .venv/installed
 
@@ -28,6 +28,12 @@ screenshots: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench.picker
+	$(BIN)/python -m tests.bench.overload
+	$(BIN)/python -m tests.bench.audit_pages $(if $(events),--events $(events))
+	$(BIN)/python -m tests.bench.ledger $(if $(events),--events $(events))
+
+chaos: .venv/installed-dev
+	$(BIN)/python -m tests.chaos $(args)
 
 # Writes the full set of versions with hashes from pyproject.toml.
 lock:

@@ -35,5 +35,7 @@ class PortalAdminSite(admin.AdminSite):
         if self.has_permission(request):
             return redirect("admin:index")
         if request.user.is_authenticated:
-            raise PermissionDenied
+            raise PermissionDenied(
+                "You decide no requests, or not any more. If you pressed a button, nothing was done."
+            )
         return redirect_to_login(reverse("admin:index"))

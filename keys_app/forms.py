@@ -1,17 +1,20 @@
 """Checks what people type. A form refuses at the field it belongs to and keeps everything typed."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.core.validators import MaxValueValidator
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from . import selectors
 from .domain.errors import InvalidInput
 from .domain.permissions import Catalogue
 from .domain.policy import Policy, Unknown, UnknownPermissions
-from .domain.request_rules import name_problem, purpose_problem, ticket_problem
+from .domain.request_rules import comment_problem, incident_problem, name_problem, purpose_problem, ticket_problem
 from .models import MAX_LIFETIME_DAYS, Account, ApiKey, Team
 from .services.reasons import MAX_REASON
 
@@ -80,6 +83,7 @@ class RequestForm(forms.Form):
         },
     )
     permissions = PermissionsField()
+    incident = RuledField(lambda number: incident_problem(number) if number else "", label="Incident number")
     template = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
     changes_key = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -130,6 +134,8 @@ class RequestForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Find the team, and hold the limits of team and account on the lifetime."""
         cleaned = super().clean()
+        if cleaned.get("incident"):
+            cleaned["lifetime_days"] = 1  # the key lives a day, whatever the field says
         account = self.accounts.get(cleaned.get("account", ""))
         if account is None:
             return cleaned
@@ -166,6 +172,57 @@ class ReasonForm(forms.Form):
             "max_length": f"The reason has %(show_value)d characters; at most {MAX_REASON} are kept.",
         },
     )
+
+
+class CommentForm(forms.Form):
+    """A question about a request, or an answer."""
+
+    comment = RuledField(comment_problem, strip=True, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+_SOON = MaxValueValidator(
+    lambda: timezone.now().date() + timedelta(days=730), "Choose a day within the next two years."
+)
+
+
+class DeputyForm(forms.Form):
+    """A deputy for one of the teams a person leads. Both days count whole, in UTC."""
+
+    team = forms.ChoiceField(
+        error_messages={"required": "Choose a team.", "invalid_choice": "Choose one of your teams."}
+    )
+    deputy = forms.ChoiceField(
+        error_messages={"required": "Choose a person.", "invalid_choice": "Choose somebody of your teams."}
+    )
+    since = forms.DateField(
+        label="First day",
+        validators=[_SOON],
+        error_messages={"required": "Choose the first day.", "invalid": "Enter a date."},
+    )
+    until = forms.DateField(
+        label="Last day",
+        validators=[_SOON],
+        error_messages={"required": "Choose the last day.", "invalid": "Enter a date."},
+    )
+
+    def __init__(self, who: selectors.Person, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.teams = {str(team.pk): team for team in selectors.teams_led(who)}
+        people = {person.pk: person for team in self.teams.values() for person in selectors.possible_deputies(team)}
+        people.pop(who.user.pk, None)
+        self.people = {str(pk): person for pk, person in people.items()}
+        self.fields["team"].choices = [("", "Choose…")] * (len(self.teams) > 1) + [
+            (pk, team.name) for pk, team in self.teams.items()
+        ]
+        self.fields["deputy"].choices = [("", "Choose…")] + [
+            (pk, selectors.display_name(person)) for pk, person in self.people.items()
+        ]
+
+    def period(self) -> tuple[datetime, datetime]:
+        """Return the begin of the first day and the end of the last one."""
+        since, until = self.cleaned_data["since"], self.cleaned_data["until"]
+        midnight = time(tzinfo=UTC)
+        return datetime.combine(since, midnight), datetime.combine(until, midnight) + timedelta(days=1)
 
 
 class AdoptForm(forms.Form):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from .audit import ledger
 from .domain.states import IssuanceState, KeyState, RequestState
 from .models import ApiKey, Issuance, KeyRequest, ReconcileRun
-from .selectors import approvals_needed, display_name, replacements_left
+from .selectors import display_name, need_of, next_decider, replacements_left
 
 WRONG_CREDENTIAL = 20003
 """Twilio's code for a credential that is wrong or may not manage keys (seen in a published test)."""
@@ -73,11 +73,10 @@ def _issued(key: ApiKey | None) -> Status:
 
 def _pending(key_request: KeyRequest) -> Status:
     lapses = _when(key_request.created_at + settings.PENDING_LAPSES_AFTER)
-    text = "A lead of the team decides this request."
-    if approvals_needed(key_request) == 2:
-        text = "Critical: a lead of the team approves first, then Security."
-        if key_request.approvals.exists():
-            text = "The first approval is given. Security gives the second one."
+    text = f"{need_of(key_request).words}."
+    given = key_request.approvals.count()
+    if given:
+        text = f"{given} approval{'s' if given > 1 else ''} given. {next_decider(key_request)}"
     return Status("Pending", "warn", f"{text} It lapses {lapses} if nobody decides.")
 
 
@@ -159,8 +158,12 @@ def key_status(key: ApiKey) -> Status:
 
 _WORDS = {
     "request.created": "sent the request",
-    "request.approval_given": "gave the first of two approvals",
+    "request.approval_given": "approved it; another approval is needed",
     "request.approved": "approved it",
+    "request.narrowed": "narrowed it",
+    "request.commented": "wrote",
+    "request.glass_broken": "broke glass for an incident",
+    "request.reviewed": "reviewed it",
     "request.rejected": "rejected it",
     "request.cancelled": "cancelled it",
     "request.lapsed": "closed it",
@@ -199,6 +202,9 @@ _WORDS = {
 _WITH_REASON = (
     "request.approval_given",
     "request.approved",
+    "request.narrowed",
+    "request.commented",
+    "request.reviewed",
     "request.rejected",
     "request.lapsed",
     "key.revoke_started",

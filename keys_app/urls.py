@@ -1,10 +1,27 @@
 from django.urls import path, re_path
 
-from .views import audit, builder, health, home, keys, reconciliation, requests, unmanaged
+from .views import (
+    audit,
+    audit_keys,
+    audit_verify,
+    builder,
+    deputies,
+    exports,
+    feeds,
+    health,
+    home,
+    keys,
+    reconciliation,
+    reports,
+    requests,
+    reviews,
+    unmanaged,
+)
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
 UNMANAGED = r"^keys/unmanaged/(?P<sid>SK[0-9a-fA-F]{32})/"
+AUDITED_KEY = r"^audit/keys/(?P<sid>SK[0-9a-fA-F]{32})/$"
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -13,6 +30,9 @@ urlpatterns = [
     path("requests/<uuid:request_id>/", requests.request_detail, name="request_detail"),
     path("requests/<uuid:request_id>/issue/", requests.request_issue, name="request_issue"),
     path("requests/<uuid:request_id>/cancel/", requests.request_cancel, name="request_cancel"),
+    path("requests/<uuid:request_id>/comment/", requests.request_comment, name="request_comment"),
+    path("deputies/", deputies.deputies, name="deputies"),
+    path("deputies/<int:delegation_id>/end/", deputies.deputy_end, name="deputy_end"),
     path("keys/", keys.key_list, name="key_list"),
     re_path(KEY + "$", keys.key_detail, name="key_detail"),
     re_path(KEY + "confirm/$", keys.key_confirm, name="key_confirm"),
@@ -27,6 +47,25 @@ urlpatterns = [
     re_path(UNMANAGED + "propose/$", unmanaged.propose, name="unmanaged_propose"),
     path("reconciliation/", reconciliation.reconciliation, name="reconciliation"),
     path("audit/", audit.audit_list, name="audit_list"),
+    path("audit/complete/", audit.audit_complete, name="audit_complete"),
+    path("audit/<int:sequence>/", audit.audit_event, name="audit_event"),
+    path("audit/export.csv", exports.export_csv, name="export_csv"),
+    path("audit/export.jsonl", exports.export_jsonl, name="export_jsonl"),
+    path("audit/export.ocsf.jsonl", exports.export_ocsf, name="export_ocsf"),
+    path("audit/feed", feeds.audit_feed, name="audit_feed"),
+    path("audit/feeds/", feeds.audit_feeds, name="audit_feeds"),
+    path("audit/feeds/revoke/", feeds.feed_revoke, name="feed_revoke"),
+    re_path(AUDITED_KEY, audit_keys.audit_key, name="audit_key"),
+    path("audit/reports/", reports.reports, name="audit_reports"),
+    path("audit/reports/keys/", reports.report_keys, name="audit_report_keys"),
+    path("audit/reports/decisions/", reports.report_decisions, name="audit_report_decisions"),
+    path("audit/reports/about.jsonl", reports.report_about, name="audit_report_about"),
+    path("reviews/", reviews.review_list, name="review_list"),
+    path("reviews/<str:quarter>/", reviews.review_detail, name="review_detail"),
+    path("reviews/<str:quarter>/decide/", reviews.review_decide, name="review_decide"),
+    path("reviews/<str:quarter>/close/", reviews.review_close, name="review_close"),
+    path("audit/verify/", audit_verify.audit_verify, name="audit_verify"),
+    path("audit/verifier.py", audit_verify.audit_verifier, name="audit_verifier"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -1,9 +1,38 @@
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 from django.http import HttpRequest
 
+from keys_app.services import signing_in
 
-class ClosedSignUpAdapter(DefaultAccountAdapter):
-    """People are added by a portal admin; nobody signs up."""
+
+class PortalAccountAdapter(DefaultAccountAdapter):
+    """People are added by a portal admin; nobody signs up. Each sign-in, sign-out and new password is an event."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        with transaction.atomic():
+            super().login(request, user)
+            signing_in.record_sign_in(user=user, address=self._address(request))
+
+    def logout(self, request: HttpRequest) -> None:
+        if request.user.is_authenticated:
+            signing_in.record_sign_out(user=request.user, address=self._address(request))
+        super().logout(request)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        name = str(credentials.get("username", ""))[:150]
+        signing_in.note_failed_sign_in(name=name, address=self._address(request))
+
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        with transaction.atomic():
+            super().set_password(user, password)
+            signing_in.record_password_change(user=user, address=self._address(context.request))
+
+    def _address(self, request: HttpRequest) -> str:
+        return self.get_client_ip(request) or ""

@@ -1,11 +1,14 @@
 """Runs the portal on this machine with sample people and a stand-in for Twilio: `make demo`.
 
-Starts the stand-in, the portal under gunicorn and the reconciler, and stops them together. Everything it
-keeps is in `var/`. `python -m portal.demo manage …` runs a management command with the same settings.
+Starts the stand-in, the portal under gunicorn, the reconciler, the sender of notices and the signer of
+checkpoints, and stops them together. Everything it keeps is in `var/`. `python -m portal.demo manage …` runs a
+management command with the same settings.
 """
 
+import base64
 import ctypes
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -20,12 +23,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 STATE = VAR / "demo.json"
+MAIL = VAR / "mail"
+MAIL_TO_FILES = f"filemail:///{quote(str(MAIL))}"
 STANDIN_STATE = VAR / "twilio_standin.json"
 REAL_TWILIO = ("TWILIO_IAM_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET")
 STANDIN = "stand-in for Twilio"
@@ -61,17 +67,19 @@ class DemoError(Exception):
 
 def read_state() -> dict[str, Any]:
     """Return what is kept between starts, made the first time: keys, the stand-in's credential, a password."""
-    if STATE.exists():
-        return json.loads(STATE.read_text())
-    state = {
+    state = json.loads(STATE.read_text()) if STATE.exists() else {}
+    made = {
         "PORTAL_SECRET_KEY": secrets.token_urlsafe(64),
         "PORTAL_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "PORTAL_AUDIT_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "PORTAL_DEMO_PASSWORD": secrets.token_urlsafe(12),
         "TWILIO_ACCOUNT_SID": "AC" + secrets.token_hex(16),
         "TWILIO_API_KEY": "SK" + secrets.token_hex(16),
         "TWILIO_API_SECRET": secrets.token_urlsafe(24),
     }
-    write_state(state)
+    if made.keys() - state.keys():  # the first start, or the first of a version that needs more
+        state = made | state
+        write_state(state)
     return state
 
 
@@ -91,16 +99,28 @@ def environment(port: int) -> dict[str, str]:
     defaults = {name: value for name, value in read_state().items() if name.isupper()}
     if given:
         defaults = {name: value for name, value in defaults.items() if not name.startswith("TWILIO_")}
+    database = os.environ.get("DATABASE_URL") or f"sqlite:///{VAR / 'demo.sqlite3'}"
     return {
-        "DATABASE_URL": f"sqlite:///{VAR / 'demo.sqlite3'}",
+        "EMAIL_URL": MAIL_TO_FILES,
+        "PORTAL_CHECKPOINT_DIR": str(checkpoint_directory(database)),
         **defaults,
         **os.environ,
+        "DATABASE_URL": database,
         "PORTAL_BASE_URL": f"http://127.0.0.1:{port}",
         "PORTAL_ALLOWED_HOSTS": "127.0.0.1,localhost",
         "PORTAL_BIND": f"127.0.0.1:{port}",
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def checkpoint_directory(database: str) -> Path:
+    """Return a place for the checkpoints of this database: those of another one would not fit its ledger."""
+    name, state = hashlib.sha256(database.encode()).hexdigest()[:12], read_state()
+    if "first_database" not in state:
+        write_state({**state, "first_database": name})
+    first = state.get("first_database", name)
+    return VAR / "checkpoints" if name == first else VAR / f"checkpoints-{name}"
 
 
 def manage(arguments: list[str]) -> int:
@@ -246,6 +266,8 @@ def start_all(processes: Processes, port: int) -> None:
     processes.running.pop("command")
     processes.start("portal", "gunicorn", "-c", "portal/gunicorn_conf.py", "portal.wsgi")
     processes.start("reconciler", "django", "reconcile", "--every", "30")
+    processes.start("sender of notices", "django", "send_notices", "--every", "5")
+    processes.start("checkpoint signer", "django", "audit_checkpoint", "--every", "60")
     wait_until_ready(processes, f"http://127.0.0.1:{port}/readyz")
     announce(env, port, standin)
 
@@ -288,11 +310,14 @@ def wait_until_ready(processes: Processes, url: str) -> None:
 
 def announce(env: dict[str, str], port: int, standin: bool) -> None:
     where = "a stand-in for Twilio; keys made here work nowhere" if standin else "a real endpoint: keys are real"
+    to_files = env.get("EMAIL_URL") == MAIL_TO_FILES and "EMAIL_URL_FILE" not in env
+    mail = f"files in {MAIL.relative_to(ROOT)}/" if to_files else "goes where EMAIL_URL says"
     print(
         f"\nThe portal runs at http://127.0.0.1:{port}\n"
         f"Twilio: {env['TWILIO_IAM_BASE_URL']} ({where})\n"
         "People: engineer, engineer2, lead, lead2, security, admin\n"
         f"Password for all: {env['PORTAL_DEMO_PASSWORD']}\n"
+        f"Mail: {mail}\n"
         "Stop with Ctrl-C.",
         flush=True,
     )

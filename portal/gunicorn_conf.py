@@ -1,19 +1,30 @@
 """How gunicorn serves the portal: `gunicorn -c portal/gunicorn_conf.py portal.wsgi`.
 
-A worker may wait for Twilio up to the client's deadline (30 s), so a stop or a reload gives it twice that
-to finish a key that is being issued.
+Threads wait for Twilio, so there are many more of them than calls to Twilio that may run at once. A request makes
+at most two calls in a row that each take the client's whole deadline (a new key is made and, if it has another
+policy than the approved one, deleted). A stop or a reload waits that long for the key that is being issued.
 """
 
-import os
+import math
 import resource
+
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import serving
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump of a worker would hold what it has in memory
 
-bind = os.environ.get("PORTAL_BIND", "127.0.0.1:8000")
+try:
+    bind = serving.env.str("PORTAL_BIND", default="127.0.0.1:8000")
+    workers = serving.workers()
+    threads = serving.threads()
+    serving.twilio_concurrency()  # refused here, before a worker is started
+    _deadline = serving.twilio_timeouts()[2]
+except ImproperlyConfigured as error:
+    raise SystemExit(f"gunicorn: {error}") from None
+
 worker_class = "gthread"
-workers = int(os.environ.get("PORTAL_WORKERS", "2"))
-threads = int(os.environ.get("PORTAL_THREADS", "16"))
-timeout = 60
-graceful_timeout = 60
+timeout = math.ceil(2 * _deadline) + 10
+graceful_timeout = timeout
 keepalive = 5
 control_socket_disable = True  # nothing here uses it, and two portals of one user would share its path

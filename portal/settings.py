@@ -4,6 +4,7 @@ Each secret setting can also be given as a file: `PORTAL_SECRET_KEY_FILE=/run/se
 There is no debug switch: a debug page shows local variables, and one of them may be a secret.
 """
 
+import base64
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -13,21 +14,40 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from keys_app.audit.notes import BadKey, SignerKey, VerifierKey
+from portal import serving
 from portal.origins import checked_origin, is_loopback
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
+DAY = 24 * 60 * 60
 
 
 def mandatory(name: str, how: str) -> str:
     """Return a setting that has no safe default. Raises `ImproperlyConfigured` saying how to make one."""
-    path = os.environ.get(f"{name}_FILE")
-    try:  # not through `env`, which takes a value that begins with a dollar sign for another variable's name
-        value = (Path(path).read_text() if path else os.environ.get(name, "")).strip()
-    except OSError:
-        raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
+    value = from_environment(name)
     if not value:
         raise ImproperlyConfigured(f"Set {name} (or {name}_FILE). {how}")
+    return value
+
+
+def from_environment(name: str) -> str:
+    """Return a setting from its variable or the file that its `_FILE` variable names; empty if there is none."""
+    path = os.environ.get(f"{name}_FILE")
+    try:  # not through `env`, which takes a value that begins with a dollar sign for another variable's name
+        return (Path(path).read_text() if path else os.environ.get(name, "")).strip()
+    except OSError:
+        raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
+
+
+def number(name: str, default: int, lowest: int, highest: int) -> int:
+    """Return a setting that is a whole number from `lowest` to `highest`. Raises `ImproperlyConfigured`."""
+    try:
+        value = env.int(name, default=default)
+    except ValueError:
+        value = lowest - 1
+    if not lowest <= value <= highest:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {lowest} to {highest}.")
     return value
 
 
@@ -56,14 +76,32 @@ ALLOWED_HOSTS = [host.strip() for host in env.list("PORTAL_ALLOWED_HOSTS", defau
 CSRF_TRUSTED_ORIGINS = [BASE_URL.geturl()]
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PORTAL_TRUSTED_PROXIES", default=0)
 
+# The name and the key the ledger's checkpoints are signed with. Without a key none are signed.
+AUDIT_ORIGIN = env.str("PORTAL_AUDIT_ORIGIN", default=f"{BASE_URL.hostname}/audit")
+AUDIT_SIGNING_KEY = from_environment("PORTAL_AUDIT_SIGNING_KEY")
+AUDIT_OLD_VERIFIER_KEYS = [key for key in from_environment("PORTAL_AUDIT_OLD_VERIFIER_KEYS").split(",") if key.strip()]
+CHECKPOINT_DIR = Path(env.str("PORTAL_CHECKPOINT_DIR", default=str(BASE_DIR / "var" / "checkpoints")))
+try:
+    SignerKey.parse(AUDIT_ORIGIN, AUDIT_SIGNING_KEY or base64.b64encode(bytes(32)).decode())
+except BadKey as error:
+    raise ImproperlyConfigured(f"PORTAL_AUDIT_SIGNING_KEY or PORTAL_AUDIT_ORIGIN: {error}.") from None
+try:
+    for key in AUDIT_OLD_VERIFIER_KEYS:
+        VerifierKey.parse(key)
+except BadKey as error:
+    raise ImproperlyConfigured(f"PORTAL_AUDIT_OLD_VERIFIER_KEYS: {error}.") from None
+
 TWILIO_IAM_BASE_URL = checked_origin(
     "TWILIO_IAM_BASE_URL", env.str("TWILIO_IAM_BASE_URL", default="https://iam.twilio.com")
 )
 TWILIO_IS_STANDIN = is_loopback(TWILIO_IAM_BASE_URL.hostname)
 # Seconds. Connecting and each gap between two reads are bounded, and the whole call is.
-TWILIO_CONNECT_TIMEOUT = env.float("PORTAL_TWILIO_CONNECT_TIMEOUT", default=5.0)
-TWILIO_READ_TIMEOUT = env.float("PORTAL_TWILIO_READ_TIMEOUT", default=15.0)
-TWILIO_DEADLINE = env.float("PORTAL_TWILIO_DEADLINE", default=30.0)
+TWILIO_CONNECT_TIMEOUT, TWILIO_READ_TIMEOUT, TWILIO_DEADLINE = serving.twilio_timeouts()
+TWILIO_CONCURRENCY = serving.twilio_concurrency()
+
+# Where `manage.py audit_push` sends the audit's events, and what it shows a webhook to be let in.
+AUDIT_PUSH_URL = from_environment("PORTAL_AUDIT_PUSH_URL")
+AUDIT_PUSH_TOKEN = from_environment("PORTAL_AUDIT_PUSH_TOKEN")
 
 CATALOGUE_FILE = env.str("PORTAL_CATALOGUE_FILE", default="")  # permissions the package does not have
 CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))
@@ -83,8 +121,8 @@ LEAVER_GRACE = timedelta(days=env.int("PORTAL_LEAVER_DAYS", default=14))
 TEMPLATES_FILE = Path(env.str("PORTAL_TEMPLATES_FILE")) if "PORTAL_TEMPLATES_FILE" in os.environ else None
 
 # A request nobody decided, and an approval nobody used, come to an end.
-PENDING_LAPSES_AFTER = timedelta(days=14)
-APPROVAL_LAPSES_AFTER = timedelta(hours=72)
+PENDING_LAPSES_AFTER = timedelta(seconds=number("PORTAL_PENDING_LAPSES_AFTER", 14 * DAY, 1, 3650 * DAY))
+APPROVAL_LAPSES_AFTER = timedelta(seconds=number("PORTAL_APPROVAL_LAPSES_AFTER", 3 * DAY, 1, 3650 * DAY))
 MAX_REPLACEMENTS = 3
 
 INSTALLED_APPS = [
@@ -99,6 +137,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "csp",
     "django_htmx",
+    "post_office",
     "keys_app.audit",
     "keys_app",
 ]
@@ -163,7 +202,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-ACCOUNT_ADAPTER = "portal.accounts.ClosedSignUpAdapter"
+ACCOUNT_ADAPTER = "portal.accounts.PortalAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -211,7 +250,14 @@ STORAGES = {
 
 SENDS_MAIL = "EMAIL_URL" in os.environ or "EMAIL_URL_FILE" in os.environ
 vars().update(env.email("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 15  # seconds for each step; without it a silent mail server would stop the sender for good
 DEFAULT_FROM_EMAIL = env.str("PORTAL_FROM_EMAIL", default="key-portal@localhost")
+
+# Notices alone wait in the database, in post_office's tables. Account mails carry a token and go out directly.
+DIGEST_HOUR = number("PORTAL_DIGEST_HOUR", 7, 0, 23)  # in UTC
+WEBHOOK_ALLOW_PRIVATE = env.bool("PORTAL_WEBHOOK_ALLOW_PRIVATE", default=False)
+# Seconds for each step and for a whole delivery.
+WEBHOOK_TIMEOUT, WEBHOOK_DEADLINE = 5.0, 10.0
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -229,5 +275,7 @@ LOGGING = {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "urllib3": {"level": "WARNING"},
+        # With no handler of its own, post_office would set one up that masks nothing.
+        "post_office": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
     },
 }

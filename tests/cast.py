@@ -73,6 +73,26 @@ class Cast:
             return client.get(answer["Location"])  # the admin sends people there who may not enter it
         return answer
 
+    def narrow(self, role: str, key_request: KeyRequest, keep: list[str], days: int = 30, **changes: Any) -> Any:
+        """Open the request in the admin as `role`, and approve only `keep` for `days`."""
+        fields = {"keep": keep, "lifetime_days": str(days), **changes}
+        return self.decide(role, key_request, "narrow", fields.pop("reason", "Less is enough."), **fields)
+
+    def delegate(self, lead: str, to: str, **changes: Any) -> Any:
+        """Name a deputy from today on, as `lead`."""
+        today = timezone.now().date()
+        fields = {"team": self.team.pk, "deputy": self.people[to].pk, "since": today, "until": today}
+        return self.client(lead).post("/deputies/", {**fields, **changes})
+
+    def let_break_glass(self, role: str = "engineer") -> None:
+        TeamMembership.objects.filter(user=self.people[role]).update(may_break_glass=True)
+
+    def lead_too(self, role: str, team: Team | None = None) -> None:
+        """Make `role` a lead of Payments, or of `team`, besides whatever they are."""
+        self.people[role].groups.add(Group.objects.get(name=selectors.TEAM_LEADS))
+        values = {"team": team or self.team, "user": self.people[role]}
+        TeamMembership.objects.update_or_create(**values, defaults={"is_lead": True})
+
     def approved(self, role: str = "engineer", by: str = "lead", **changes: Any) -> KeyRequest:
         """Return a request that was sent by `role` and approved."""
         key_request = self.ask(role, **changes)

@@ -1,15 +1,16 @@
 """What every test has at hand: the stand-in for Twilio as a process, and the cast."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from keys_app.audit import triggers
+from keys_app.audit import searchable, triggers
 from keys_app.audit.ledger import matching
-from keys_app.services import notices
+from keys_app.services import notifications
 from tests.cast import Cast, assemble
 from tests.twilio_iam.standin import StandIn
 
@@ -61,8 +62,20 @@ def actions(db):
 def told(monkeypatch) -> list[dict]:
     """Collect the notices that are given from now on, each with its `kind`."""
     given: list[dict] = []
-    monkeypatch.setattr(notices, "announce", lambda kind, **notice: given.append({"kind": kind, **notice}))
+    notify = notifications.notify
+
+    def noted(kind: str, **notice: Any) -> None:
+        given.append({"kind": kind, **notice})
+        notify(kind, **notice)
+
+    monkeypatch.setattr(notifications, "notify", noted)
     return given
+
+
+@pytest.fixture(autouse=True)
+def _checkpoints_of_its_own(settings, tmp_path) -> None:
+    """Each test's checkpoints are of its own ledger."""
+    settings.CHECKPOINT_DIR = tmp_path / "checkpoints"
 
 
 @pytest.fixture(autouse=True)
@@ -72,11 +85,13 @@ def _flush_needs_the_triggers_off(monkeypatch) -> None:
     flush = operations.execute_sql_flush
 
     def flush_without_triggers(self, sql_list):
-        triggers._run(connection, triggers._DROP)
+        searchable.unprotect(connection)
+        triggers.drop(connection)
         try:
             flush(self, sql_list)
         finally:
-            triggers._run(connection, triggers._CREATE)
+            triggers.create(connection)
+            searchable.protect(connection)
 
     monkeypatch.setattr(operations, "execute_sql_flush", flush_without_triggers)
 

@@ -1,11 +1,13 @@
 """The portal's own settings, with what makes tests quick and independent of the machine."""
 
+import base64
 import os
 
 from cryptography.fernet import Fernet
 
 os.environ.setdefault("PORTAL_SECRET_KEY", "only-for-tests-" * 5)
 os.environ.setdefault("PORTAL_ENCRYPTION_KEYS", Fernet.generate_key().decode())
+os.environ.setdefault("PORTAL_AUDIT_SIGNING_KEY", base64.b64encode(b"only-for-tests-0" * 2).decode())
 os.environ["TWILIO_IAM_BASE_URL"] = "http://127.0.0.1:9"  # nobody listens there: a test names its own stand-in
 
 from portal.settings import *  # noqa: E402, F403

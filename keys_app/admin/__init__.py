@@ -1,5 +1,5 @@
 """Django's admin: leads and Security decide requests, portal admins keep teams, accounts and people."""
 
-from . import catalogue, people, requests
+from . import catalogue, notices, people, requests, rules
 
-__all__ = ["catalogue", "people", "requests"]
+__all__ = ["catalogue", "notices", "people", "requests", "rules"]

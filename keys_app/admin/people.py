@@ -53,7 +53,7 @@ GUARD_RAILS = ["max_lifetime_days", "max_risk", "allowed_products", "forbidden_p
 @admin.register(Team)
 class TeamAdmin(AuditedAdmin):
     form = GuardRailsForm
-    fields = ["name", *GUARD_RAILS]
+    fields = ["name", "notice_email", *GUARD_RAILS]
     list_display = ["name", "max_lifetime_days", "max_risk"]
     search_fields = ["name"]
     inlines = [MembershipInline]
@@ -65,7 +65,17 @@ class AccountAdmin(AuditedAdmin):
 
     form = GuardRailsForm
     list_display = ["name", "sid", "environment", "is_active", "max_risk"]
-    fields = ["sid", "name", "environment", "teams", "is_active", *GUARD_RAILS, "credential_user", "connected_at"]
+    fields = [
+        "sid",
+        "name",
+        "environment",
+        "teams",
+        "is_active",
+        "leads_required",
+        *GUARD_RAILS,
+        "credential_user",
+        "connected_at",
+    ]
     readonly_fields = ["sid", "credential_user", "connected_at"]
     filter_horizontal = ["teams"]
 

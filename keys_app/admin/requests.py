@@ -1,68 +1,153 @@
-"""Where leads and Security decide requests."""
+"""Where leads and Security find the requests they decide."""
 
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Case, IntegerField, Model, QuerySet, Value, When
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.timesince import timesince
 
 from .. import selectors
-from ..domain.errors import InvalidInput, PortalError
 from ..domain.states import RequestState
-from ..domain.summary import summarize
-from ..forms import ReasonForm
-from ..models import KeyRequest
-from ..services import approvals
-from ..services.actors import actor_of
-from ..status import history
+from ..models import Account, KeyRequest, Team
+from . import deciding, several
 
 
-def _reason(request: HttpRequest) -> str:
-    """Return the reason that was typed. Raises `InvalidInput` if there is none, or too much of it."""
-    form = ReasonForm(request.POST)
-    if not form.is_valid():
-        raise InvalidInput("reason", " ".join(form.errors["reason"]))
-    return form.cleaned_data["reason"]
+class AgeFilter(admin.SimpleListFilter):
+    """How long a request has waited, or how old it is."""
+
+    title = "age"
+    parameter_name = "age"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "Over a day"), ("3", "Over 3 days"), ("7", "Over a week")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[KeyRequest]) -> QuerySet[KeyRequest]:
+        if self.value() not in ("1", "3", "7"):
+            return queryset
+        return queryset.filter(created_at__lt=timezone.now() - timedelta(days=int(self.value() or 0)))
 
 
-def _outcome(key_request: KeyRequest) -> str:
-    if key_request.state == RequestState.PENDING:
-        return f"Your approval of “{key_request}” is recorded. Security gives the second one."
-    return f"“{key_request}” is {key_request.get_state_display().lower()}."
+class SeenFilter(admin.SimpleListFilter):
+    """One of the teams or accounts of the requests this person sees, looked up once for a page."""
+
+    rows: QuerySet[Any]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        remembered = f"_seen_{self.parameter_name}"
+        if not hasattr(request, remembered):
+            seen = selectors.requests_to_oversee(selectors.person(request.user)).order_by()
+            rows = self.rows.filter(pk__in=seen.values(self.parameter_name))
+            setattr(request, remembered, [(str(pk), name) for pk, name in rows.values_list("pk", "name")])
+        return getattr(request, remembered)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[KeyRequest]) -> QuerySet[KeyRequest]:
+        chosen = self.value()
+        known = {value for value, _ in self.lookup_choices}
+        return queryset.filter(**{self.parameter_name: chosen}) if chosen in known else queryset
+
+
+class AccountFilter(SeenFilter):
+    title = "account"
+    parameter_name = "account"
+    rows = Account.objects.all()
+
+
+class TeamFilter(SeenFilter):
+    title = "team"
+    parameter_name = "team"
+    rows = Team.objects.all()
+
+
+class TurnFilter(admin.SimpleListFilter):
+    """What is this person's to do now."""
+
+    title = "your turn"
+    parameter_name = "yours"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("decide", "Decide"), ("review", "Review a broken glass")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[KeyRequest]) -> QuerySet[KeyRequest]:
+        who = selectors.person(request.user)
+        todo = {"decide": selectors.waiting_for, "review": selectors.reviewable}.get(self.value() or "")
+        return queryset.filter(pk__in=todo(who).order_by().values("pk")) if todo else queryset
 
 
 @admin.register(KeyRequest)
 class KeyRequestAdmin(admin.ModelAdmin):
-    """The approver's view: what waits first, and a read-only page with a decision at its end.
+    """The approver's list: what waits first, the oldest of it on top. One request's page is in `deciding`.
 
     Rights come from `selectors`, not from Django's model permissions, which a superuser always has.
     """
 
     list_display = [
         "friendly_name",
-        "requester",
+        "what_for",
+        "who",
         "team",
-        "account",
-        "risk",
+        "shown_risk",
+        "where",
         "lifetime",
-        "state",
-        "created_at",
+        "since",
+        "status",
     ]
-    list_filter = ["state", "risk", ("team", admin.RelatedOnlyFieldListFilter), "account__environment"]
-    search_fields = ["friendly_name", "purpose", "requester__username", "account__sid"]
+    list_filter = [
+        TurnFilter,
+        "state",
+        "risk",
+        TeamFilter,
+        AccountFilter,
+        "account__environment",
+        AgeFilter,
+    ]
+    search_fields = ["friendly_name", "purpose", "requester__username", "requester__first_name",
+                     "requester__last_name", "account__sid", "account__name", "ticket_url", "incident"]  # fmt: skip
     list_select_related = ["requester", "team", "account"]
     list_per_page = 50
     show_full_result_count = False
-    actions = None
+    show_facets = admin.ShowFacets.ALWAYS
+    actions = ["approve_several"]
+    actions_selection_counter = True
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup in ("state__exact", "risk__exact", "team__id__exact", "account__environment__exact")
+        own = [item.parameter_name for item in self.list_filter if not isinstance(item, str)]
+        return lookup in ("state__exact", "risk__exact", "account__environment__exact", *own)
+
+    @admin.display(description="requester", ordering="requester__username")
+    def who(self, key_request: KeyRequest) -> str:
+        return selectors.display_name(key_request.requester)
+
+    @admin.display(description="what for")
+    def what_for(self, key_request: KeyRequest) -> str:
+        text = " ".join(key_request.purpose.split())
+        return text if len(text) <= 80 else f"{text[:79]}…"
+
+    @admin.display(description="account", ordering="account__name")
+    def where(self, key_request: KeyRequest) -> str:
+        return str(key_request.account)
+
+    @admin.display(description="risk", ordering="risk")
+    def shown_risk(self, key_request: KeyRequest) -> str:
+        return deciding.risk_mark(key_request.risk)
 
     @admin.display(description="lifetime", ordering="lifetime_days")
     def lifetime(self, key_request: KeyRequest) -> str:
-        return f"{key_request.lifetime_days} days"
+        return "1 day" if key_request.lifetime_days == 1 else f"{key_request.lifetime_days} days"
+
+    @admin.display(description="waiting since", ordering="created_at")
+    def since(self, key_request: KeyRequest) -> str:
+        when = f"{key_request.created_at:%Y-%m-%d %H:%M}"
+        waits = key_request.state == RequestState.PENDING
+        return f"{when} ({timesince(key_request.created_at, depth=1)})" if waits else when
+
+    @admin.display(description="state", ordering="state")
+    def status(self, key_request: KeyRequest) -> str:
+        return deciding.state_mark(key_request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return selectors.person(request.user).is_approver
@@ -80,75 +165,35 @@ class KeyRequestAdmin(admin.ModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[KeyRequest]:
-        """Return what this person may decide about, pending first and the oldest of those first."""
-        who = selectors.person(request.user)
-        requests = selectors.visible_requests(who)
-        if not who.is_security:
-            requests = requests.filter(team__in=who.led_team_ids)
-        pending_first = Case(
-            When(state=RequestState.PENDING, then=Value(0)), default=Value(1), output_field=IntegerField()
+        """Return what this person may decide about: broken glass that nobody reviewed, then what is pending."""
+        turn = Case(
+            When(unreviewed=True, then=Value(0)),
+            When(state=RequestState.PENDING, then=Value(1)),
+            default=Value(2),
+            output_field=IntegerField(),
         )
-        return requests.annotate(pending_first=pending_first)
+        return selectors.requests_to_oversee(selectors.person(request.user)).annotate(turn=turn)
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
-        return ["pending_first", "created_at"]
+        return ["turn", "created_at"]
+
+    def get_urls(self) -> list[Any]:
+        approve = self.admin_site.admin_view(self.several_view)
+        return [path("several/", approve, name="keys_app_keyrequest_several"), *super().get_urls()]
+
+    @admin.action(description="Read and approve together (low risk only)")
+    def approve_several(self, request: HttpRequest, queryset: QuerySet[KeyRequest]) -> HttpResponse:
+        chosen = urlencode([("id", str(pk)) for pk in queryset.values_list("pk", flat=True)])
+        return HttpResponseRedirect(f"{reverse('admin:keys_app_keyrequest_several')}?{chosen}")
+
+    def several_view(self, request: HttpRequest) -> HttpResponse:
+        return several.view(request, self)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Requests to decide", **(extra_context or {})})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Show one request, and take the decision on it."""
-        key_request = self.get_object(request, object_id)
-        if key_request is None:
-            raise Http404("no such request")
-        if request.method == "POST":
-            return self._decide(request, key_request)
-        return self._page(request, key_request)
-
-    def _decide(self, request: HttpRequest, key_request: KeyRequest) -> HttpResponse:
-        decision, reason = request.POST.get("decision"), request.POST.get("reason", "")
-        actor = actor_of(request)
-        try:
-            if decision == "approve":
-                digest = request.POST.get("digest", "")
-                words = _reason(request) if reason.strip() else ""
-                key_request = approvals.approve(request_id=key_request.pk, digest=digest, reason=words, actor=actor)
-            elif decision == "reject":
-                key_request = approvals.reject(request_id=key_request.pk, reason=_reason(request), actor=actor)
-            else:
-                raise InvalidInput("decision", "Press Approve or Reject.")
-        except PortalError as error:
-            status = 422 if isinstance(error, InvalidInput) else 409
-            key_request.refresh_from_db()
-            return self._page(request, key_request, error=error.message, reason=reason, status=status)
-        self.message_user(request, _outcome(key_request))
-        return HttpResponseRedirect(reverse("admin:keys_app_keyrequest_changelist"))
-
-    def _page(
-        self,
-        request: HttpRequest,
-        key_request: KeyRequest,
-        *,
-        error: str = "",
-        reason: str = "",
-        status: int = 200,
-    ) -> HttpResponse:
-        why_not = selectors.why_not_decidable(selectors.person(request.user), key_request)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"Request “{key_request}”",
-            "key_request": key_request,
-            "summary": summarize(key_request.policy, selectors.current_catalogue()),
-            "diff": key_request.difference,
-            "digest": key_request.content_digest,
-            "can_decide": not why_not,
-            "why_not": why_not,
-            "needs_second": selectors.approvals_needed(key_request) == 2,
-            "first_approval": key_request.approvals.select_related("approver").first(),
-            "error": error,
-            "reason_value": reason,
-            "timeline": history(request_id=key_request.pk),
-            "held": selectors.live_keys_of(key_request.team, key_request.account)[:20],
-        }
-        template = "admin/keys_app/keyrequest/change_form.html"
-        return TemplateResponse(request, template, context, status=status)
+        return deciding.view(request, self, self.get_object(request, object_id))

@@ -1,39 +1,44 @@
 """Appends to the ledger, and reads it."""
 
-import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import UTC
 
 import rfc8785
-from django.db import connection, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from .models import AuditEvent
+from . import nodes, searchable, tree
+from .models import AuditEvent, AuditNode
+from .nodes import LedgerDamaged
+from .terms import terms_of
+from .tree import leaf_hash
+
+__all__ = ["Entry", "LedgerDamaged", "append", "history", "leaf_hash", "matching"]
 
 # Serialises appends on PostgreSQL. The number only has to differ from other advisory locks on this database.
 _APPEND_LOCK = 0x6B705F6C6564
-LEAF_PREFIX = b"\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What happened, before it has a number and a time. `policy` is canonical JSON or empty."""
+    """What happened, before it has a number and a time. `policy` is canonical JSON or empty.
+
+    `login` is the name the actor signs in with, `team` and `risk` are those of the request or key.
+    """
 
     action: str
     actor_name: str
     actor_id: str = ""
     address: str = ""
+    login: str = ""
     account_sid: str = ""
     key_sid: str = ""
     request_id: str = ""
+    team: str = ""
+    risk: str = ""
     policy: str = ""
     reason: str = ""
     details: dict[str, object] = field(default_factory=dict)
-
-
-def leaf_hash(canonical: bytes) -> bytes:
-    """Return the RFC 6962 leaf hash of an event's canonical JSON."""
-    return hashlib.sha256(LEAF_PREFIX + canonical).digest()
 
 
 def append(entry: Entry) -> int:
@@ -43,20 +48,39 @@ def append(entry: Entry) -> int:
     end of the transaction, and a row lock taken after that could deadlock with another writer. On
     PostgreSQL a new row's foreign keys lock their targets at commit, so whoever locks such a row
     before the ledger must do it with `select_for_update(no_key=True)`.
-    Raises `TransactionManagementError` outside a transaction.
+    Raises `TransactionManagementError` outside a transaction, `LedgerDamaged` if the stored tree does not fit.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("an audit event belongs to the transaction of its change")
     _lock()
-    last = AuditEvent.objects.aggregate(last=models.Max("sequence"))["last"] or 0
+    last, last_leaf = AuditEvent.objects.order_by("-sequence").values_list("sequence", "leaf_hash").first() or (0, b"")
     now = timezone.now().astimezone(UTC)
     body = asdict(entry)
     canonical = rfc8785.dumps({**body, "sequence": last + 1, "time": now.isoformat(timespec="microseconds")})
-    del body["details"]  # it has no column of its own
-    AuditEvent(sequence=last + 1, time=now, canonical=canonical.decode(), leaf_hash=leaf_hash(canonical), **body).save(
+    found_by = terms_of(body)
+    del body["details"], body["login"]  # they have no column of their own
+    leaf = leaf_hash(canonical)
+    AuditEvent(sequence=last + 1, time=now, canonical=canonical.decode(), leaf_hash=leaf, **body).save(
         force_insert=True
     )
+    _grow_tree(last, leaf, bytes(last_leaf))
+    searchable.enter(last + 1, found_by)
     return last + 1
+
+
+def _grow_tree(index: int, leaf: bytes, left: bytes) -> None:
+    """Store the subtrees that the leaf at `index` completes; `left` is the leaf before it. O(log n)."""
+    if not index & 1:
+        return
+    known = {(0, index - 1): left, **nodes.load(tree.siblings(index)[1:])}
+    done = tree.completed(index, leaf, known.__getitem__)
+    rows = [AuditNode(level=level, position=position, hash=value) for (level, position), value in done]
+    try:
+        AuditNode.objects.bulk_create(rows)
+    except DatabaseError as error:
+        if "append-only" not in str(error):
+            raise
+        raise LedgerDamaged("the audit ledger's tree does not end where its events do; run audit_verify") from error
 
 
 def _lock() -> None:
@@ -76,3 +100,13 @@ def matching(*, action: str = "", actor: str = "", account: str = "") -> models.
     """Return events, newest first: the beginning of action and account, any part of the actor's name."""
     wanted = {"action__startswith": action, "actor_name__icontains": actor, "account_sid__startswith": account}
     return AuditEvent.objects.filter(**{name: value for name, value in wanted.items() if value})
+
+
+def size() -> int:
+    """Return how many events there are, which is the last one's number."""
+    return AuditEvent.objects.aggregate(last=models.Max("sequence"))["last"] or 0
+
+
+def event(sequence: int) -> AuditEvent | None:
+    """Return one event by its number."""
+    return AuditEvent.objects.filter(pk=sequence).first()

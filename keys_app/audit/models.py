@@ -1,8 +1,10 @@
-"""The ledger's table. Only this package imports it; everybody else goes through `ledger`."""
+"""The ledger's tables. Only this package imports them; everybody else goes through its other modules."""
 
 import json
 
 from django.db import models
+
+from ..domain.policy import PERMISSION_SHAPE
 
 
 class AuditEvent(models.Model):
@@ -20,6 +22,8 @@ class AuditEvent(models.Model):
     account_sid = models.CharField(max_length=34, blank=True)
     key_sid = models.CharField(max_length=34, blank=True)
     request_id = models.CharField(max_length=36, blank=True)
+    team = models.CharField(max_length=80, null=True)  # noqa: DJ001 - older events have none
+    risk = models.CharField(max_length=10, null=True)  # noqa: DJ001
     policy = models.TextField(blank=True)
     reason = models.TextField(blank=True)
     canonical = models.TextField()
@@ -40,8 +44,71 @@ class AuditEvent(models.Model):
 
     @property
     def permissions(self) -> list[str]:
-        return json.loads(self.policy)["allow"] if self.policy else []
+        """What the policy allows; nothing for a row that somebody wrote nonsense into."""
+        try:
+            names = json.loads(self.policy)["allow"] if self.policy else []
+            return [name for name in names if PERMISSION_SHAPE.fullmatch(name)]
+        except (ValueError, KeyError, TypeError):
+            return []
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The event as it was hashed; empty for a row that somebody wrote nonsense into."""
+        try:
+            found = json.loads(self.canonical)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def details(self) -> dict[str, object]:
-        return json.loads(self.canonical)["details"]
+        found = self.body.get("details")
+        return found if isinstance(found, dict) else {}
+
+
+class EventTerm(models.Model):
+    """A term an event is found by. Made from the event alone, so it can be made again; append-only like it."""
+
+    pk = models.CompositePrimaryKey("term", "sequence")
+    term = models.CharField(max_length=180)
+    sequence = models.BigIntegerField()
+
+    class Meta:
+        db_table = "audit_eventterm"
+
+    def __str__(self) -> str:
+        return f"{self.term} in {self.sequence}"
+
+
+class AuditNode(models.Model):
+    """The hash of a complete subtree above the leaves: `AuditEvent.leaf_hash` is level 0.
+
+    It holds the 2**level leaves from position * 2**level on, counted from 0, so from sequence number that + 1.
+    """
+
+    pk = models.CompositePrimaryKey("level", "position")
+    level = models.SmallIntegerField()
+    position = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        db_table = "audit_node"
+
+    def __str__(self) -> str:
+        return f"level {self.level}, position {self.position}"
+
+
+class AuditCheckpoint(models.Model):
+    """A signed head of the tree over the first `size` events. `note` is what was signed, with the signature."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField(max_length=32)
+    time = models.DateTimeField()
+    key = models.CharField(max_length=400)
+    note = models.TextField()
+
+    class Meta:
+        db_table = "audit_checkpoint"
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.size} events"

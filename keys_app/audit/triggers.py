@@ -2,67 +2,133 @@
 
 Seen on PostgreSQL: row triggers do not stop TRUNCATE, so there is a statement trigger as well, and
 `ENABLE ALWAYS` keeps them on under `session_replication_role`. Seen on SQLite: `INSERT OR REPLACE` passes
-UPDATE and DELETE triggers, so every insert must carry the next number.
+UPDATE and DELETE triggers, so every insert must be the next one.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-TABLE = "audit_auditevent"
+EVENTS, NODES, CHECKPOINTS = "audit_auditevent", "audit_node", "audit_checkpoint"
 _REFUSAL = "the audit ledger is append-only"
 
-_SQLITE = [
-    f"""CREATE TRIGGER audit_no_update BEFORE UPDATE ON {TABLE}
-        BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
-    f"""CREATE TRIGGER audit_no_delete BEFORE DELETE ON {TABLE}
-        BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END""",
-    f"""CREATE TRIGGER audit_next_number BEFORE INSERT ON {TABLE}
-        WHEN NEW.sequence IS NOT (SELECT COALESCE(MAX(sequence), 0) + 1 FROM {TABLE})
-        BEGIN SELECT RAISE(ABORT, '{_REFUSAL}: the next number was expected'); END""",
-]
 
-_POSTGRESQL = [
-    f"""CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What protects one table: the beginning of its triggers' names, and which row `NEW` may not be inserted."""
+
+    table: str
+    prefix: str
+    out_of_turn: str
+    expected: str
+
+
+_GUARDS = {
+    guard.table: guard
+    for guard in (
+        Guard(
+            EVENTS,
+            "audit",
+            f"NEW.sequence <> (SELECT COALESCE(MAX(sequence), 0) + 1 FROM {EVENTS}) OR NEW.sequence IS NULL",
+            "the next number was expected",
+        ),
+        Guard(
+            NODES,
+            "audit_node",
+            f"NEW.position <> (SELECT COALESCE(MAX(position) + 1, 0) FROM {NODES} WHERE level = NEW.level) "
+            f"OR NEW.level NOT BETWEEN 1 AND 62 OR NEW.level IS NULL OR NEW.position IS NULL",
+            "the next node of a level was expected",
+        ),
+        Guard(
+            CHECKPOINTS,
+            "audit_checkpoint",
+            f"NEW.size <= (SELECT COALESCE(MAX(size), -1) FROM {CHECKPOINTS}) OR NEW.size IS NULL",
+            "a larger checkpoint was expected",
+        ),
+    )
+}
+
+
+def _sqlite(guard: Guard) -> list[str]:
+    table, prefix = guard.table, guard.prefix
+    return [
+        f"CREATE TRIGGER {prefix}_no_update BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+        f"CREATE TRIGGER {prefix}_no_delete BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+        f"CREATE TRIGGER {prefix}_next_number BEFORE INSERT ON {table} WHEN {guard.out_of_turn} "
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}: {guard.expected}'); END",
+    ]
+
+
+def _sqlite_drop(guard: Guard) -> list[str]:
+    return [f"DROP TRIGGER {guard.prefix}_{name}" for name in ("no_update", "no_delete", "next_number")]
+
+
+def _postgresql(guard: Guard) -> list[str]:
+    table, prefix = guard.table, guard.prefix
+    return [
+        f"""CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$""",
-    f"""CREATE FUNCTION audit_expect_next() RETURNS trigger LANGUAGE plpgsql AS $$
+        f"""CREATE FUNCTION {prefix}_expect_next() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            IF NEW.sequence IS DISTINCT FROM (SELECT COALESCE(MAX(sequence), 0) + 1 FROM {TABLE}) THEN
-                RAISE EXCEPTION '{_REFUSAL}: the next number was expected';
-            END IF;
+            IF {guard.out_of_turn} THEN RAISE EXCEPTION '{_REFUSAL}: {guard.expected}'; END IF;
             RETURN NEW;
         END $$""",
-    f"""CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON {TABLE}
+        f"""CREATE TRIGGER {prefix}_no_change BEFORE UPDATE OR DELETE ON {table}
         FOR EACH ROW EXECUTE FUNCTION audit_refuse()""",
-    f"""CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {TABLE}
+        f"""CREATE TRIGGER {prefix}_no_truncate BEFORE TRUNCATE ON {table}
         FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()""",
-    f"""CREATE TRIGGER audit_next_number BEFORE INSERT ON {TABLE}
-        FOR EACH ROW EXECUTE FUNCTION audit_expect_next()""",
-    f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER audit_no_change",
-    f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER audit_no_truncate",
-    f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER audit_next_number",
-]
-
-_DROP = {
-    "sqlite": [f"DROP TRIGGER {name}" for name in ("audit_no_update", "audit_no_delete", "audit_next_number")],
-    "postgresql": [
-        *(f"DROP TRIGGER {name} ON {TABLE}" for name in ("audit_no_change", "audit_no_truncate", "audit_next_number")),
-        "DROP FUNCTION audit_refuse()",
-        "DROP FUNCTION audit_expect_next()",
-    ],
-}
-_CREATE = {"sqlite": _SQLITE, "postgresql": _POSTGRESQL}
+        f"""CREATE TRIGGER {prefix}_next_number BEFORE INSERT ON {table}
+        FOR EACH ROW EXECUTE FUNCTION {prefix}_expect_next()""",
+        *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {prefix}_{name}" for name in _POSTGRESQL_NAMES),
+    ]
 
 
-def _run(connection: Any, statements: dict[str, list[str]]) -> None:
+_POSTGRESQL_NAMES = ("no_change", "no_truncate", "next_number")
+
+
+def _postgresql_drop(guard: Guard) -> list[str]:
+    return [
+        *(f"DROP TRIGGER {guard.prefix}_{name} ON {guard.table}" for name in _POSTGRESQL_NAMES),
+        f"DROP FUNCTION {guard.prefix}_expect_next()",
+    ]
+
+
+_CREATE = {"sqlite": _sqlite, "postgresql": _postgresql}
+_DROP = {"sqlite": _sqlite_drop, "postgresql": _postgresql_drop}
+
+
+def create(connection: Any, *tables: str) -> None:
+    """Put the triggers on these tables, or on all of the ledger's."""
+    _run(connection, _CREATE, tables)
+
+
+def drop(connection: Any, *tables: str) -> None:
+    """Take the triggers off these tables, or off all of the ledger's, as their owner can."""
+    _run(connection, _DROP, tables)
+
+
+def _run(connection: Any, statements: dict[str, Callable[[Guard], list[str]]], tables: tuple[str, ...]) -> None:
     with connection.cursor() as cursor:
-        for statement in statements[connection.vendor]:
-            cursor.execute(statement)
+        for table in tables or _GUARDS:
+            for statement in statements[connection.vendor](_GUARDS[table]):
+                cursor.execute(statement)
 
 
 def install(apps: Any, schema_editor: Any) -> None:
-    """Migration step: create the triggers."""
-    _run(schema_editor.connection, _CREATE)
+    """Migration step: create the events' triggers."""
+    create(schema_editor.connection, EVENTS)
 
 
 def remove(apps: Any, schema_editor: Any) -> None:
-    """Migration step backwards: drop the triggers."""
-    _run(schema_editor.connection, _DROP)
+    """Migration step backwards: drop the events' triggers."""
+    drop(schema_editor.connection, EVENTS)
+
+
+def install_tree(apps: Any, schema_editor: Any) -> None:
+    """Migration step: create the triggers of the tree and the checkpoints."""
+    create(schema_editor.connection, NODES, CHECKPOINTS)
+
+
+def remove_tree(apps: Any, schema_editor: Any) -> None:
+    """Migration step backwards: drop the triggers of the tree and the checkpoints."""
+    drop(schema_editor.connection, NODES, CHECKPOINTS)

@@ -52,6 +52,10 @@ class TwilioUnavailable(Problem):
     """Twilio did not process the request. Nothing was created; trying again later is safe."""
 
 
+class PortalBusy(TwilioUnavailable):
+    """Too many calls to Twilio are running, so it was not even asked. Nothing was started."""
+
+
 class NotDeleted(Problem):
     """Twilio has not deleted a key yet. It is tried again."""
 
@@ -62,3 +66,15 @@ class OutcomeUnknown(Problem):
 
 class PolicyBreach(Problem):
     """Twilio answered with another policy than the approved one. The secret was never shown."""
+
+
+class NotConfigured(PortalError):
+    """The portal lacks a setting for this. The message names it."""
+
+
+class HistoryReplaced(PortalError):
+    """The ledger is not what was signed before. Nothing is signed until a person has looked."""
+
+
+class CheckpointNotKept(PortalError):
+    """A checkpoint could not be written outside the database. It is tried again."""

@@ -7,6 +7,8 @@ from .naming import MARKER_LENGTH, MAX_FRIENDLY_NAME, MAX_NAME
 
 MAX_PURPOSE = 2000
 MAX_TICKET = 500
+MAX_INCIDENT = 40
+MAX_COMMENT = 2000
 # Control characters, and format characters that change in which order a reader sees the others.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
@@ -52,4 +54,26 @@ def ticket_problem(url: str) -> str:
         fits = False
     if not fits or not url.isprintable() or " " in url:
         return "Enter a whole address, such as https://tickets.example.com/123."
+    return ""
+
+
+def incident_problem(number: str) -> str:
+    """Check the number of an incident, as the incident tracker writes it."""
+    if not number.strip():
+        return "Give the number of the incident."
+    if len(number) > MAX_INCIDENT:
+        return f"The number has {len(number)} characters; at most {MAX_INCIDENT} are kept."
+    if any(unicodedata.category(character) in _HIDDEN for character in number):
+        return "Use one line of visible characters."
+    return ""
+
+
+def comment_problem(text: str) -> str:
+    """Check a question about a request, or an answer to one."""
+    if not text.strip():
+        return "Write something first."
+    if len(text) > MAX_COMMENT:
+        return f"The text has {len(text)} characters; at most {MAX_COMMENT} are kept."
+    if "\0" in text or _REORDERING & set(text):
+        return "The text has characters that cannot be seen. Type it again."
     return ""

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('keys_app', '0004_probe'),
+        ('keys_app', '0011_notices'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -4,25 +4,41 @@ Rules that must hold whoever writes are constraints here or triggers in the migr
 themselves are in `services`.
 """
 
+from .auditing import AccessReview, FeedToken, PushPosition, ReviewedKey
 from .catalogue import CatalogueObservation, CataloguePermission, Probe
+from .decisions import Approval, ApprovalRule, Comment, Delegation, Narrowing
 from .inventory import AccountCheck, ReconcileRun, UnmanagedKey
 from .keys import ApiKey, Issuance
+from .notices import NoticeKey, Webhook, WebhookDelivery
 from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
-from .requests import Approval, KeyRequest
+from .repeats import Repeat
+from .requests import KeyRequest
 
 __all__ = [
+    "AccessReview",
     "Account",
     "AccountCheck",
     "ApiKey",
     "Approval",
+    "ApprovalRule",
     "CatalogueObservation",
     "CataloguePermission",
+    "Comment",
+    "Delegation",
+    "FeedToken",
     "Issuance",
     "KeyRequest",
     "MAX_LIFETIME_DAYS",
+    "Narrowing",
+    "NoticeKey",
     "Probe",
+    "PushPosition",
     "ReconcileRun",
+    "Repeat",
+    "ReviewedKey",
     "Team",
     "TeamMembership",
     "UnmanagedKey",
+    "Webhook",
+    "WebhookDelivery",
 ]

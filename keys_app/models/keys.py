@@ -30,6 +30,11 @@ class Issuance(models.Model):
     twilio_code = models.IntegerField(null=True)
     message = models.CharField(max_length=400, blank=True)
     key_sid = models.CharField(max_length=34, blank=True)
+    orphan_sid = models.CharField(
+        max_length=34,
+        blank=True,
+        help_text="The key found at Twilio whose secret is lost, until its deletion is recorded.",
+    )
     times_not_listed = models.PositiveSmallIntegerField(default=0)
     rotates = models.ForeignKey(
         "ApiKey",

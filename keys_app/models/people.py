@@ -18,6 +18,9 @@ class Team(GuardRailed):
         validators=[MinValueValidator(1), MaxValueValidator(MAX_LIFETIME_DAYS)],
         help_text="The longest lifetime of a key this team may ask for, in days.",
     )
+    notice_email = models.EmailField(
+        "mail address", blank=True, help_text="An address of the whole team that gets its notices too."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -38,6 +41,11 @@ class TeamMembership(models.Model):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     is_lead = models.BooleanField("leads the team", default=False)
+    may_break_glass = models.BooleanField(
+        "may break glass",
+        default=False,
+        help_text="May issue a key for an incident at once. It lives a day at most and is reviewed afterwards.",
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="one_membership_per_team")]
@@ -64,6 +72,12 @@ class Account(GuardRailed):
         validators=[MinValueValidator(1), MaxValueValidator(MAX_LIFETIME_DAYS)],
         help_text="The longest lifetime of a key on this account, in days.",
     )
+    leads_required = models.PositiveSmallIntegerField(
+        "leads required",
+        default=1,
+        choices=[(1, "One lead"), (2, "Two leads")],
+        help_text="How many leads approve a request. Security still gives one more approval on a critical one.",
+    )
     is_active = models.BooleanField(
         default=True, help_text="Without it, no new key is asked for or issued on this account."
     )
@@ -75,6 +89,7 @@ class Account(GuardRailed):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(condition=~Q(credential_ciphertext=""), name="account_has_a_credential"),
+            models.CheckConstraint(condition=Q(leads_required__range=(1, 2)), name="account_leads_required_in_range"),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What somebody asked for, and what was decided about it."""
+"""What somebody asked for."""
 
 import uuid
 
@@ -10,6 +10,7 @@ from django.urls import reverse
 from ..domain.guardrails import GuardRails
 from ..domain.naming import MAX_NAME
 from ..domain.policy import Difference, Policy
+from ..domain.request_rules import MAX_INCIDENT
 from ..domain.risk import Risk
 from ..domain.states import RequestState
 from ..model_parts import choices_of, one_of
@@ -17,7 +18,10 @@ from .people import MAX_LIFETIME_DAYS, Account, Team
 
 
 class KeyRequest(models.Model):
-    """What somebody asked for. What was asked never changes; only its state does."""
+    """What somebody asked for. Its policy and lifetime can only be narrowed, each time with a `Narrowing` row.
+
+    With an `incident` it is a break-glass request: nobody approves it beforehand, and it is reviewed afterwards.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="key_requests")
@@ -30,6 +34,8 @@ class KeyRequest(models.Model):
     policy_json = models.TextField()
     content_digest = models.CharField(max_length=64)
     risk = models.CharField(max_length=10, choices=choices_of(Risk))
+    leads_required = models.PositiveSmallIntegerField(default=1)
+    incident = models.CharField("incident number", max_length=MAX_INCIDENT, blank=True)
     template = models.CharField(max_length=60, blank=True)
     changes_key = models.ForeignKey(
         "ApiKey", null=True, blank=True, on_delete=models.PROTECT, related_name="change_requests"
@@ -61,6 +67,9 @@ class KeyRequest(models.Model):
                 | Q(approved_at__isnull=False),
                 name="request_approved_before_issuing",
             ),
+            models.CheckConstraint(
+                condition=Q(incident="") | Q(lifetime_days=1), name="break_glass_key_lives_a_day_at_most"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -74,6 +83,15 @@ class KeyRequest(models.Model):
         return Policy.from_json(self.policy_json)
 
     @property
+    def is_break_glass(self) -> bool:
+        return bool(self.incident)
+
+    @property
+    def needs_review(self) -> bool:
+        """Tell whether glass was broken and nobody has looked at it yet."""
+        return self.is_break_glass and not self.approvals.filter(decision="reviewed").exists()
+
+    @property
     def guard_rails(self) -> GuardRails:
         """The limits of the team and of the account together."""
         return self.team.guard_rails | self.account.guard_rails
@@ -82,32 +100,3 @@ class KeyRequest(models.Model):
     def difference(self) -> Difference | None:
         """What this request adds to and takes from the key it is to change; None for a new key."""
         return self.policy.since(self.changes_key.policy) if self.changes_key else None
-
-
-class Approval(models.Model):
-    """One person's decision. A trigger refuses the requester's own (migration 0002)."""
-
-    class Decision(models.TextChoices):
-        APPROVED = "approved"
-        REJECTED = "rejected"
-
-    request = models.ForeignKey(KeyRequest, on_delete=models.PROTECT, related_name="approvals")
-    approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="approvals")
-    decision = models.CharField(max_length=10, choices=Decision.choices)
-    stage = models.PositiveSmallIntegerField(help_text="1, or 2 for the second approval a critical request needs.")
-    content_digest = models.CharField(max_length=64)
-    reason = models.TextField(max_length=2000, blank=True)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["created_at"]
-        constraints = [
-            models.UniqueConstraint(fields=["request", "approver"], name="one_decision_per_person"),
-            models.UniqueConstraint(
-                fields=["request", "stage"], condition=Q(decision="approved"), name="one_approval_per_stage"
-            ),
-            models.CheckConstraint(condition=Q(decision="approved") | ~Q(reason=""), name="rejection_has_a_reason"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.decision} by {self.approver}"

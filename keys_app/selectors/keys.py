@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from ..domain.states import KeyState
-from ..models import Account, ApiKey, Team, TeamMembership, UnmanagedKey
+from ..models import Account, ApiKey, KeyRequest, Team, TeamMembership, UnmanagedKey
 from .people import Person
 
 LIVE_KEYS = (KeyState.ACTIVE, KeyState.REVOKING)
@@ -37,9 +37,11 @@ def can_revoke(who: Person, key: ApiKey) -> bool:
     return key.owner_id == who.user.pk or key.team_id in who.led_team_ids or who.is_security
 
 
-def live_keys_of(team: Team, account: Account) -> QuerySet[ApiKey]:
-    """Return what a team already holds on an account."""
-    return ApiKey.objects.filter(team=team, account=account, state__in=LIVE_KEYS).select_related("owner")
+def keys_held(key_request: KeyRequest) -> QuerySet[ApiKey]:
+    """Return what the requester and the team of a request already hold on its account."""
+    theirs = Q(team=key_request.team_id) | Q(owner=key_request.requester_id)
+    live = ApiKey.objects.filter(theirs, account=key_request.account_id, state__in=LIVE_KEYS)
+    return live.select_related("owner", "team").order_by("-issued_at")
 
 
 def keys_in_state(keys: QuerySet[ApiKey], state: str) -> QuerySet[ApiKey]:
@@ -69,7 +71,7 @@ def left_keys(who: Person) -> QuerySet[ApiKey]:
 
 def can_take_over(who: Person, key: ApiKey) -> bool:
     """Tell whether this person may become the owner of a key whose owner left: a lead of its team."""
-    return key.team_id in who.led_team_ids and left_keys(who).filter(pk=key.pk).exists()
+    return key.team_id in who.own_led_team_ids and left_keys(who).filter(pk=key.pk).exists()
 
 
 def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:
@@ -83,4 +85,4 @@ def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:
 
 def adopting_teams(who: Person, unmanaged: UnmanagedKey) -> QuerySet[Team]:
     """Return the teams this person may adopt a key for: those they lead, with its account."""
-    return Team.objects.filter(pk__in=who.led_team_ids, accounts=unmanaged.account_id)
+    return Team.objects.filter(pk__in=who.own_led_team_ids, accounts=unmanaged.account_id)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.contrib.auth.models import AbstractBaseUser, User
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
+from django.utils import timezone
 
-from ..models import Account, Team, TeamMembership
+from ..models import Account, Delegation, Team, TeamMembership
 
 ENGINEERS = "Engineers"
 TEAM_LEADS = "Team leads"
@@ -31,9 +32,29 @@ class Person:
     def team_ids(self) -> list[int]:
         return list(self._memberships)
 
+    @cached_property
+    def voices(self) -> dict[int, list[int]]:
+        """Return for each team in whose right this person decides: their own, and of leads they stand in for."""
+        own = [team for team, leads in self._memberships.items() if leads and TEAM_LEADS in self.groups]
+        voices = {team: [self.user.pk] for team in own}
+        for team, lead in _stands_in_for(self.user).values_list("team_id", "lead_id").distinct():
+            voices.setdefault(team, []).append(lead)
+        return voices
+
+    @property
+    def stands_in_for(self) -> set[int]:
+        """Return the leads whose deputy this person is."""
+        return {voice for voices in self.voices.values() for voice in voices} - {self.user.pk}
+
     @property
     def led_team_ids(self) -> list[int]:
-        return [team for team, leads in self._memberships.items() if leads and TEAM_LEADS in self.groups]
+        """Return the teams this person leads, or stands in for a lead of."""
+        return list(self.voices)
+
+    @property
+    def own_led_team_ids(self) -> list[int]:
+        """Return the teams this person leads themselves."""
+        return [team for team, voices in self.voices.items() if self.user.pk in voices]
 
     @property
     def is_security(self) -> bool:
@@ -44,8 +65,33 @@ class Person:
         return self.is_security or bool(self.led_team_ids)
 
     @property
+    def may_break_glass(self) -> bool:
+        return self.may_request and bool(self.break_glass_team_ids)
+
+    @cached_property
+    def break_glass_team_ids(self) -> list[int]:
+        """Return the teams this person may issue a key for at once when there is an incident."""
+        rows = TeamMembership.objects.filter(user=self.user, may_break_glass=True)
+        return list(rows.values_list("team_id", flat=True))
+
+    @property
     def may_request(self) -> bool:
         return bool({ENGINEERS, TEAM_LEADS} & self.groups) and bool(self._memberships)
+
+
+def _stands_in_for(user: AbstractBaseUser) -> QuerySet[Delegation]:
+    """Return the delegations in force: both are in the team still, and the lead leads it still."""
+    now = timezone.now()
+    return Delegation.objects.filter(
+        deputy=user,
+        starts_at__lte=now,
+        ends_at__gt=now,
+        lead__is_active=True,
+        lead__groups__name=TEAM_LEADS,
+        lead__memberships__team=F("team"),
+        lead__memberships__is_lead=True,
+        team__memberships__user=user,
+    )
 
 
 def person(user: AbstractBaseUser) -> Person:
@@ -56,15 +102,14 @@ def person(user: AbstractBaseUser) -> Person:
     return known
 
 
+def leads_of(team: Team) -> QuerySet[User]:
+    """Return the active people who decide a team's requests."""
+    leads = User.objects.filter(memberships__team=team, memberships__is_lead=True, groups__name=TEAM_LEADS)
+    return leads.filter(is_active=True).order_by("username")
+
+
 def display_name(user: AbstractBaseUser) -> str:
     return user.get_full_name() or user.get_username()
-
-
-def leads_of(team: Team) -> QuerySet[User]:
-    """Return the active people who lead a team."""
-    return User.objects.filter(
-        is_active=True, groups__name=TEAM_LEADS, memberships__team=team, memberships__is_lead=True
-    ).distinct()
 
 
 def accounts_for(who: Person) -> QuerySet[Account]:
@@ -77,3 +122,23 @@ def accounts_for(who: Person) -> QuerySet[Account]:
 def teams_for(who: Person, account: Account) -> QuerySet[Team]:
     """Return the person's teams that an account belongs to."""
     return Team.objects.filter(pk__in=who.team_ids, accounts=account)
+
+
+def teams_led(who: Person) -> QuerySet[Team]:
+    """Return the teams this person leads themselves, for which they can name a deputy."""
+    return Team.objects.filter(pk__in=who.own_led_team_ids)
+
+
+def possible_deputies(team: Team) -> QuerySet[User]:
+    """Return the active members of a team, by name."""
+    return User.objects.filter(is_active=True, memberships__team=team).order_by("first_name", "username")
+
+
+def delegations_given(who: Person) -> QuerySet[Delegation]:
+    """Return the delegations this lead gave that are not over, the earliest first."""
+    current = Delegation.objects.filter(lead=who.user, ends_at__gt=timezone.now())
+    return current.select_related("team", "deputy")
+
+
+def may_manage_feeds(user: AbstractBaseUser) -> bool:
+    return user.is_superuser or person(user).is_security

@@ -1,23 +1,37 @@
-"""Which requests a person may see, copy and decide."""
+"""Which requests a person may see and copy."""
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
 
-from ..domain.risk import Risk
 from ..domain.states import RequestState
-from ..models import Approval, KeyRequest, TeamMembership
+from ..models import Approval, KeyRequest
 from .people import Person
 
 TO_PRESS = (RequestState.APPROVED, RequestState.FAILED)
 OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUING, RequestState.FAILED)
 
 
+REVIEWED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.REVIEWED)
+UNREVIEWED = ~Q(incident="") & ~Exists(REVIEWED)
+"""Glass was broken and nobody has looked at it yet."""
+
+
 def visible_requests(who: Person) -> QuerySet[KeyRequest]:
-    """Return the requests this person may see: their own, their teams' if they lead, all for Security."""
+    """Return the requests this person may see: their own, their teams' if they lead, all for Security.
+
+    Each says with `unreviewed` whether glass was broken for it and nobody has looked at that yet.
+    """
     requests = KeyRequest.objects.select_related("requester", "team", "account", "changes_key")
+    requests = requests.annotate(unreviewed=Case(When(UNREVIEWED, then=True), default=False))
     if who.is_security:
         return requests
     return requests.filter(Q(requester=who.user) | Q(team__in=who.led_team_ids))
+
+
+def requests_to_oversee(who: Person) -> QuerySet[KeyRequest]:
+    """Return the requests of the teams this person decides for, all of them for Security."""
+    requests = visible_requests(who)
+    return requests if who.is_security else requests.filter(team__in=who.led_team_ids)
 
 
 def copyable_requests(who: Person) -> QuerySet[KeyRequest]:
@@ -25,47 +39,14 @@ def copyable_requests(who: Person) -> QuerySet[KeyRequest]:
     return KeyRequest.objects.filter(Q(requester=who.user) | Q(team__in=who.team_ids)).order_by("-created_at")
 
 
-def approvals_needed(key_request: KeyRequest) -> int:
-    return 2 if key_request.risk == Risk.CRITICAL else 1
+def is_discussed(key_request: KeyRequest) -> bool:
+    """Tell whether there is still something to ask about a request: it is open, or a review is to come."""
+    return key_request.state in OPEN_REQUESTS or key_request.needs_review
 
 
-def waiting_for(who: Person) -> QuerySet[KeyRequest]:
-    """Return the pending requests this person may decide now, oldest first.
-
-    A lead decides for the teams they lead. Security stands in where the requester leads the team
-    themselves, and gives the second approval on critical requests. Nobody decides their own request
-    or decides twice.
-    """
-    decided = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.APPROVED)
-    of_a_lead = TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("requester"), is_lead=True)
-    mine = Q(pk__in=[])
-    if who.led_team_ids:
-        mine |= Q(team__in=who.led_team_ids, first_given=False)
-    if who.is_security:
-        mine |= Q(first_given=True) | Q(from_a_lead=True)
-    return (
-        KeyRequest.objects.select_related("requester", "team", "account")
-        .annotate(first_given=Exists(decided), from_a_lead=Exists(of_a_lead))
-        .filter(mine, state=RequestState.PENDING)
-        .exclude(requester=who.user)
-        .exclude(Exists(decided.filter(approver=who.user)))
-        .order_by("created_at", "id")
-    )
-
-
-def why_not_decidable(who: Person, key_request: KeyRequest) -> str:
-    """Return why this person cannot decide a request they can see; empty if they can."""
-    if key_request.requester_id == who.user.pk:
-        return "This is your own request. Another lead of the team, or Security, decides it."
-    if key_request.state != RequestState.PENDING:
-        return f"This request is {key_request.get_state_display().lower()}. There is nothing to decide."
-    if waiting_for(who).filter(pk=key_request.pk).exists():
-        return ""
-    if key_request.approvals.filter(approver=who.user).exists():
-        return "You have approved this request. Security gives the second approval."
-    if key_request.approvals.exists():
-        return "A lead has approved this request. Security gives the second approval."
-    return "A lead of the team decides this request first."
+def may_comment(who: Person, key_request: KeyRequest) -> bool:
+    """Tell whether this person has a say about a request: its requester, who decides for its team, Security."""
+    return key_request.requester_id == who.user.pk or key_request.team_id in who.led_team_ids or who.is_security
 
 
 def replacements_left(key_request: KeyRequest) -> int:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from ..audit import ledger
+from ..domain.risk import policy_risk
 from ..models import Account, ApiKey, KeyRequest
 from ..selectors import display_name
 
@@ -40,7 +41,11 @@ class Actor:
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return who is asking, and from which address (behind `PORTAL_TRUSTED_PROXIES` proxies)."""
-    return Actor.of(request.user, get_adapter().get_client_ip(request) or "")
+    return Actor.of(request.user, address_of(request))
+
+
+def address_of(request: HttpRequest) -> str:
+    return get_adapter().get_client_ip(request) or ""
 
 
 def record(
@@ -56,7 +61,7 @@ def record(
 ) -> None:
     """Append an event to the ledger in the running transaction, as its last write.
 
-    Account and policy are taken from the request or key where they are not given.
+    Account, team, risk and policy are taken from the request or key where they are not given.
     """
     subject = key or key_request
     if account is None and subject is not None:
@@ -66,10 +71,13 @@ def record(
             action=action,
             actor_name=actor.name,
             actor_id=str(actor.user.pk) if actor.user else "",
+            login=actor.user.get_username() if actor.user else "",
             address=actor.address,
             account_sid=account.sid if account else "",
             key_sid=key.sid if key else key_sid,
             request_id=str(key_request.pk if key_request else (key and key.request_id) or ""),
+            team=subject.team.name if subject else "",
+            risk=policy_risk(subject.policy) if subject else "",
             policy=subject.policy_json if subject else "",
             reason=reason,
             details=details,

@@ -3,7 +3,7 @@
 from django.contrib.auth.models import User
 from django.db.models import Model
 
-from ..models import Account, Team
+from ..models import Account, Team, Webhook
 from .actors import Actor, record
 
 
@@ -32,7 +32,27 @@ def _rights(subject: Model) -> dict[str, object]:
         return {"groups": groups, "superuser": subject.is_superuser, "active": subject.is_active}
     if isinstance(subject, Team):
         people = subject.memberships.select_related("user").order_by("user__username")
-        return {"members": {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}}
+        glass = [person.user.get_username() for person in people if person.may_break_glass]
+        members = {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}
+        return {"members": members, "may_break_glass": glass, **_limits(subject)}
     if isinstance(subject, Account):
-        return {"teams": sorted(subject.teams.values_list("name", flat=True)), "active": subject.is_active}
+        return {
+            "teams": sorted(subject.teams.values_list("name", flat=True)),
+            "active": subject.is_active,
+            "leads_required": subject.leads_required,
+            **_limits(subject),
+        }
+    if isinstance(subject, Webhook):
+        team = subject.team.name if subject.team else "all teams"
+        return {"host": subject.url_host, "team": team, "kinds": subject.event_kinds, "active": subject.is_active}
     return {}
+
+
+def _limits(subject: Account | Team) -> dict[str, object]:
+    """Return the guard rails as they are afterwards."""
+    return {
+        "allowed_products": sorted(subject.allowed_products),
+        "forbidden_permissions": sorted(subject.forbidden_permissions),
+        "max_risk": subject.max_risk,
+        "max_lifetime_days": subject.max_lifetime_days,
+    }

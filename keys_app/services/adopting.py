@@ -11,10 +11,11 @@ from ..domain.errors import Conflict, InvalidInput, NotAllowed, TwilioUnavailabl
 from ..models import ApiKey, Team, UnmanagedKey
 from ..twilio_iam.client import KeyDetail
 from ..twilio_iam.errors import Rejected, TwilioError
-from . import notices
+from . import notifications
 from .actors import Actor, record
 from .comparing import shown_name
 from .credentials import client_for
+from .slots import twilio_slot
 
 
 def longest_adoption(unmanaged: UnmanagedKey, team: Team) -> int:
@@ -33,8 +34,7 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
         rows = UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None)
         if not rows.update(proposed_team=team, proposed_by=actor.user):
             raise Conflict("Somebody adopted this key just now.")
-        record("key.adoption_proposed", actor, account=unmanaged.account, key_sid=unmanaged.sid, team=team.name)
-        notices.announce(
+        notifications.notify(
             "key.adoption_proposed",
             title=f"Is key {unmanaged.sid} on {unmanaged.account} one of team {team}?",
             text=f"{actor.name} asks you to adopt it: choose its owner and when it expires.",
@@ -42,6 +42,7 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
             people=selectors.leads_of(team),
             team=team,
         )
+        record("key.adoption_proposed", actor, account=unmanaged.account, key_sid=unmanaged.sid, team=team.name)
 
 
 def adopt_key(
@@ -81,7 +82,7 @@ def _require_free(unmanaged: UnmanagedKey) -> None:
 
 def _fetch(unmanaged: UnmanagedKey) -> KeyDetail:
     try:
-        with client_for(unmanaged.account) as client:
+        with twilio_slot("Nothing was changed."), client_for(unmanaged.account) as client:
             return client.fetch_key(unmanaged.sid)
     except Rejected as error:
         if error.status == 404:

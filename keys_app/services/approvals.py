@@ -1,16 +1,27 @@
-"""Deciding requests. An approval changes a state and nothing else; Twilio is not called."""
+"""Deciding requests. A decision changes a state and nothing else; Twilio is not called."""
 
 import uuid
+from collections.abc import Sequence
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
-from ..domain.errors import Conflict, NotAllowed
+from ..domain.content import content_digest
+from ..domain.errors import Conflict, InvalidInput, NotAllowed, PortalError
+from ..domain.policy import Policy
+from ..domain.risk import Risk, policy_risk
 from ..domain.states import RequestState
-from ..models import Approval, KeyRequest
+from ..models import Approval, KeyRequest, Narrowing
+from ..selectors.decisions import Right
 from .actors import Actor, record
+from .notice_texts import (
+    request_decided,
+    request_narrowed,
+    second_approval_needed,
+)
 from .reasons import require_reason
 from .requests import current_digest, require_guard_rails
 from .transitions import move_request
@@ -19,31 +30,52 @@ from .transitions import move_request
 def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "") -> KeyRequest:
     """Approve what was shown. `digest` is the `content_digest` of the page the approver decided on.
 
-    A critical request stays pending after its first approval. Raises `NotAllowed` if this person may
-    not decide it, `Conflict` if it was decided meanwhile or is not what was shown.
+    A request that needs another approval stays pending. Raises `NotAllowed` if this person may not decide
+    it, `Conflict` if it was decided meanwhile, is not what was shown, or could not be issued any more.
     """
     with transaction.atomic(durable=True):
-        key_request = _lock_for_decision(request_id, actor)
-        if current_digest(key_request) != digest:
-            raise Conflict(
-                "The request is not what this page showed, so nothing was approved. Read it again before you decide."
-            )
-        require_guard_rails(key_request)
-        given = key_request.approvals.count() + 1
-        needed = selectors.approvals_needed(key_request)
-        _store(key_request, actor, Approval.Decision.APPROVED, digest, stage=given, reason=reason)
-        details = {"reason": reason, "approval": given, "needed": needed, "digest": digest}
-        if given < needed:
-            record("request.approval_given", actor, key_request=key_request, **details)
-            return key_request
-        now = timezone.now()
-        move_request(
-            key_request,
-            RequestState.APPROVED,
-            approved_at=now,
-            claim_until=now + settings.APPROVAL_LAPSES_AFTER,
-        )
-        record("request.approved", actor, key_request=key_request, **details)
+        key_request, right = _lock_for_decision(request_id, actor)
+        _require_shown(key_request, digest)
+        _require_grantable(key_request)
+        _give(key_request, actor, right, reason)
+    return key_request
+
+
+def approve_several(*, shown: Sequence[tuple[uuid.UUID, str]], actor: Actor) -> list[tuple[KeyRequest, str]]:
+    """Approve requests of low risk one by one, each as `approve` does with the digest that was shown.
+
+    Returns each request with what went wrong, or an empty text. One that cannot be approved stops no other.
+    """
+    outcome = []
+    for request_id, digest in shown:
+        key_request = KeyRequest.objects.get(pk=request_id)
+        try:
+            if key_request.risk != Risk.LOW:
+                raise NotAllowed("Only requests of low risk are approved together.")
+            outcome.append((approve(request_id=request_id, digest=digest, actor=actor), ""))
+        except PortalError as error:
+            outcome.append((key_request, error.message))
+    return outcome
+
+
+def narrow(
+    *, request_id: uuid.UUID, digest: str, policy: Policy, lifetime_days: int, reason: str, actor: Actor
+) -> KeyRequest:
+    """Approve less than what was shown: fewer permissions, a shorter lifetime, or both.
+
+    The requester accepts it by issuing. Raises as `approve`, and `InvalidInput` for no reason, for nothing
+    taken away, or for anything that was not asked for.
+    """
+    require_reason(reason)
+    with transaction.atomic(durable=True):
+        key_request, right = _lock_for_decision(request_id, actor)
+        _require_shown(key_request, digest)
+        _require_narrower(key_request, policy, lifetime_days)
+        step = _narrow(key_request, policy, lifetime_days, reason, actor)
+        _require_grantable(key_request)
+        removed = list(step.difference.removed)
+        lifetime = {"lifetime_from": step.from_lifetime_days, "lifetime_to": step.to_lifetime_days}
+        _give(key_request, actor, right, reason, narrowed={"removed": removed, **lifetime})
     return key_request
 
 
@@ -51,31 +83,26 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
     """Reject a request. Raises `InvalidInput` without a reason, otherwise as `approve`."""
     require_reason(reason)
     with transaction.atomic(durable=True):
-        key_request = _lock_for_decision(request_id, actor)
-        _store(
-            key_request,
-            actor,
-            Approval.Decision.REJECTED,
-            current_digest(key_request),
-            stage=key_request.approvals.count() + 1,
-            reason=reason,
-        )
+        key_request, right = _lock_for_decision(request_id, actor)
+        _store(key_request, actor, right, Approval.Decision.REJECTED, reason)
         move_request(key_request, RequestState.REJECTED)
-        record("request.rejected", actor, key_request=key_request, reason=reason)
+        request_decided(key_request, actor, Approval.Decision.REJECTED, reason)
+        record("request.rejected", actor, key_request=key_request, reason=reason, **_as(right, actor))
     return key_request
 
 
-def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
+def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest, Right]:
     """Read the request under a lock, with the actor's rights as they are now."""
     key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=request_id)
     if key_request.state != RequestState.PENDING:
         raise Conflict(_already(key_request))
     if key_request.created_at < timezone.now() - settings.PENDING_LAPSES_AFTER:
         raise Conflict("Nobody decided this request in time, so it lapses. The requester can send it again.")
-    refusal = selectors.why_not_decidable(selectors.Person(actor.user), key_request)
-    if refusal:
-        raise NotAllowed(refusal)
-    return key_request
+    who = selectors.Person(actor.user)
+    right = selectors.right_to_decide(who, key_request)
+    if right is None:
+        raise NotAllowed(selectors.why_not_decidable(who, key_request))
+    return key_request, right
 
 
 def _already(key_request: KeyRequest) -> str:
@@ -83,19 +110,157 @@ def _already(key_request: KeyRequest) -> str:
     state = key_request.get_state_display().lower()
     if last is None or key_request.state in (RequestState.CANCELLED, RequestState.LAPSED):
         return f"This request is {state}. There is nothing to decide."
+    who = selectors.display_name(last.approver) if last.approver else f"the rule “{last.rule_name}”"
     return (
-        f"This request is {state}: {selectors.display_name(last.approver)} decided it at "
-        f"{last.created_at:%Y-%m-%d %H:%M} UTC. Your decision was not recorded."
+        f"This request is {state}: {who} decided it at {last.created_at:%Y-%m-%d %H:%M} UTC. "
+        "Your decision was not recorded."
     )
 
 
-def _store(key_request: KeyRequest, actor: Actor, decision: str, digest: str, *, stage: int, reason: str = "") -> None:
-    Approval.objects.create(
+def _require_shown(key_request: KeyRequest, digest: str) -> None:
+    """Refuse to approve anything but what the page showed, saying what is different now."""
+    if current_digest(key_request) == digest:
+        return
+    changes = " ".join(_told(step) for step in selectors.narrowed_since(key_request, digest))
+    raise Conflict(
+        f"The request is not what this page showed, so nothing was approved. {changes} "
+        "Read it again before you decide.".replace("  ", " ")
+    )
+
+
+def _told(step: Narrowing) -> str:
+    parts = []
+    if step.difference.removed:
+        parts.append(f"took away {', '.join(step.difference.removed)}")
+    if step.shortens:
+        parts.append(f"shortened the lifetime from {step.from_lifetime_days} to {step.to_lifetime_days} days")
+    return f"{selectors.display_name(step.approver)} {' and '.join(parts)}."
+
+
+def _require_grantable(key_request: KeyRequest) -> None:
+    """Refuse to approve what could not be issued. Raises `Conflict`."""
+    if not key_request.account.is_active:
+        raise Conflict("The Twilio account of this request is switched off. Reject the request, or wait for it.")
+    if not key_request.requester.is_active:
+        raise Conflict("The person who sent this request cannot sign in any more. Reject the request.")
+    require_guard_rails(key_request)
+
+
+def _require_narrower(key_request: KeyRequest, policy: Policy, lifetime_days: int) -> None:
+    difference = policy.since(key_request.policy)
+    if difference.added:
+        raise InvalidInput("permissions", f"This was not asked for: {', '.join(difference.added)}.")
+    if not len(policy):
+        raise InvalidInput("permissions", "Leave at least one permission, or reject the request.")
+    if not 1 <= lifetime_days <= key_request.lifetime_days:
+        raise InvalidInput("lifetime_days", f"Choose 1 to {key_request.lifetime_days} days: no more than asked for.")
+    if not difference.removed and lifetime_days == key_request.lifetime_days:
+        raise InvalidInput("permissions", "Take a permission away or shorten the lifetime; or press Approve.")
+
+
+def _narrow(key_request: KeyRequest, policy: Policy, lifetime_days: int, reason: str, actor: Actor) -> Narrowing:
+    """Write the step, then the request as it is after it; triggers compare the two."""
+    step = Narrowing.objects.create(
         request=key_request,
         approver=actor.user,
-        decision=decision,
-        stage=stage,
-        content_digest=digest,
+        from_policy_json=key_request.policy_json,
+        to_policy_json=policy.to_json(),
+        from_lifetime_days=key_request.lifetime_days,
+        to_lifetime_days=lifetime_days,
+        from_digest=key_request.content_digest,
+        to_digest=content_digest(
+            account_sid=key_request.account_id,
+            friendly_name=key_request.friendly_name,
+            lifetime_days=lifetime_days,
+            policy=policy,
+        ),
         reason=reason,
         created_at=timezone.now(),
     )
+    KeyRequest.objects.filter(pk=key_request.pk).update(
+        policy_json=step.to_policy_json,
+        lifetime_days=lifetime_days,
+        content_digest=step.to_digest,
+        risk=policy_risk(policy),
+    )
+    key_request.refresh_from_db()
+    return step
+
+
+def _give(
+    key_request: KeyRequest, actor: Actor, right: Right, reason: str, narrowed: dict[str, object] | None = None
+) -> None:
+    """Store an approval of what the request is now, and move it on if it was the last one needed."""
+    approval = _store(key_request, actor, right, Approval.Decision.APPROVED, reason)
+    need = selectors.need_of(key_request)
+    last = selectors.approvals_given(key_request, key_request.content_digest).count() >= need.total
+    if last:
+        now = timezone.now()
+        claim_until = now + settings.APPROVAL_LAPSES_AFTER
+        move_request(
+            key_request,
+            RequestState.APPROVED,
+            approved_at=now,
+            claim_until=claim_until,
+            leads_required=need.leads,
+        )
+    else:  # an approval given towards two leads stays one of two
+        KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=need.leads)
+    if narrowed:
+        request_narrowed(key_request, actor, removed=narrowed["removed"], reason=reason)
+    elif last:
+        request_decided(key_request, actor, Approval.Decision.APPROVED, reason)
+    if not last:
+        second_approval_needed(key_request, actor)
+    if narrowed:
+        record("request.narrowed", actor, key_request=key_request, reason=reason, **narrowed)
+    record(
+        "request.approved" if last else "request.approval_given",
+        actor,
+        key_request=key_request,
+        reason=reason,
+        approval=approval.stage,
+        needed=need.total,
+        digest=key_request.content_digest,
+        **_as(right, actor),
+    )
+
+
+def _as(right: Right, actor: Actor) -> dict[str, object]:
+    """Return in which capacity somebody decided, for the ledger."""
+    if right.authority_id == actor.user.pk:
+        return {"capacity": str(right.capacity)}
+    lead = User.objects.get(pk=right.authority_id)  # the actor's own class is a lazy wrapper in a web request
+    return {"capacity": str(right.capacity), "for": lead.get_username()}
+
+
+def _store(key_request: KeyRequest, actor: Actor, right: Right, decision: str, reason: str) -> Approval:
+    return Approval.objects.create(
+        request=key_request,
+        approver=actor.user,
+        authority_id=right.authority_id,
+        capacity=right.capacity,
+        decision=decision,
+        stage=key_request.approvals.count() + 1,
+        content_digest=current_digest(key_request),
+        reason=reason,
+        created_at=timezone.now(),
+    )
+
+
+def review(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
+    """Note that somebody has looked at a broken glass, with what they found.
+
+    Raises `InvalidInput` without it, `NotAllowed` for who may not review it, `Conflict` if it is reviewed.
+    """
+    require_reason(reason)
+    with transaction.atomic(durable=True):
+        key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=request_id)
+        if not key_request.needs_review:
+            raise Conflict("There is nothing to review: no glass was broken, or somebody has reviewed it.")
+        right = selectors.right_to_review(selectors.Person(actor.user), key_request)
+        if right is None:
+            raise NotAllowed("Another lead of the team, or Security, reviews this. Nobody reviews their own.")
+        _store(key_request, actor, right, Approval.Decision.REVIEWED, reason)
+        record("request.reviewed", actor, key_request=key_request, reason=reason, **_as(right, actor))
+    return key_request

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from ..domain.errors import Conflict, OutcomeUnknown, PolicyBreach
@@ -12,7 +12,7 @@ from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState, request
 from ..models import Issuance, KeyRequest
 from ..twilio_iam.client import TwilioIamClient
 from ..twilio_iam.errors import TwilioError
-from . import notices
+from . import notifications
 from .actors import Actor, record
 from .deleting import delete_at_twilio
 from .transitions import move_request
@@ -65,19 +65,26 @@ def move_on(issuance: Issuance, key_request: KeyRequest, outcome: IssuanceState,
 def settle(
     issuance: Issuance, outcome: IssuanceState, actor: Actor, error: TwilioError, code: int | None = None
 ) -> None:
-    """T2 without a key: commit what became of the attempt."""
-    with transaction.atomic(durable=True):
-        key_request = close_issuance(issuance, outcome, twilio_code=code, message=error.message[:400])
-        move_on(issuance, key_request, outcome)
-        record(
-            f"key.{'rotate' if issuance.rotates_id else 'issue'}_{outcome.value}",
-            actor,
-            key_request=key_request,
-            key_sid=issuance.rotates_id or "",
-            marker=issuance.marker,
-            twilio_code=code,
-            message=error.message,
-        )
+    """T2 without a key: commit what became of the attempt.
+
+    Raises `OutcomeUnknown` if that cannot be written: then the reconciler finds it out.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            key_request = close_issuance(issuance, outcome, twilio_code=code, message=error.message[:400])
+            move_on(issuance, key_request, outcome)
+            record(
+                f"key.{'rotate' if issuance.rotates_id else 'issue'}_{outcome.value}",
+                actor,
+                key_request=key_request,
+                key_sid=issuance.rotates_id or "",
+                marker=issuance.marker,
+                twilio_code=code,
+                message=error.message,
+            )
+    except DatabaseError:
+        log.error("the outcome of attempt %s could not be recorded; the reconciler will settle it", issuance.marker)
+        raise unknown(issuance, f"{error.message.rstrip('.')}. That could not be recorded.") from None
 
 
 def unknown(issuance: Issuance, what: str) -> OutcomeUnknown:
@@ -96,8 +103,8 @@ def withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, actor: A
     log.error("Twilio made key %s with another policy than the approved one", key_sid)
     with transaction.atomic(durable=True):
         key_request = close_issuance(issuance, IssuanceState.UNKNOWN, key_sid=key_sid)
-        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
         _alarm(key_request, key_sid)
+        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
     try:
         delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
     except TwilioError:
@@ -117,7 +124,7 @@ def withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, actor: A
 
 
 def _alarm(key_request: KeyRequest, key_sid: str) -> None:
-    notices.announce(
+    notifications.notify(
         "alarm.policy_breach",
         title=f"Twilio made a key with another policy than the approved one: {key_sid}",
         text="It was not shown to anybody. The portal deletes it; look at the account if it does not succeed.",

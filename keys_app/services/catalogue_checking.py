@@ -270,14 +270,19 @@ def settle_probes(
 
 
 def _delete_leftover(client: TwilioIamClient, account: Account, probe: Probe, sid: str, actor: Actor) -> bool:
-    """Delete a key of a check and close its probe; tell whether there was one, or a probe to close."""
+    """Delete a key of a check and close its probe; tell whether there was one, or a probe to close.
+
+    Which key it is stands in an open probe before the key is deleted, so that whoever is killed in between does
+    not leave the deletion out of the ledger.
+    """
+    settled_with_it = Q(finished_at__isnull=False, key_sid=sid)  # then only the listing is old
+    Probe.objects.filter(pk=probe.pk).exclude(settled_with_it).update(key_sid=sid, finished_at=None)
     delete_at_twilio(client, account_sid=account.sid, key_sid=sid)
     with transaction.atomic(durable=True):
-        noted = Probe.objects.filter(pk=probe.pk).exclude(key_sid=sid).update(key_sid=sid)
-        if not (_close(probe) or noted):
-            return False  # it was settled with this key before, and only the listing is old
-        record("key.orphan_deleted", actor, account=account, key_sid=sid, marker=probe.marker)
-    return True
+        was_open = _close(probe)
+        if was_open:
+            record("key.orphan_deleted", actor, account=account, key_sid=sid, marker=probe.marker)
+    return was_open
 
 
 def _give_up(account: Account, probe: Probe, actor: Actor) -> bool:

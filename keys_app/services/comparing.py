@@ -18,7 +18,7 @@ from ..domain.states import KeyState
 from ..models import ApiKey
 from ..twilio_iam.client import KeyDetail
 from ..twilio_iam.errors import Rejected, clean
-from . import notices
+from . import notifications
 from .actors import record
 from .deleting import NO_SUCH_KEY
 from .transitions import move_key
@@ -68,8 +68,7 @@ def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
         rows = ApiKey.objects.filter(pk=key.pk, state=KeyState.REVOKED, revoked_at=key.revoked_at)
         if not rows.update(state=KeyState.REVOKING, revoked_at=None):
             return
-        record("key.reappeared", visit.actor, key=key, reason=key.revoke_reason)
-        notices.announce(
+        notifications.notify(
             "alarm.key_reappeared",
             title=f"Key {key.name} exists at Twilio though it was revoked",
             text=f"Twilio shows key {key.sid} again. The portal deletes it once more.",
@@ -77,6 +76,7 @@ def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
             people=[key.owner],
             team=key.team,
         )
+        record("key.reappeared", visit.actor, key=key, reason=key.revoke_reason)
         visit.found.reappeared += 1
 
 
@@ -113,8 +113,7 @@ def _note_gone(visit: Visit, key: ApiKey, *, certain: bool) -> None:
         return
     with suppress(Conflict), transaction.atomic(durable=True):  # somebody revoked it just now
         move_key(key, KeyState.REVOKED, revoke_reason=VANISHED)
-        record("key.vanished", visit.actor, key=key, reason=VANISHED)
-        notices.announce(
+        notifications.notify(
             "alarm.key_vanished",
             title=f"Key {key.name} was deleted outside the portal",
             text=f"Twilio does not have key {key.sid} any more, and nobody revoked it here.",
@@ -122,6 +121,7 @@ def _note_gone(visit: Visit, key: ApiKey, *, certain: bool) -> None:
             people=[key.owner],
             team=key.team,
         )
+        record("key.vanished", visit.actor, key=key, reason=VANISHED)
         visit.found.vanished += 1
 
 
@@ -139,8 +139,8 @@ def _compare(visit: Visit, key: ApiKey, detail: KeyDetail) -> None:
             record("key.drift_cleared", visit.actor, key=key)
             visit.found.drift_cleared += 1
             return
-        record("key.drifted", visit.actor, key=key, **key.drift)
         _alarm(key)
+        record("key.drifted", visit.actor, key=key, **key.drift)
         visit.found.drifted += 1
 
 
@@ -165,7 +165,7 @@ def shown_name(name: str) -> str:
 
 
 def _alarm(key: ApiKey) -> None:
-    notices.announce(
+    notifications.notify(
         "alarm.key_drifted",
         title=f"Key {key.name} was changed outside the portal",
         text="At Twilio it is not what was approved any more. Its page says what differs. Rotate or revoke it, or "

@@ -19,6 +19,14 @@ def encrypt(secret: Secret) -> str:
     return _fernet().encrypt(secret.reveal().encode()).decode()
 
 
+def decrypt(ciphertext: str) -> Secret | None:
+    """Return what `encrypt` was given; None if none of the keys fits."""
+    try:
+        return Secret(_fernet().decrypt(ciphertext.encode()).decode())
+    except InvalidToken:
+        return None
+
+
 def client_for(account: Account, *, patience: Patience | None = None, deadline: float | None = None) -> TwilioIamClient:
     """Return a client that acts for this account. Close it after use.
 
@@ -26,13 +34,12 @@ def client_for(account: Account, *, patience: Patience | None = None, deadline: 
 
     Raises `PortalError` if the stored credential cannot be decrypted, before anything is sent.
     """
-    try:
-        password = Secret(_fernet().decrypt(account.credential_ciphertext.encode()).decode())
-    except InvalidToken:
+    password = decrypt(account.credential_ciphertext)
+    if password is None:
         raise PortalError(
             "The portal cannot read its credential for this Twilio account. Nothing was created. "
             "Ask a portal admin to connect the account again."
-        ) from None
+        )
     return open_client(account.credential_user, password, patience=patience, deadline=deadline)
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ..models import ApiKey, Issuance, Probe, UnmanagedKey
 from ..twilio_iam.client import KeySummary
 from ..twilio_iam.errors import Rejected, clean
-from . import notices
+from . import notifications
 from .actors import record
 from .comparing import CLOCKS_APART
 from .visit import Visit, chunks
@@ -53,15 +53,15 @@ def _enter(visit: Visit, sids: list[str]) -> None:
     """Add entries, or open them again, with an event for each and one alarm for all."""
     entered: list[UnmanagedKey] = []
     with transaction.atomic(durable=True):
-        for sid in sids:
+        for sid in sorted(sids):  # two reconcilers take the rows in the same order
             entry, is_new = UnmanagedKey.objects.get_or_create(sid=sid, defaults=_values(visit, visit.listed[sid]))
             back = UnmanagedKey.objects.filter(pk=sid, gone_at__isnull=False)
             if is_new or back.update(gone_at=None, missing_since=None, last_seen=visit.began_at):
                 entered.append(entry)
+        _alarm(visit, [entry.sid for entry in entered if entry.sid != visit.account.credential_user])
         for entry in entered:
             name = entry.friendly_name
             record("key.unmanaged_seen", visit.actor, account=visit.account, key_sid=entry.sid, name=name)
-        _alarm(visit, [entry.sid for entry in entered if entry.sid != visit.account.credential_user])
     visit.found.unmanaged_new += len(entered)
 
 
@@ -80,7 +80,7 @@ def _alarm(visit: Visit, sids: list[str]) -> None:
         return
     count = "A key" if len(sids) == 1 else f"{len(sids)} keys"
     more = f" and {len(sids) - 5} more" if len(sids) > 5 else ""
-    notices.announce(
+    notifications.notify(
         "alarm.unmanaged_key",
         title=f"{count} on {visit.account} that the portal never made",
         text=f"Seen for the first time: {', '.join(sids[:5])}{more}. The portal leaves them alone until somebody "

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
+from ..domain.approval_rules import Need
 from ..domain.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, TwilioUnavailable
 from ..domain.naming import marked_name
+from ..domain.risk import policy_risk
 from ..domain.secret import Secret
 from ..domain.states import IssuanceState, KeyState, RequestState
 from ..models import Account, ApiKey, Approval, Issuance, KeyRequest
@@ -29,6 +32,7 @@ from .attempts import begin_attempt, close_issuance, move_on, settle, unknown, w
 from .credentials import client_for
 from .lifecycle import record_retirement, retire
 from .requests import current_digest, lapse, require_guard_rails
+from .slots import twilio_slot
 from .transitions import move_request
 
 log = logging.getLogger(__name__)
@@ -50,7 +54,7 @@ class IssuedKey:
 def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
     """Make the key that was approved and return it with its secret, once.
 
-    Raises `Conflict` or `NotAllowed` before Twilio is asked; `TwilioRefused`, `TwilioUnavailable`,
+    Raises `Conflict`, `NotAllowed` or `PortalBusy` before anything is started; `TwilioRefused`, `TwilioUnavailable`,
     `OutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
     """
     key_request = _fetch_issuable(request_id, actor)
@@ -61,9 +65,9 @@ def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
 def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Actor) -> IssuedKey:
     """The five steps of making a key, for the first one of a request and for a rotation.
 
-    `record_intent` is T1: it commits the attempt, or raises and nothing has happened.
+    `record_intent` is T1: it commits the attempt, or raises and nothing has happened. Raises `PortalBusy` before.
     """
-    with client_for(account) as client:
+    with twilio_slot(), client_for(account) as client:
         issuance = record_intent()  # 1. durable, with a random marker
         created = _ask_twilio(client, issuance, actor)  # 2. once
         if created.policy != issuance.request.policy:  # 3. nothing but what was approved is ever shown
@@ -125,19 +129,39 @@ def _end_of_first_key(key_request: KeyRequest) -> datetime | None:
 
 
 def require_still_granted(key_request: KeyRequest, actor: Actor) -> None:
-    """Refuse unless what was approved is what is stored, and this person still has the account."""
-    digest = current_digest(key_request)
-    given = key_request.approvals.filter(decision=Approval.Decision.APPROVED, content_digest=digest).count()
-    if given < selectors.approvals_needed(key_request):
-        raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
+    """Refuse unless what was approved is what is stored, and this person still has the account.
+
+    Who took a key over from somebody who left may have approved it themselves: nobody gets a secret by that.
+    """
+    _check_approved(key_request)
+    mine = Q(approver=actor.user.pk) | Q(authority=actor.user.pk)
+    if key_request.approvals.filter(mine, decision=Approval.Decision.APPROVED).exists():
+        raise Conflict("You approved this request yourself, so you get no key for it. Send a request of your own.")
     require_guard_rails(key_request)
     who = selectors.Person(actor.user)
+    if key_request.is_break_glass and key_request.team_id not in who.break_glass_team_ids:
+        raise Conflict("You may not break glass for this team any more, so no key is made. Ask a portal admin.")
     in_team = selectors.teams_for(who, key_request.account).filter(pk=key_request.team_id).exists()
     if not (key_request.account.is_active and in_team and who.may_request):
         raise Conflict(
             "The Twilio account is switched off, or no longer one of yours through the team of this request. "
             "No key is made. Ask a portal admin."
         )
+
+
+def _check_approved(key_request: KeyRequest) -> None:
+    """Refuse unless the people this request needs have approved what is stored, or glass was broken for it."""
+    digest = current_digest(key_request)
+    if key_request.is_break_glass:
+        granted = digest == key_request.content_digest
+    else:
+        need = Need.of(risk=policy_risk(key_request.policy), leads=key_request.leads_required)
+        given = selectors.approvals_given(key_request, digest)
+        by_security = given.filter(capacity=Approval.Capacity.SECURITY).exists()
+        granted = given.count() >= need.total and (by_security or not need.security)
+    widened = any(step.difference.added for step in key_request.narrowings.all())
+    if widened or not granted:
+        raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
 
 
 @sensitive_variables()

@@ -15,7 +15,7 @@ from .. import selectors
 from ..domain.errors import Conflict, NotAllowed
 from ..domain.states import KeyState
 from ..models import ApiKey, Team
-from . import notices
+from . import notifications
 from .actors import Actor, record
 
 WARN_BEFORE = timedelta(days=3)
@@ -57,10 +57,10 @@ def _take_back(key: ApiKey, actor: Actor) -> None:
 def _note(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: datetime, actor: Actor) -> int:
     with transaction.atomic(durable=True):
         new = [key for key in keys if ApiKey.objects.filter(pk=key.pk, handover_by=None).update(handover_by=until)]
-        for key in new:
-            record("key.owner_left", actor, key=key, owner=selectors.display_name(owner), until=until.isoformat())
         if new:
             _tell(team, owner, new, until)
+        for key in new:
+            record("key.owner_left", actor, key=key, owner=selectors.display_name(owner), until=until.isoformat())
     return len(new)
 
 
@@ -78,11 +78,11 @@ def _tell(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: dateti
     leads = list(selectors.leads_of(team))
     names = ", ".join(f"{key.name} ({key.sid}, {key.account})" for key in keys[:20])
     more = f" and {len(keys) - 20} more" if len(keys) > 20 else ""
-    notices.announce(
+    notifications.notify(
         "key.owner_left" if leads else "alarm.key_without_lead",
         title=f"{selectors.display_name(owner)} left team {team}: take over {len(keys)} of their keys, or revoke them",
         text=f"{names}{more}. What nobody has taken over by {until:%Y-%m-%d %H:%M} UTC is revoked then. Whoever left "
-        "may still know the secrets: rotate a key after taking it over.",
+        "may still know the secrets: rotate a key after taking it over; who approved it cannot, and sends a request.",
         path=LIST_URL,
         people=leads,
         team=team,
@@ -95,8 +95,8 @@ def take_over(*, key: ApiKey, actor: Actor) -> None:
     Raises `NotAllowed` for others, `Conflict` if the owner has not left or somebody was faster.
     """
     who = selectors.Person(actor.user)
-    if key.team_id not in who.led_team_ids:
-        raise NotAllowed("Only a lead of the key's team can take it over.")
+    if key.team_id not in who.own_led_team_ids:
+        raise NotAllowed("Only a lead of the key's team can take it over, not a deputy.")
     before = selectors.display_name(key.owner)
     with transaction.atomic(durable=True):
         mine = ApiKey.objects.filter(selectors.OWNER_LEFT, pk=key.pk, owner=key.owner_id, state=KeyState.ACTIVE)

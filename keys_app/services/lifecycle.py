@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
-from ..domain.errors import Conflict, NotAllowed, NotDeleted
+from ..domain.errors import Conflict, NotAllowed, NotDeleted, PortalBusy
 from ..domain.states import KeyState, RequestState
 from ..models import ApiKey, KeyRequest
 from ..twilio_iam.client import TwilioIamClient
@@ -17,6 +17,7 @@ from .actors import Actor, record
 from .credentials import client_for
 from .deleting import delete_at_twilio
 from .reasons import require_reason
+from .slots import twilio_slot
 from .transitions import move_key, move_request
 
 ADOPTED = "This key was adopted: the portal did not make it, so it can only be revoked. Send a request for a new one."
@@ -41,15 +42,23 @@ def require_owner(key: ApiKey, actor: Actor) -> None:
 def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> None:
     """Delete a key at Twilio. Owner, lead of the team, Security, or the portal itself (no user).
 
-    The wish is committed first, so that it is carried out later if Twilio does not answer now;
-    then `NotDeleted` is raised. Raises `InvalidInput` without a reason, `Conflict` if it is revoked.
+    The wish is committed first, so that it is carried out later if Twilio does not answer now, or cannot be
+    asked because too many wait for it; then `NotDeleted` is raised. Raises `InvalidInput` without a reason,
+    `Conflict` if it is revoked.
     """
     require_reason(reason)
     if actor.user and not selectors.can_revoke(selectors.Person(actor.user), key):
         raise NotAllowed("Only the owner, a lead of the team or Security can revoke a key.")
     with transaction.atomic(durable=True):
         start_revoking(key, reason, actor)
-    finish_revoking(key=key, actor=actor)
+    try:
+        with twilio_slot():
+            finish_revoking(key=key, actor=actor)
+    except PortalBusy:
+        raise NotDeleted(
+            "The portal is waiting for Twilio's answers to other people and could not ask it to delete this key yet.",
+            next_step="The key may still work. Your decision is recorded, and the portal deletes the key by itself.",
+        ) from None
 
 
 def start_revoking(key: ApiKey, reason: str, actor: Actor) -> None:
@@ -88,11 +97,18 @@ def carry_out(client: TwilioIamClient, key: ApiKey, actor: Actor) -> None:
 def replace_key(*, key: ApiKey, actor: Actor) -> None:
     """Give up a key whose secret was lost: revoke it and let the request be issued again.
 
-    Raises `Conflict` if the key was confirmed, is not active, or was replaced too often.
+    Raises `Conflict` if the key was confirmed, is not active, or was replaced too often, and `PortalBusy` if
+    Twilio cannot be asked now; then nothing was changed.
     """
     require_owner(key, actor)
     if key.request_id is None:
         raise Conflict(ADOPTED)
+    with twilio_slot("Nothing was changed."):
+        _start_replacing(key, actor)
+        finish_revoking(key=key, actor=actor)
+
+
+def _start_replacing(key: ApiKey, actor: Actor) -> None:
     with transaction.atomic(durable=True):
         key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=key.request_id)
         key.refresh_from_db()
@@ -101,7 +117,6 @@ def replace_key(*, key: ApiKey, actor: Actor) -> None:
         move_key(key, KeyState.REVOKING, revoke_reason="The secret was lost before it was stored.")
         move_request(key_request, RequestState.APPROVED, claim_until=now + settings.APPROVAL_LAPSES_AFTER)
         record("key.replace_started", actor, key=key, reason=key.revoke_reason)
-    finish_revoking(key=key, actor=actor)
 
 
 def _check_replaceable(key: ApiKey, key_request: KeyRequest) -> None:

@@ -11,7 +11,6 @@ from django.utils import timezone
 from ..domain.errors import Conflict
 from ..domain.states import OPEN_ISSUANCES, IssuanceState
 from ..models import Issuance, KeyRequest
-from ..twilio_iam.client import KeySummary
 from ..twilio_iam.errors import TwilioError
 from .actors import record
 from .attempts import close_issuance, move_on
@@ -29,16 +28,18 @@ def settle_attempts(visit: Visit) -> None:
     """Delete every listed key that carries the marker of an attempt without a key, then count the missing ones."""
     listed = visit.by_marker()
     keyless = Issuance.objects.filter(request__account=visit.account, key=None).select_related("request")
+    begun = list(keyless.exclude(orphan_sid=""))
+    found = [one for markers in chunks(sorted(listed)) for one in keyless.filter(marker__in=markers, orphan_sid="")]
     trouble: TwilioError | None = None
-    for issuance in [found for markers in chunks(sorted(listed)) for found in keyless.filter(marker__in=markers)]:
+    for issuance in begun + found:
         try:
             with suppress(Conflict):  # another reconciler settled it
-                _delete_orphan(visit, issuance, listed[issuance.marker])
+                _delete_orphan(visit, issuance, [key.sid for key in listed.get(issuance.marker, [])])
         except TwilioError as error:
             trouble = error
             if is_about_all(error):
                 break
-    still_open = keyless.filter(state__in=OPEN_ISSUANCES, started_at__lt=visit.began_at)
+    still_open = keyless.filter(state__in=OPEN_ISSUANCES, started_at__lt=visit.began_at, orphan_sid="")
     for issuance in still_open:
         if issuance.marker not in listed and not _in_flight(issuance):
             _note_missing(visit, issuance)
@@ -52,29 +53,35 @@ def _in_flight(issuance: Issuance) -> bool:
     return issuance.state == IssuanceState.STARTED and issuance.started_at > timezone.now() - patience
 
 
-def _delete_orphan(visit: Visit, issuance: Issuance, keys: list[KeySummary]) -> None:
+def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:
     """Delete the keys nobody has the secret of, then let the request go on.
 
     An open attempt is claimed first: from then on the process that made the key, should it still be at
-    work, cannot record it any more and does not show its secret.
+    work, cannot record it any more and does not show its secret. The SID is noted with the claim, so that a
+    reconciler that is killed after Twilio has deleted the key does not leave the deletion out of the ledger.
     """
     was_open = issuance.state in OPEN_ISSUANCES
-    if _in_flight(issuance) or not visit.may_delete() or (was_open and not _claim(issuance)):
-        return  # it may still be recorded, has its turn in the next run, or was settled just now
-    for key in keys:
-        delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=key.sid)
+    if _in_flight(issuance) or not visit.may_delete():
+        return  # it may still be recorded, or has its turn in the next run
+    sids = list(dict.fromkeys(filter(None, [issuance.orphan_sid, *listed])))
+    if not _claim(issuance, sids[0], was_open):
+        return  # it was settled just now
+    for sid in sids:
+        delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
     with transaction.atomic(durable=True):
-        key_request = issuance.request
-        if was_open:
-            key_request = _close(issuance, IssuanceState.ORPHAN_DELETED, key_sid=keys[0].sid)
-        for key in keys:
-            record("key.orphan_deleted", visit.actor, key_request=key_request, key_sid=key.sid, marker=issuance.marker)
-    visit.found.orphans_deleted += len(keys)
+        key_request = _close(issuance, IssuanceState.ORPHAN_DELETED, key_sid=sids[0]) if was_open else issuance.request
+        if not Issuance.objects.filter(pk=issuance.pk, orphan_sid=sids[0]).update(orphan_sid=""):
+            raise Conflict("Another reconciler has recorded this deletion.")
+        for sid in sids:
+            record("key.orphan_deleted", visit.actor, key_request=key_request, key_sid=sid, marker=issuance.marker)
+    visit.found.orphans_deleted += len(sids)
 
 
-def _claim(issuance: Issuance) -> bool:
-    rows = Issuance.objects.filter(pk=issuance.pk, state__in=OPEN_ISSUANCES)
-    return bool(rows.update(state=IssuanceState.UNKNOWN))
+def _claim(issuance: Issuance, sid: str, was_open: bool) -> bool:
+    rows = Issuance.objects.filter(pk=issuance.pk, orphan_sid=issuance.orphan_sid)
+    if was_open:
+        return bool(rows.filter(state__in=OPEN_ISSUANCES).update(state=IssuanceState.UNKNOWN, orphan_sid=sid))
+    return bool(rows.update(orphan_sid=sid))
 
 
 def _note_missing(visit: Visit, issuance: Issuance) -> None:

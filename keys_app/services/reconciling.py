@@ -20,7 +20,7 @@ from ..domain.states import KeyState
 from ..models import Account, AccountCheck, ApiKey, ReconcileRun
 from ..twilio_iam.errors import TwilioError
 from ..twilio_iam.patience import Patience
-from . import notices
+from . import notifications
 from .actors import Actor, record
 from .catalogue_checking import settle_probes
 from .comparing import compare_keys
@@ -167,13 +167,13 @@ def _note_failure(account: Account, trouble: str, actor: Actor) -> None:
         state.refresh_from_db()
         if state.failed_runs != settings.RECONCILE_FAILED_RUNS:
             return
-        record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
-        notices.announce(
+        notifications.notify(
             "alarm.account_unreachable",
             title=f"Twilio account {account} could not be compared {state.failed_runs} times in a row",
             text=f"{trouble} Keys past their lifetime and keys with lost secrets stay there until it works again.",
             path="/reconciliation/",
         )
+        record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
 
 
 def _close_run(run: ReconcileRun, found: Findings) -> None:

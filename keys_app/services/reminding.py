@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ..domain.states import KeyState
 from ..models import ApiKey
-from . import notices
+from . import notifications
 from .actors import Actor, record
 
 DAYS_BEFORE = (1, 3, 14)
@@ -37,8 +37,7 @@ def _remind(key: ApiKey, days: int, actor: Actor) -> bool:
         not_yet = Q(reminded_days=None) | Q(reminded_days__gt=days)
         if not ApiKey.objects.filter(not_yet, pk=key.pk, state=KeyState.ACTIVE).update(reminded_days=days):
             return False
-        record("key.reminded", actor, key=key, days=days)
-        notices.announce(
+        notifications.notify(
             "key.reminded",
             title=f"Key {key.name} expires in {days} day{'s' if days > 1 else ''}, on {key.expires_at:%Y-%m-%d}",
             text=f"The portal deletes key {key.sid} on {key.account} then. If it is still needed, send a request for "
@@ -48,4 +47,5 @@ def _remind(key: ApiKey, days: int, actor: Actor) -> bool:
             team=key.team,
             key=f"expiry:{key.sid}:{days}",
         )
+        record("key.reminded", actor, key=key, days=days)
     return True

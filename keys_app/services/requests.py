@@ -1,5 +1,7 @@
 """Asking for a key, and taking the request back."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -9,12 +11,19 @@ from ..domain.content import content_digest
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.guardrails import GuardRails
 from ..domain.policy import Policy
-from ..domain.request_rules import name_problem, purpose_problem, ticket_problem
-from ..domain.risk import policy_risk
+from ..domain.request_rules import incident_problem, name_problem, purpose_problem, ticket_problem
+from ..domain.risk import Risk, policy_risk
 from ..domain.states import RequestState
 from ..models import Account, ApiKey, KeyRequest, Team
 from .actors import Actor, record
+from .automatic import approve_by_rule, matching_rule, record_approval_by_rule
+from .notice_texts import break_glass_used, request_sent
 from .transitions import move_request
+
+BREAK_GLASS_USED_WITHIN = timedelta(hours=1)
+NO_KEYS_THAT_MAKE_KEYS = (
+    "Nobody breaks glass for permissions under /twilio/iam/: keys made with such a key would outlive the incident."
+)
 
 
 def create_request(
@@ -29,51 +38,91 @@ def create_request(
     policy: Policy,
     template: str = "",
     changes_key: ApiKey | None = None,
+    incident: str = "",
 ) -> KeyRequest:
-    """Store a request as pending.
+    """Store a request as pending, or approved where an operator's rule approves it or glass is broken.
 
-    `template` is the task it started from, `changes_key` the key it is to take the place of. Raises
-    `NotAllowed` for another team's account or another person's key, `InvalidInput` for a value, or a
-    policy that the team's or the account's guard rails do not allow.
+    `template` is the task it started from, `changes_key` the key it is to take the place of, `incident` the
+    number of an incident for which the key is needed before anybody can approve it. Raises `NotAllowed` for
+    another team's account, another person's key or an incident this person may not break glass for;
+    `InvalidInput` for a value, or a policy that the team's or the account's guard rails do not allow.
     """
-    who = selectors.Person(actor.user)
-    in_team = selectors.teams_for(who, account).filter(pk=team.pk).exists()
-    if not (in_team and who.may_request and account.is_active):
-        raise NotAllowed("You can ask for keys on your own teams' accounts only, while they are switched on.")
-    if changes_key and (changes_key.owner_id != who.user.pk or changes_key.account_id != account.pk):
-        raise NotAllowed("You can ask for changes of your own keys only, on their own account.")
-    _check_values(team, friendly_name, purpose, ticket_url, lifetime_days)
+    key_request = KeyRequest(
+        requester=actor.user,
+        team=team,
+        account=account,
+        friendly_name=friendly_name,
+        purpose=purpose,
+        ticket_url=ticket_url,
+        lifetime_days=lifetime_days,
+        policy_json=policy.to_json(),
+        risk=policy_risk(policy),
+        leads_required=account.leads_required,
+        incident=incident,
+        template=template,
+        changes_key=changes_key,
+        created_at=timezone.now(),
+    )
+    _check_rights(key_request, selectors.Person(actor.user))
+    _check_values(key_request)
     _check_guard_rails(team.guard_rails | account.guard_rails, policy, lifetime_days)
+    key_request.content_digest = current_digest(key_request)
     with transaction.atomic(durable=True):
-        key_request = KeyRequest(
-            requester=actor.user,
-            team=team,
-            account=account,
-            friendly_name=friendly_name,
-            purpose=purpose,
-            ticket_url=ticket_url,
-            lifetime_days=lifetime_days,
-            policy_json=policy.to_json(),
-            risk=policy_risk(policy),
-            template=template,
-            changes_key=changes_key,
-            created_at=timezone.now(),
-        )
-        key_request.content_digest = current_digest(key_request)
-        key_request.save(force_insert=True)
+        _send(key_request, actor)
+    return key_request
+
+
+def _send(key_request: KeyRequest, actor: Actor) -> None:
+    """Store the request with what is decided about it at once, then the events in their order."""
+    key_request.save(force_insert=True)
+    rule = None if key_request.is_break_glass else matching_rule(key_request)
+    if rule:
+        approve_by_rule(key_request, rule)
+    elif key_request.is_break_glass:
+        now = timezone.now()
+        move_request(key_request, RequestState.APPROVED, approved_at=now, claim_until=now + BREAK_GLASS_USED_WITHIN)
+    if key_request.is_break_glass:
+        break_glass_used(key_request, incident=key_request.incident)
+    elif not rule:
+        request_sent(key_request)
+    _record_created(key_request, actor)
+    if rule:
+        record_approval_by_rule(key_request, rule)
+    elif key_request.is_break_glass:
         record(
-            "request.created",
+            "request.glass_broken",
             actor,
             key_request=key_request,
-            reason=purpose,
-            name=friendly_name,
-            team=team.name,
-            lifetime_days=lifetime_days,
-            ticket=ticket_url,
-            risk=key_request.risk,
-            **_change(key_request),
+            reason=key_request.purpose,
+            incident=key_request.incident,
         )
-    return key_request
+
+
+def _record_created(key_request: KeyRequest, actor: Actor) -> None:
+    record(
+        "request.created",
+        actor,
+        key_request=key_request,
+        reason=key_request.purpose,
+        name=key_request.friendly_name,
+        team=key_request.team.name,
+        lifetime_days=key_request.lifetime_days,
+        ticket=key_request.ticket_url,
+        risk=key_request.risk,
+        **_change(key_request),
+    )
+
+
+def _check_rights(key_request: KeyRequest, who: selectors.Person) -> None:
+    """Raise `NotAllowed` unless this person may ask for this."""
+    account, key = key_request.account, key_request.changes_key
+    in_team = selectors.teams_for(who, account).filter(pk=key_request.team_id).exists()
+    if not (in_team and who.may_request and account.is_active):
+        raise NotAllowed("You can ask for keys on your own teams' accounts only, while they are switched on.")
+    if key and (key.owner_id != who.user.pk or key.account_id != account.pk):
+        raise NotAllowed("You can ask for changes of your own keys only, on their own account.")
+    if key_request.is_break_glass and key_request.team_id not in who.break_glass_team_ids:
+        raise NotAllowed("You may not break glass for this team. Send the request without an incident number.")
 
 
 def _change(key_request: KeyRequest) -> dict[str, object]:
@@ -101,15 +150,22 @@ def require_guard_rails(key_request: KeyRequest) -> None:
         raise Conflict(f"The guard rails of the team or account no longer allow this request. {' '.join(problems)}")
 
 
-def _check_values(team: Team, friendly_name: str, purpose: str, ticket_url: str, lifetime_days: int) -> None:
+def _check_values(key_request: KeyRequest) -> None:
     """Hold the form's rules for callers that are not the form."""
-    lifetime = f"Keys of team {team.name} live 1 to {team.max_lifetime_days} days."
+    team = key_request.team
+    in_range = 1 <= key_request.lifetime_days <= team.max_lifetime_days
     problems = {
-        "friendly_name": name_problem(friendly_name),
-        "purpose": purpose_problem(purpose),
-        "ticket_url": ticket_problem(ticket_url),
-        "lifetime_days": "" if 1 <= lifetime_days <= team.max_lifetime_days else lifetime,
+        "friendly_name": name_problem(key_request.friendly_name),
+        "purpose": purpose_problem(key_request.purpose),
+        "ticket_url": ticket_problem(key_request.ticket_url),
+        "lifetime_days": "" if in_range else f"Keys of team {team.name} live 1 to {team.max_lifetime_days} days.",
     }
+    if key_request.is_break_glass:
+        problems |= {
+            "incident": incident_problem(key_request.incident),
+            "lifetime_days": "" if key_request.lifetime_days == 1 else "A key for an incident lives 1 day at most.",
+            "permissions": NO_KEYS_THAT_MAKE_KEYS if key_request.risk == Risk.CRITICAL else "",
+        }
     for field, message in problems.items():
         if message:
             raise InvalidInput(field, message)

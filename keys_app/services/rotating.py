@@ -17,6 +17,7 @@ from .actors import Actor, record
 from .attempts import begin_attempt
 from .issuing import SHORTEST_LIFE, IssuedKey, make_key, require_still_granted
 from .lifecycle import ADOPTED, finish_revoking, require_owner
+from .slots import twilio_slot
 from .transitions import move_request
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ def _delete_now(key: ApiKey, actor: Actor) -> None:
     """Delete the old key. Whatever happens here must not cost the person the secret of the new one."""
     try:
         key.refresh_from_db()
-        finish_revoking(key=key, actor=actor, deadline=DELETE_WITHIN)
+        with twilio_slot():
+            finish_revoking(key=key, actor=actor, deadline=DELETE_WITHIN)
     except Exception:  # noqa: BLE001 it stays revoking: its page says so, and the reconciler goes on
         log.warning("key %s was rotated but is not deleted yet; the reconciler goes on", key.pk)

@@ -11,10 +11,10 @@ import requests
 from requests.auth import AuthBase
 
 from keys_app.domain.secret import Secret
+from keys_app.outgoing.connection import OneExchange
+from keys_app.outgoing.guard import Guard, Step
 
-from .connection import OneExchange
 from .errors import NotProcessed, OutcomeUnknown, TwilioError
-from .guard import Guard, Step
 
 _CHUNK = 65_536
 

@@ -17,6 +17,8 @@ def home(request: HttpRequest) -> HttpResponse:
     to_press = Case(When(state__in=selectors.TO_PRESS, then=Value(0)), default=Value(1), output_field=IntegerField())
     context = {
         "waiting": selectors.waiting_for(who)[:SHOWN] if who.is_approver else [],
+        "to_review": selectors.reviewable(who)[:SHOWN] if who.is_approver else [],
+        "leads_teams": bool(who.own_led_team_ids),
         "shown": SHOWN,
         "my_requests": mine.order_by(to_press, "-created_at")[:SHOWN],
         "my_requests_count": mine.count(),

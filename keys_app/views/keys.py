@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
@@ -20,6 +20,7 @@ from ..services.actors import actor_of
 from ..status import history, key_status
 from .pages import newest_first, post_or_go_back
 from .problems import problem
+from .refusals import visible_or_404
 from .snippets import curl_for
 
 STATES = {"": "All", "live": "Live", "expiring": "Expiring in 14 days", "revoked": "Revoked"}
@@ -52,13 +53,13 @@ def left_list(request: HttpRequest) -> HttpResponse:
     if not who.is_approver:
         raise PermissionDenied
     rows, next_url = newest_first(request, selectors.left_keys(who), "issued_at")
-    context = {"keys": rows, "next_url": next_url, "led_teams": who.led_team_ids}
+    context = {"keys": rows, "next_url": next_url, "led_teams": who.own_led_team_ids}
     return render(request, "portal/key_left_list.html", context)
 
 
 def _visible(request: HttpRequest, sid: str) -> ApiKey:
     """Return the key if this person may see it. Raises `Http404` otherwise."""
-    return get_object_or_404(selectors.visible_keys(selectors.person(request.user)), pk=sid)
+    return visible_or_404(request, selectors.visible_keys(selectors.person(request.user)), sid)
 
 
 @require_safe

@@ -11,6 +11,8 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 
+from .refusals import require_security
+
 PAGE_SIZE = 50
 View = Callable[..., HttpResponse]
 
@@ -25,6 +27,17 @@ def post_or_go_back(view: View) -> View:
         if request.method in ("GET", "HEAD"):
             return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")
         return HttpResponseNotAllowed(["POST"])
+
+    return wrapped
+
+
+def security_only(view: View) -> View:
+    """Let only Security through; everybody else gets the page that says so, and it is noted."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        require_security(request)
+        return view(request, *args, **kwargs)
 
     return wrapped
 

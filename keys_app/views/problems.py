@@ -11,6 +11,7 @@ _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.Conflict, 409, "Nothing was changed"),
     (errors.InvalidInput, 422, "Something is missing"),
     (errors.TwilioRefused, 502, "Twilio refused"),
+    (errors.PortalBusy, 503, "Busy"),
     (errors.TwilioUnavailable, 503, "Twilio did not take the request"),
     (errors.NotDeleted, 503, "Not deleted yet"),
     (errors.OutcomeUnknown, 504, "The outcome is unknown"),

@@ -3,7 +3,7 @@
 import uuid
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
@@ -11,13 +11,15 @@ from .. import selectors
 from ..domain.errors import PortalError
 from ..domain.states import RequestState
 from ..domain.summary import summarize
+from ..forms import CommentForm
 from ..models import KeyRequest
-from ..services import issuing
+from ..services import discussion, issuing
 from ..services import requests as request_service
 from ..services.actors import actor_of
 from ..status import history, request_status
 from .pages import newest_first, post_or_go_back
 from .problems import problem
+from .refusals import visible_or_404
 from .snippets import curl_for
 
 
@@ -32,27 +34,50 @@ def request_list(request: HttpRequest) -> HttpResponse:
 def _visible(request: HttpRequest, request_id: uuid.UUID) -> KeyRequest:
     """Return the request if this person may see it. Raises `Http404` otherwise."""
     who = selectors.person(request.user)
-    return get_object_or_404(selectors.visible_requests(who), pk=request_id)
+    return visible_or_404(request, selectors.visible_requests(who), request_id)
 
 
 @require_safe
 def request_detail(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
-    key_request = _visible(request, request_id)
+    return _request_page(request, _visible(request, request_id), CommentForm())
+
+
+def _request_page(request: HttpRequest, key_request: KeyRequest, form: CommentForm, status: int = 200) -> HttpResponse:
     issuances = list(key_request.issuances.order_by("number"))
     own = key_request.requester_id == request.user.pk
     state = key_request.state
     key = key_request.keys.first() if state == RequestState.ISSUED else None
+    who = selectors.person(request.user)
     context = {
         "key_request": key_request,
         "status": request_status(key_request, issuances[-1] if issuances else None, key),
         "summary": summarize(key_request.policy, selectors.current_catalogue()),
         "diff": key_request.difference,
+        "narrowings": key_request.narrowings.select_related("approver"),
+        "comments": key_request.comments.select_related("author"),
+        "comment_form": form,
+        "needs_review": key_request.needs_review,
+        "can_comment": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
         "can_issue": own and state in (RequestState.APPROVED, RequestState.FAILED),
         "can_cancel": own and state in (RequestState.PENDING, RequestState.APPROVED, RequestState.FAILED),
+        "can_oversee": not own and who.is_approver,
         "timeline": history(request_id=key_request.pk),
         "key": key,
     }
-    return render(request, "portal/request_detail.html", context)
+    return render(request, "portal/request_detail.html", context, status=status)
+
+
+@post_or_go_back
+def request_comment(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+    key_request = _visible(request, request_id)
+    form = CommentForm(request.POST)
+    if not form.is_valid():
+        return _request_page(request, key_request, form, status=422)
+    try:
+        discussion.add_comment(key_request=key_request, text=form.cleaned_data["comment"], actor=actor_of(request))
+    except PortalError as error:
+        return _problem(request, key_request, error)
+    return redirect(key_request.get_absolute_url() + "#thread")
 
 
 @post_or_go_back

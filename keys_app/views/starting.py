@@ -1,5 +1,6 @@
 """What a new request can start from: a task, an earlier request, a key, a link."""
 
+import re
 import uuid
 from dataclasses import dataclass, field
 
@@ -10,8 +11,10 @@ from django.urls import reverse
 from .. import selectors
 from ..domain.templates import Template, find_template
 from ..models import ApiKey
+from .refusals import visible_or_404
 
 EARLIER = 8
+KEY_SID = re.compile("SK[0-9a-fA-F]{32}")
 PREFILLED = ("account", "team", "friendly_name", "purpose", "ticket_url", "lifetime_days")
 
 
@@ -44,9 +47,9 @@ def starting_point(request: HttpRequest, who: selectors.Person) -> Start:
     given = request.GET
     initial = {name: given[name][:500] for name in PREFILLED if name in given}
     if "key" in given:
-        return _from_key(given["key"], who, initial)
+        return _from_key(request, given["key"], who, initial)
     if "copy" in given:
-        return _from_request(given["copy"], who, initial)
+        return _from_request(request, given["copy"], who, initial)
     template = template_of(given.get("template", ""))
     if template:
         source = Source("template", template.title, "")
@@ -56,22 +59,20 @@ def starting_point(request: HttpRequest, who: selectors.Person) -> Start:
     return Start(names, initial, Source("link", "a link", "") if names else None)
 
 
-def _from_key(sid: str, who: selectors.Person, initial: dict[str, object]) -> Start:
-    key = selectors.changeable_keys(who).filter(pk=sid).first()
-    if key is None:
+def _from_key(request: HttpRequest, sid: str, who: selectors.Person, initial: dict[str, object]) -> Start:
+    if not KEY_SID.fullmatch(sid):
         raise Http404("no such key")
+    key = visible_or_404(request, selectors.changeable_keys(who), sid)
     known = {"account": key.account_id, "team": key.team_id, "friendly_name": key.name}
     source = Source("key", key.name, key.get_absolute_url())
     return Start(list(key.policy), {**known, **initial}, source, changes_key=key)
 
 
-def _from_request(request_id: str, who: selectors.Person, initial: dict[str, object]) -> Start:
+def _from_request(request: HttpRequest, request_id: str, who: selectors.Person, initial: dict[str, object]) -> Start:
     try:
-        earlier = selectors.copyable_requests(who).filter(pk=uuid.UUID(request_id)).first()
+        earlier = visible_or_404(request, selectors.copyable_requests(who), uuid.UUID(request_id))
     except ValueError:
-        earlier = None
-    if earlier is None:
-        raise Http404("no such request")
+        raise Http404("no such request") from None
     known = {"account": earlier.account_id, "friendly_name": earlier.friendly_name}
     url = earlier.get_absolute_url() if selectors.visible_requests(who).filter(pk=earlier.pk).exists() else ""
     return Start(list(earlier.policy), {**known, **initial}, Source("request", earlier.friendly_name, url))

@@ -18,6 +18,9 @@ FULL = Entry(
     action="key.issued",
     actor_name="Zoë Person",
     actor_id="17",
+    login="zoe",
+    team="Payments",
+    risk="low",
     address="2001:db8::1",
     account_sid="AC" + "a" * 32,
     key_sid="SK" + "b" * 32,
@@ -61,13 +64,16 @@ def test_the_canonical_form_is_the_columns_and_the_details(db):
     before = timezone.now()
     event = written()
     content = json.loads(event.canonical)
-    columns = {name: getattr(event, name) for name in content if name not in ("time", "details")}
+    columns = {name: getattr(event, name) for name in content if name not in ("time", "details", "login")}
     assert content == {
         "sequence": 1,
         "time": content["time"],
         "action": "key.issued",
         "actor_id": "17",
         "actor_name": "Zoë Person",
+        "login": "zoe",
+        "team": "Payments",
+        "risk": "low",
         "address": "2001:db8::1",
         "account_sid": "AC" + "a" * 32,
         "key_sid": "SK" + "b" * 32,
@@ -78,7 +84,7 @@ def test_the_canonical_form_is_the_columns_and_the_details(db):
     }
     assert columns == {name: content[name] for name in columns}
     stored = {field.name for field in event._meta.fields} - {"canonical", "leaf_hash"}
-    assert stored == set(content) - {"details"}
+    assert stored == set(content) - {"details", "login"}
     assert datetime.fromisoformat(content["time"]) == event.time
     assert before <= event.time <= timezone.now()
     assert content["time"].endswith("+00:00")

@@ -12,8 +12,8 @@ DECIDED = "a decision does not change"
 FIXED = "what was asked for does not change"
 MISSING = "approvals this request needs are missing"
 INSERT = """INSERT INTO keys_app_approval
-    (request_id, approver_id, decision, stage, content_digest, reason, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s)"""
+    (request_id, approver_id, authority_id, capacity, rule_name, decision, stage, content_digest, reason, created_at)
+    VALUES (%s, %s, %s, %s, '', %s, %s, %s, %s, %s)"""
 MOVE = "UPDATE keys_app_keyrequest SET state = %s, approved_at = %s WHERE id = %s"
 NEEDS_APPROVAL = ["approved", "issuing", "issued", "failed"]
 
@@ -29,7 +29,9 @@ def run(sql, *values):
 
 def approve(key_request, person, stage=1, decision="approved", digest=None):
     digest = key_request.content_digest if digest is None else digest
-    run(INSERT, id_of(key_request), person.pk, decision, stage, digest, "because", timezone.now())
+    capacity = "security" if stage == 2 else "lead"
+    values = [person.pk, person.pk, capacity, decision, stage, digest, "because", timezone.now()]
+    run(INSERT, id_of(key_request), *values)
 
 
 def move(key_request, state):

@@ -14,7 +14,7 @@ EVERY_PAGE = ROOT / "var" / "screenshots"
 PAGES = {
     "engineer": ["/", "/requests/", "/requests/new/", "/keys/"],
     "lead": ["/", "/admin/keys_app/keyrequest/"],
-    "security": ["/audit/"],
+    "security": ["/audit/", "/audit/1/", "/audit/reports/", "/audit/reports/decisions/", "/audit/feeds/", "/reviews/"],
     "admin": ["/admin/"],
 }
 

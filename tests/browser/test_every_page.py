@@ -11,10 +11,13 @@ pytestmark = pytest.mark.browser
 
 PAGES = {
     "engineer": ["/", "/requests/", "/requests/new/", "/keys/", "/accounts/password/change/", "/nowhere/", "/audit/"],
-    "lead": ["/", "/requests/", "/admin/", "/admin/keys_app/keyrequest/", "/admin/keys_app/team/"],
-    "security": ["/", "/audit/", "/keys/", "/requests/", "/admin/keys_app/keyrequest/", "/accounts/logout/"],
+    "lead": ["/", "/requests/", "/admin/", "/admin/keys_app/keyrequest/", "/admin/keys_app/team/", "/reviews/",
+             "/deputies/", "/admin/keys_app/keyrequest/?yours=decide", "/admin/keys_app/keyrequest/several/"],
+    "security": ["/", "/audit/", "/audit/?q=action:key.*+-risk:low", "/audit/1/", "/audit/reports/",
+                 "/audit/reports/keys/", "/audit/reports/decisions/", "/audit/feeds/", "/reviews/", "/keys/",
+                 "/requests/", "/admin/keys_app/keyrequest/", "/accounts/logout/"],
     "admin": ["/", "/admin/", "/admin/auth/user/", "/admin/auth/user/1/change/", "/admin/keys_app/team/add/",
-              "/admin/keys_app/account/"],
+              "/admin/keys_app/account/", "/admin/keys_app/approvalrule/", "/admin/keys_app/approvalrule/add/"],
 }  # fmt: skip
 REFUSALS = re.compile(r"Failed to load resource: the server responded with a status of 40[34]")
 LIMIT = 100_000
@@ -34,9 +37,12 @@ def test_it_has_no_console_error_and_fits_a_narrow_screen(sign_in, demo: Demo, r
     if role != "admin":
         urls += _links(demo, role, "/requests/", r"/requests/[0-9a-f-]{36}/")
         urls += _links(demo, role, "/keys/", r"/keys/SK[0-9a-f]{32}/")
+    if role == "security":
+        urls += _links(demo, role, "/audit/?q=action:key.issued", r"/audit/keys/SK[0-9a-f]{32}/")
     if role in ("lead", "security"):
         changes = r"/admin/keys_app/keyrequest/[0-9a-f-]{36}/change/"
         urls += _links(demo, role, "/admin/keys_app/keyrequest/", changes)
+        urls += [f"/admin/keys_app/keyrequest/several/?id={url.split('/')[4]}" for url in urls[-2:]]
     for url in urls:
         tab.page.goto(url)
         if not url.startswith("/admin/auth") and not url.startswith("/admin/keys_app/team"):  # Django's own forms

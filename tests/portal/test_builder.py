@@ -205,6 +205,7 @@ def test_it_edits_guard_rails_in_the_admin_with_known_permissions_only(cast):
         "name": "Shop",
         "environment": "staging",
         "is_active": "on",
+        "leads_required": "1",
         "teams": [cast.team.pk],
         "max_risk": "high",
         "allowed_products": ["messaging"],

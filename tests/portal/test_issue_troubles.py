@@ -63,6 +63,7 @@ def test_it_keeps_the_approval_when_twilio_is_down(cast, standin, settings):
     [
         ("error_after", {}),
         ("drop_after", {}),
+        ("reset", {}),
         ("hang", {"seconds": 4}),
         ("html", {}),
         ("truncated", {}),
@@ -87,6 +88,43 @@ def test_it_settles_a_lost_answer_by_deleting_the_key(cast, standin, actions, fa
     assert key_request.state == "approved"
     assert actions(key_request.pk)[-2:] == ["key.issue_unknown", "key.orphan_deleted"]
     assert secret_in(cast.issue(key_request))
+
+
+def test_it_records_the_deletion_of_a_lost_key_even_if_that_answer_is_lost_too(cast, standin, actions, settings):
+    """The next run does not find the key in the listing, and must not say that it was never made."""
+    settings.RECONCILE_GRACE = settings.RECONCILE_GRACE * 0
+    key_request, _ = _attempt(cast, standin, "drop_after")
+    marker = key_request.issuances.get().marker
+    (lost,) = [key for key in standin.keys() if marker in (key["friendly_name"] or "")]
+    standin.fault("drop_after", operation="delete")
+    assert reconcile().orphans_deleted == 0
+    assert standin.key(lost["sid"]) is None
+    key_request.refresh_from_db()
+    assert key_request.state == "issuing"
+
+    assert reconcile().orphans_deleted == 1
+
+    key_request.refresh_from_db()
+    issuance = key_request.issuances.get()
+    assert key_request.state == "approved"
+    assert (issuance.state, issuance.key_sid, issuance.orphan_sid) == ("orphan_deleted", lost["sid"], "")
+    assert actions(key_request.pk)[-2:] == ["key.issue_unknown", "key.orphan_deleted"]
+    assert reconcile().orphans_deleted == 0
+
+
+def test_it_records_it_also_for_a_key_that_turns_up_after_the_attempt_was_closed(cast, standin, actions, settings):
+    settings.RECONCILE_GRACE = settings.RECONCILE_GRACE * 0
+    key_request, _ = _attempt(cast, standin, "drop_after", hide=3600)
+    for _ in range(3):
+        reconcile()
+    assert actions(key_request.pk)[-1] == "key.never_created"
+    standin.show_hidden()
+    standin.fault("drop_after", operation="delete")
+    reconcile()
+    assert actions(key_request.pk)[-1] == "key.never_created"
+    assert reconcile().orphans_deleted == 1
+    assert actions(key_request.pk)[-1] == "key.orphan_deleted"
+    assert reconcile().orphans_deleted == 0
 
 
 @pytest.mark.parametrize("fault", ["error_before", "drop_before", "redirect"])

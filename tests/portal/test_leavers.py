@@ -158,16 +158,35 @@ def test_the_list_is_for_leads_and_security(cast, key, role, status):
 def test_the_new_owner_rotates_it_and_does_not_replace_it(cast, standin, key):
     """Whoever left may know the old secret; the new one is for the new owner."""
     leave(cast)
-    take_over(cast, key)
-    answer = cast.client("lead").post(f"/keys/{key.sid}/replace/")
+    take_over(cast, key, "colead")
+    answer = cast.client("colead").post(f"/keys/{key.sid}/replace/")
     assert answer.status_code == 409
     assert "You took this key over" in text_of(answer)
-    assert "Replace key" not in text_of(cast.client("lead").get(f"/keys/{key.sid}/"))
-    answer = cast.client("lead").post(f"/keys/{key.sid}/rotate/", {"overlap_hours": "0"})
+    assert "Replace key" not in text_of(cast.client("colead").get(f"/keys/{key.sid}/"))
+    answer = cast.client("colead").post(f"/keys/{key.sid}/rotate/", {"overlap_hours": "0"})
     assert secret_in(answer)
     new = key.request.keys.get(state="active")
-    assert (new.owner.username, new.expires_at) == ("lead", key.expires_at)
+    assert (new.owner.username, new.expires_at) == ("colead", key.expires_at)
     assert standin.key(key.sid) is None
+
+
+def test_who_approved_it_gets_no_key_by_taking_over(cast, standin, key):
+    """Otherwise a lead would come to a key under an approval of their own."""
+    leave(cast)
+    assert take_over(cast, key, "lead").status_code == 302
+    answer = cast.client("lead").post(f"/keys/{key.sid}/rotate/", {"overlap_hours": "24"})
+    assert answer.status_code == 409
+    assert "You approved this request yourself" in text_of(answer)
+    assert [item["sid"] for item in standin.keys() if item["sid"] == key.sid] == [key.sid]
+    assert cast.client("lead").post(f"/keys/{key.sid}/revoke/", {"reason": "Not needed."}).status_code == 302
+
+
+def test_a_deputy_does_not_take_over(cast, key):
+    cast.delegate("lead", "colleague")
+    leave(cast)
+    assert take_over(cast, key, "colleague").status_code in (403, 404)
+    key.refresh_from_db()
+    assert key.owner == cast.user("engineer")
 
 
 def test_who_left_cannot_rotate(cast, key):

@@ -1,5 +1,6 @@
 """The last net under logging: what a log line must not hold, whoever writes it."""
 
+import importlib
 import io
 import logging
 
@@ -33,7 +34,16 @@ def test_the_portal_logs_through_it():
     assert settings.LOGGING["formatters"]["masked"]["()"] == "portal.logs.MaskingFormatter"
     handlers = settings.LOGGING["handlers"].values()
     assert [handler["formatter"] for handler in handlers] == ["masked"] * len(handlers)
-    assert [logger for logger in settings.LOGGING["loggers"].values() if logger.get("handlers")] == []
+    with_handlers = [logger for logger in settings.LOGGING["loggers"].values() if logger.get("handlers")]
+    assert not any(logger.get("propagate", True) for logger in with_handlers)
+
+
+def test_the_mail_queue_logs_through_it():
+    """It would add a handler of its own, and write tracebacks of the mail server's answers as they are."""
+    importlib.import_module("post_office.mail")
+    handlers = logging.getLogger("post_office").handlers
+    own = [handler for handler in handlers if not type(handler).__module__.startswith("_pytest")]
+    assert [type(handler.formatter) for handler in own] == [MaskingFormatter]
 
 
 def test_a_line_is_written_as_it_is(log):

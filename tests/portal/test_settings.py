@@ -196,3 +196,52 @@ def test_the_operators_files_are_found(tmp_path):
     own = {"PORTAL_TEMPLATES_FILE": str(tmp_path / "own"), "PORTAL_CATALOGUE_FILE": "/etc/permissions.tsv"}
     answer = run("-c", show, **NEEDED, **own)
     assert answer.stdout == "tasks /etc/permissions.tsv\n", answer.stderr
+
+
+def test_it_reads_when_requests_lapse_and_when_the_digest_goes():
+    read = settings_with(PORTAL_PENDING_LAPSES_AFTER="3600", PORTAL_APPROVAL_LAPSES_AFTER="60", PORTAL_DIGEST_HOUR="0")
+    assert (read["PENDING_LAPSES_AFTER"], read["APPROVAL_LAPSES_AFTER"]) == ("1:00:00", "0:01:00")
+    assert read["DIGEST_HOUR"] == 0
+    read = settings_with()
+    assert (read["PENDING_LAPSES_AFTER"], read["APPROVAL_LAPSES_AFTER"]) == ("14 days, 0:00:00", "3 days, 0:00:00")
+    assert (read["DIGEST_HOUR"], read["WEBHOOK_ALLOW_PRIVATE"]) == (7, False)
+
+
+@pytest.mark.parametrize("name", ["PORTAL_PENDING_LAPSES_AFTER", "PORTAL_APPROVAL_LAPSES_AFTER", "PORTAL_DIGEST_HOUR"])
+@pytest.mark.parametrize("value", ["-1", "soon", "", "99999999999999"])
+def test_it_refuses_a_number_that_is_none(name, value):
+    assert f"{name} must be a whole number" in refusal(**{name: value})
+
+
+def _sender(tmp_path, *arguments):
+    """Start the sender on a database that has no tables yet, so that every step of it fails."""
+    known = {"PATH": os.environ["PATH"], "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}"}
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "send_notices", *arguments],
+        cwd=ROOT,
+        env={**known, **NEEDED},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_sender_fails_when_nothing_works(tmp_path):
+    sender = _sender(tmp_path)
+    out, err = sender.communicate(timeout=60)
+    assert sender.returncode == 1
+    assert out == "0 notices sent; 0 to be tried again; 0 given up\n"
+    assert "removing what is old failed" in err
+    assert "Not everything could be sent" in err.splitlines()[-1]
+
+
+def test_the_sender_goes_on_after_a_failure_and_stops_when_it_is_asked_to(tmp_path):
+    sender = _sender(tmp_path, "--every", "1")
+    failures = 0
+    for line in sender.stderr:
+        failures += "removing what is old failed" in line
+        if failures == 2:
+            break
+    sender.terminate()
+    sender.communicate(timeout=60)
+    assert sender.returncode == 0

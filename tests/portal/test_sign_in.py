@@ -12,8 +12,14 @@ from keys_app import urls
 from tests.cast import text_of
 
 PASSWORD = "a-long-enough-passphrase"
-SAMPLES = {"request_id": uuid.UUID(int=0), "sid": "SK" + "0" * 32}
-OPEN = {"healthz", "readyz"}
+SAMPLES = {
+    "request_id": uuid.UUID(int=0),
+    "delegation_id": 1,
+    "sid": "SK" + "0" * 32,
+    "sequence": 1,
+    "quarter": "2026-Q4",
+}
+OPEN = {"healthz", "readyz", "audit_feed"}  # a feed has a token of its own
 LOGIN = "/accounts/login/"
 
 

@@ -86,8 +86,20 @@ class StandIn:
         """Let the next request fail: `operation` (default "create"), `times`, and the fault's own."""
         self._control("POST", "faults", json={"fault": name, **options})
 
+    def mix(self, faults: list[dict[str, Any]], *, rate: float, seed: int) -> None:
+        """From now on let requests fail with probability `rate`, in one of the ways given for their operation."""
+        self._control("POST", "mix", json={"faults": faults, "rate": rate, "seed": seed})
+
+    def truth(self) -> dict[str, Any]:
+        """Return what really happened since the start: `asked` (names) and `keys`, deleted ones included."""
+        return dict(self._control("GET", "truth").json())
+
     def clear_faults(self) -> None:
         self._control("DELETE", "faults")
+
+    def show_hidden(self) -> None:
+        """List from now on also the keys that were to be listed later (the option `hide` of a fault)."""
+        self._control("DELETE", "hidden")
 
     def keys(self) -> list[dict[str, Any]]:
         """Return every key: `sid`, `friendly_name`, `policy` (sorted, expanded, or None) and `account`."""

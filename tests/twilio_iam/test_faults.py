@@ -1,5 +1,6 @@
 """Each way the other side can fail, and what the caller is told. One create is one request, always."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from .standin import StandIn
 from .wire import CEILING
 
 UNKNOWN_NOTHING_MADE = ["error_before", "drop_before", "redirect"]
-UNKNOWN_KEY_MADE = ["error_after", "drop_after", "html", "truncated", "no_secret", "oversized"]
+UNKNOWN_KEY_MADE = ["error_after", "drop_after", "reset", "html", "truncated", "no_secret", "oversized"]
 
 
 def create(standin: StandIn, name: str, policy: Policy, **limits: Any) -> TwilioError:
@@ -142,7 +143,7 @@ def test_the_other_operations_fail_in_the_same_three_ways(
 
 
 @pytest.mark.parametrize("operation", ["list", "fetch", "update"])
-@pytest.mark.parametrize("fault", ["html", "truncated", "oversized"])
+@pytest.mark.parametrize("fault", ["html", "truncated", "reset", "oversized"])
 def test_an_unreadable_answer_is_unknown(
     client: TwilioIamClient, standin: StandIn, policy: Policy, operation: str, fault: str
 ) -> None:
@@ -150,3 +151,94 @@ def test_an_unreadable_answer_is_unknown(
     standin.fault(fault, operation=operation)
     with pytest.raises(OutcomeUnknown):
         OTHERS[operation](client, standin.account_sid, created.sid)
+
+
+def _make(standin: StandIn, name: str, policy: Policy, client: TwilioIamClient) -> str:
+    return client.create_restricted_key(account_sid=standin.account_sid, friendly_name=name, policy=policy).sid
+
+
+@pytest.mark.parametrize("fault", ["late_listing", "drop_after"])
+def test_a_new_key_may_be_listed_only_after_a_delay(
+    client: TwilioIamClient, standin: StandIn, name: str, policy: Policy, fault: str
+) -> None:
+    standin.fault(fault, hide=3600)
+    if fault == "drop_after":
+        with pytest.raises(OutcomeUnknown):
+            _make(standin, name, policy, client)
+    else:
+        _make(standin, name, policy, client)
+    sid = standin.named(name)[0]["sid"]
+    assert sid not in {key.sid for key in client.list_keys(account_sid=standin.account_sid)}
+    assert client.fetch_key(sid).friendly_name == name
+    standin.show_hidden()
+    assert sid in {key.sid for key in client.list_keys(account_sid=standin.account_sid)}
+
+
+def test_a_late_key_is_listed_by_itself_in_the_end(
+    client: TwilioIamClient, standin: StandIn, name: str, policy: Policy
+) -> None:
+    standin.fault("late_listing", hide=0.05)
+    sid = _make(standin, name, policy, client)
+    while sid not in {key.sid for key in client.list_keys(account_sid=standin.account_sid)}:
+        time.sleep(0.01)
+
+
+def test_a_key_that_is_listed_twice_is_yielded_once(
+    client: TwilioIamClient, standin: StandIn, name: str, policy: Policy
+) -> None:
+    sid = _make(standin, name, policy, client)
+    standin.fault("duplicates")
+    assert [key.sid for key in client.list_keys(account_sid=standin.account_sid)].count(sid) == 1
+
+
+def test_a_next_page_elsewhere_is_not_followed(client: TwilioIamClient, standin: StandIn) -> None:
+    with StandIn() as elsewhere:
+        standin.fault("foreign_page", url=f"{elsewhere.base_url}/v1/Keys?Page=1&PageToken=PT0")
+        with pytest.raises(OutcomeUnknown, match="another address"):
+            list(client.list_keys(account_sid=standin.account_sid))
+        assert elsewhere.requests()["list"] == 0
+
+
+def _fates(standin: StandIn, seed: int, client: TwilioIamClient) -> list[str]:
+    faults = [{"fault": fault, "operation": "list"} for fault in ("rate_limit", "reset")]
+    standin.mix(faults, rate=0.5, seed=seed)
+    fates = []
+    for _ in range(30):
+        try:
+            list(client.list_keys(account_sid=standin.account_sid))
+            fates.append("answered")
+        except TwilioError as error:
+            fates.append(type(error).__name__)
+    return fates
+
+
+def test_a_mix_fails_at_random_and_the_same_seed_fails_the_same(
+    client: TwilioIamClient, standin: StandIn, name: str, policy: Policy
+) -> None:
+    first = _fates(standin, 7, client)
+    assert set(first) == {"answered", "NotProcessed", "OutcomeUnknown"}
+    assert _fates(standin, 7, client) == first
+    assert _fates(standin, 8, client) != first
+    assert _make(standin, name, policy, client)  # creating is not in the mix
+    standin.clear_faults()
+    for _ in range(10):
+        list(client.list_keys(account_sid=standin.account_sid))
+
+
+def test_the_truth_knows_every_key_and_secret_that_was_given_out(
+    client: TwilioIamClient, standin: StandIn, name: str, policy: Policy
+) -> None:
+    standin.fault("drop_before")
+    with pytest.raises(OutcomeUnknown):
+        _make(standin, f"{name} lost", policy, client)
+    created = client.create_restricted_key(account_sid=standin.account_sid, friendly_name=name, policy=policy)
+    client.delete_key(created.sid)
+    truth = standin.truth()
+    assert truth["asked"][-2:] == [f"{name} lost", name]
+    assert truth["keys"][-1] == {
+        "sid": created.sid,
+        "friendly_name": name,
+        "policy": list(policy),
+        "secret_sha256": hashlib.sha256(created.secret.reveal().encode()).hexdigest(),
+        "exists": False,
+    }

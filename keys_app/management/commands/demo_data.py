@@ -14,6 +14,7 @@ from keys_app.models import Account, KeyRequest, Team, TeamMembership
 from keys_app.services import approvals, issuing, lifecycle, requests
 from keys_app.services.accounts import connect_account
 from keys_app.services.actors import Actor
+from keys_app.services.administration import record_admin_change
 
 # user name: full name, groups, team, leads it
 PEOPLE = {
@@ -93,6 +94,7 @@ class Command(BaseCommand):
         full_name, groups, team_name, leads = PEOPLE[name]
         first, last = full_name.split()
         user, new = User.objects.get_or_create(username=name, defaults={"first_name": first, "last_name": last})
+        user.email = user.email or f"{name}@example.test"
         if not user.check_password(password):
             user.set_password(password)
         if new:
@@ -102,6 +104,8 @@ class Command(BaseCommand):
                 team, _ = Team.objects.get_or_create(name=team_name)
                 TeamMembership.objects.create(team=team, user=user, is_lead=leads)
         user.save()
+        if new:
+            record_admin_change(actor=Actor.system("demo"), what="created", subject=user, changes=[])
         return user
 
     def _connect(self, both_teams: bool) -> None:

@@ -1,12 +1,11 @@
 import logging
-import signal
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
+from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
 from keys_app.services.reconciling import Findings, reconcile
 from keys_app.status import findings_in_words
 
@@ -21,20 +20,16 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--every", type=int, metavar="SECONDS", help="go on, with this pause between runs")
+        add_every(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        every = options["every"]
+        every = pause_of(options)
         watched = self.stdout.isatty() or options["verbosity"] > 1
         progress: Callable[[str], None] = self._say if watched else lambda _: None
         if every is None:
             self._once(progress)
             return
-        if every < 1:
-            raise CommandError("--every needs at least 1 second.")
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        stop = stopped_by_signal()
         while not stop.is_set():
             try:
                 self._report(reconcile(progress=progress, wait=stop.wait), quiet=not watched)

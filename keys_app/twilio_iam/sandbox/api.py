@@ -1,6 +1,7 @@
 """The operations of the stand-in on its keys."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ from keys_app.twilio_iam.model import KEY_SID
 
 from . import listing, rules
 from .faults import Fault, Faults
+from .history import History
 from .messages import (
     ALLOW_ORIGIN,
     Refusal,
@@ -35,6 +37,8 @@ class Api:
 
     def __init__(self, store: Store, account_sid: str, key_sid: str, secret: Hashed) -> None:
         self.faults = Faults()
+        self._history = History()
+        self._hidden: dict[str, float] = {}
         self._store = store
         self._account_sid = account_sid
         self._usernames = {account_sid, key_sid}
@@ -50,9 +54,11 @@ class Api:
             return _ON_ONE.get(request.method)
         return None
 
-    def count(self, operation: str) -> None:
+    def count(self, operation: str, request: Request) -> None:
         with self._lock:
             self._counts[operation] += 1
+        if operation == "create":
+            self._history.asked(request.form.get("FriendlyName"))
 
     def counts(self) -> dict[str, int]:
         """Return how many requests came in for each operation, refused and failed ones included."""
@@ -97,13 +103,25 @@ class Api:
             for key in self._store.all()
         ]
 
+    def show_hidden(self) -> None:
+        """List every key from now on, also those that were to be listed later."""
+        with self._lock:
+            self._hidden.clear()
+
+    def truth(self) -> dict[str, object]:
+        """Return what really happened so far, see `History.truth`. Nobody but a harness may know this much."""
+        return self._history.truth(lambda sid: self._store.get(sid) is not None)
+
     def _create(self, request: Request, fault: Fault | None) -> Reply:
         account_sid = rules.account_sid(request.form.get("AccountSid"))
         name, policy = rules.friendly_name(request), rules.policy_of_new_key(request)
         if account_sid != self._account_sid:
             raise not_found(f"/Accounts/{account_sid}")
         secret = new_secret()
-        key = self._store.add(account_sid, name, fault.alter(policy) if fault else policy, Hashed.of(secret))
+        with self._lock:  # no listing sees a key before it is known to be hidden
+            key = self._store.add(account_sid, name, fault.alter(policy) if fault else policy, Hashed.of(secret))
+            self._hidden[key.sid] = time.monotonic() + (fault.hidden_seconds if fault else 0)
+        self._history.made(key, secret)
         content = {**key_fields(key), "secret": secret, "policy": policy_field(key.policy)}
         return Reply(201, content, ALLOW_ORIGIN)
 
@@ -111,7 +129,9 @@ class Api:
         account_sid = rules.account_sid(request.query.get("AccountSid"))
         if account_sid != self._account_sid:
             raise not_found(f"/Accounts/{account_sid}")
-        keys = [key for key in self._store.all() if key.account_sid == account_sid]
+        with self._lock:
+            now, keys = time.monotonic(), self._store.all()
+            keys = [key for key in keys if key.account_sid == account_sid and self._hidden.get(key.sid, now) <= now]
         return Reply(200, listing.page(keys, request, KEYS))
 
     def _key(self, request: Request) -> Key:

@@ -1,9 +1,13 @@
 """The stand-in's HTTP side. It never prints a request: requests hold credentials."""
 
 import base64
+import os
+import socket
 import socketserver
+import struct
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -102,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         operation = api.operation(request)
         if operation is None:
             raise not_found(request.path)
-        api.count(operation)
+        api.count(operation, request)
         api.authorize(operation, request)
         fault = api.faults.take(operation)
         if fault is not None and fault.name in BEFORE:
@@ -115,6 +119,9 @@ class Handler(BaseHTTPRequestHandler):
             self._server.stopping.wait(fault.number("seconds", 30))
         if fault.name == "truncated":
             self.close_connection = True
+        if fault.name == "reset":
+            self._reset(reply)
+            return None
         if fault.name != "drip":
             return fault.spoil(reply)
         head, body = reply.head_and_body()
@@ -123,6 +130,14 @@ class Handler(BaseHTTPRequestHandler):
             head = b""
         self._drip(head + body, fault.number("interval", 0.2))
         return None
+
+    def _reset(self, reply: Reply) -> None:
+        """Send the head and half of the body, then break the connection off, which is not the same as closing it."""
+        head, body = reply.head_and_body()
+        self.wfile.write(head + body[: len(body) // 2])
+        self._server.stopping.wait(0.02)  # otherwise the caller may never see the half that was sent
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
 
     def _drip(self, content: bytes, interval: float) -> None:
         for value in content:
@@ -135,18 +150,20 @@ class Handler(BaseHTTPRequestHandler):
         api = self._server.api
         if not api.is_main(request):
             raise unauthorized()
-        match request.method, request.path.removeprefix(_CONTROL):
-            case "POST", "faults":
-                api.faults.add(request.body)
-                return Reply(204, None)
-            case "DELETE", "faults":
-                api.faults.clear()
-                return Reply(204, None)
-            case "GET", "keys":
-                return Reply(200, {"keys": api.all_keys()})
-            case "GET", "requests":
-                return Reply(200, api.counts())
-        raise not_found(request.path)
+        known: dict[tuple[str, str], Callable[[], Mapping[str, object] | None]] = {
+            ("POST", "faults"): lambda: api.faults.add(request.body),
+            ("POST", "mix"): lambda: api.faults.mix(request.body),
+            ("DELETE", "faults"): api.faults.clear,
+            ("DELETE", "hidden"): api.show_hidden,
+            ("GET", "keys"): lambda: {"keys": api.all_keys()},
+            ("GET", "truth"): api.truth,
+            ("GET", "requests"): api.counts,
+        }
+        action = known.get((request.method, request.path.removeprefix(_CONTROL)))
+        if action is None:
+            raise not_found(request.path)
+        content = action()
+        return Reply(204, None) if content is None else Reply(200, content)
 
     def _send(self, reply: Reply) -> None:
         self.wfile.write(b"".join(reply.head_and_body()))

@@ -10,6 +10,7 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
 from typing import Any, Self
@@ -26,11 +27,24 @@ class Step(Enum):
     SENDING = "the request may have been sent"
 
 
-class Guard:
-    """Watches one exchange of at most `seconds`; use it in a `with` statement, for one connection only."""
+class AddressRefused(OSError):
+    """No address of the host is one that may be connected to."""
 
-    def __init__(self, seconds: float) -> None:
+
+def _any_address(address: str) -> bool:
+    return True
+
+
+class Guard:
+    """Watches one exchange of at most `seconds`; use it in a `with` statement, for one connection only.
+
+    `allowed` is asked for each address before it is connected to, so that what a name resolved to earlier
+    does not count.
+    """
+
+    def __init__(self, seconds: float, allowed: Callable[[str], bool] = _any_address) -> None:
         self.step = Step.RESOLVING
+        self._allowed = allowed
         self.expired = False
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
@@ -52,13 +66,15 @@ class Guard:
                 self._watched = None
 
     def open_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        """Return a watched connection to the first address of `host` that accepts one.
+        """Return a watched connection to the first allowed address of `host` that accepts one.
 
         `timeout` is for the look-up and for each address, in seconds; the deadline holds for all together.
-        Raises `OSError`.
+        Raises `OSError`, of which `AddressRefused` if no address is allowed.
         """
-        failure = OSError("the host has no address")
+        failure: OSError = AddressRefused("the host has no address that may be connected to")
         for family, kind, protocol, _, address in _resolve(host, port, self._patience(timeout)):
+            if not self._allowed(address[0]):
+                continue
             self.step = Step.CONNECTING
             sock = socket.socket(family, kind, protocol)
             try:

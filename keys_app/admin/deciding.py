@@ -1,0 +1,236 @@
+"""One request as its approver sees it, and the decision on it."""
+
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core import signing
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from .. import selectors
+from ..domain.errors import InvalidInput, PortalError
+from ..domain.policy import Difference, Policy
+from ..domain.states import RequestState
+from ..domain.summary import summarize
+from ..domain.templates import find_template
+from ..forms import ReasonForm
+from ..models import ApiKey, KeyRequest
+from ..services import approvals, discussion
+from ..services.actors import Actor, actor_of
+from ..services.refusing import note_refusal
+from ..status import history
+
+SHOWN = "keys_app.admin.shown"
+"""Salt of the note that somebody has seen a request, which lets the portal say why it is not theirs any more."""
+HELD = 20
+
+
+@dataclass
+class Typed:
+    """What was typed, and what is wrong with it and where, for showing the page again."""
+
+    error: str = ""
+    field: str = ""
+    reason: str = ""
+    question: str = ""
+    keep: list[str] | None = None
+    lifetime_days: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A live key on the same account, and which of the requested permissions it holds already."""
+
+    key: ApiKey
+    shared: tuple[str, ...] = field(default=())
+    own: bool = False
+
+
+def risk_mark(risk: str) -> str:
+    return format_html('<span class="risk" data-risk="{}">{}</span>', risk, risk.capitalize())
+
+
+def state_mark(key_request: KeyRequest) -> str:
+    """Return the state of a request of the list in words, red while a broken glass is not reviewed."""
+    state = key_request.get_state_display()
+    if not key_request.is_break_glass:
+        return state
+    if key_request.unreviewed:
+        return format_html('{} <strong class="glass">Glass broken, not reviewed</strong>', state)
+    return f"{state}, glass broken and reviewed"
+
+
+def view(request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest | None) -> HttpResponse:
+    """Show the request (GET) or take a decision (POST). Raises `Http404` for who may not see it."""
+    if key_request is None:
+        return _not_theirs_any_more(request)
+    if request.method == "POST":
+        return _decide(request, admin, key_request)
+    return _page(request, admin, key_request, Typed())
+
+
+def _not_theirs_any_more(request: HttpRequest) -> HttpResponse:
+    """Say so to somebody who was shown the request before; to anybody else it does not exist."""
+    try:
+        person_id, name = signing.loads(request.POST.get("shown", ""), salt=SHOWN)
+    except signing.BadSignature:
+        person_id, name = None, ""
+    if person_id != request.user.pk:
+        _note_refusal(request)
+        raise Http404("no such request")
+    context = {
+        "title": "Nothing was recorded",
+        "message": f"You do not decide for the team of “{name}” any more. Somebody changed that after you opened it.",
+        "back_url": reverse("admin:keys_app_keyrequest_changelist"),
+        "back_label": "Back to the approvals",
+    }
+    return TemplateResponse(request, "portal/problem.html", context, status=409)
+
+
+def _note_refusal(request: HttpRequest) -> None:
+    object_id = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
+    with suppress(ValueError):  # nobody has a request of that name
+        note_refusal(actor_of(request), KeyRequest, uuid.UUID(object_id))
+
+
+def _decide(request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest) -> HttpResponse:
+    try:
+        done = _take(request.POST, key_request, actor_of(request))
+    except PortalError as error:
+        key_request = admin.get_queryset(request).get(pk=key_request.pk)
+        return _page(request, admin, key_request, _typed(request.POST, error), status=_status(error))
+    admin.message_user(request, done, messages.SUCCESS)
+    here = request.POST.get("decision") == "ask"
+    page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
+    return HttpResponseRedirect(page if here else reverse("admin:keys_app_keyrequest_changelist"))
+
+
+def _take(posted: QueryDict, key_request: KeyRequest, actor: Actor) -> str:
+    """Carry out the decision whose button was pressed; return what to say. Raises `PortalError`."""
+    pk, digest, reason = key_request.pk, posted.get("digest", ""), posted.get("reason", "")
+    match posted.get("decision"):
+        case "approve":
+            words = _reason(posted) if reason.strip() else ""
+            return _outcome(approvals.approve(request_id=pk, digest=digest, reason=words, actor=actor))
+        case "reject":
+            return _outcome(approvals.reject(request_id=pk, reason=_reason(posted), actor=actor))
+        case "narrow":
+            policy, days = Policy.of(_kept(posted, key_request)), _days(posted)
+            words = _reason(posted)
+            narrowed = approvals.narrow(
+                request_id=pk, digest=digest, policy=policy, lifetime_days=days, reason=words, actor=actor
+            )
+            return f"Narrowed. {_outcome(narrowed)}"
+        case "ask":
+            discussion.add_comment(key_request=key_request, text=posted.get("question", "").strip(), actor=actor)
+            return "Asked. The requester is told."
+        case "review":
+            approvals.review(request_id=pk, reason=_reason(posted), actor=actor)
+            return f"“{key_request}” is reviewed."
+    raise InvalidInput("decision", "Press one of the buttons.")
+
+
+def _reason(posted: QueryDict) -> str:
+    """Return the reason that was typed. Raises `InvalidInput` if there is none, or too much of it."""
+    form = ReasonForm(posted)
+    if not form.is_valid():
+        raise InvalidInput("reason", " ".join(form.errors["reason"]))
+    return form.cleaned_data["reason"]
+
+
+def _kept(posted: QueryDict, key_request: KeyRequest) -> list[str]:
+    """Return the permissions that stay ticked; names of nothing are told as not asked for."""
+    names = posted.getlist("keep")
+    strange = sorted(set(names) - set(key_request.policy))
+    if strange:
+        raise InvalidInput("permissions", f"This was not asked for: {', '.join(name[:80] for name in strange[:5])}.")
+    return names
+
+
+def _days(posted: QueryDict) -> int:
+    text = posted.get("lifetime_days", "").strip()
+    if not text.isdecimal() or len(text) > 4:
+        raise InvalidInput("lifetime_days", "Enter a whole number of days.")
+    return int(text)
+
+
+def _outcome(key_request: KeyRequest) -> str:
+    if key_request.state == RequestState.PENDING:
+        return f"Your approval of “{key_request}” is recorded. {selectors.next_decider(key_request)}"
+    return f"“{key_request}” is {key_request.get_state_display().lower()}."
+
+
+def _status(error: PortalError) -> int:
+    return 422 if isinstance(error, InvalidInput) else 409
+
+
+def _typed(posted: QueryDict, error: PortalError) -> Typed:
+    places = {"permissions": "keep", "lifetime_days": "lifetime_days", "comment": "question"}
+    narrowing = posted.get("decision") == "narrow"
+    return Typed(
+        error=error.message,
+        field=places.get(getattr(error, "field", ""), "reason"),
+        reason=posted.get("reason", ""),
+        question=posted.get("question", ""),
+        keep=posted.getlist("keep") if narrowing else None,
+        lifetime_days=posted.get("lifetime_days", "")[:20] if narrowing else "",
+    )
+
+
+def _page(
+    request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest, typed: Typed, status: int = 200
+) -> HttpResponse:
+    who = selectors.person(request.user)
+    why_not = selectors.why_not_decidable(who, key_request)
+    known = selectors.current_catalogue()
+    context = {
+        **admin.admin_site.each_context(request),
+        "opts": admin.opts,
+        "title": f"Request “{key_request}”",
+        "key_request": key_request,
+        "summary": summarize(key_request.policy, known),
+        "diff": key_request.difference,
+        "task_diff": _against_task(key_request),
+        "narrowings": key_request.narrowings.select_related("approver"),
+        "digest": key_request.content_digest,
+        "shown": signing.dumps([request.user.pk, key_request.friendly_name], salt=SHOWN),
+        "need": selectors.need_of(key_request),
+        "can_decide": not why_not,
+        "why_not": why_not,
+        "can_ask": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
+        "can_review": selectors.right_to_review(who, key_request) is not None,
+        "needs_review": key_request.needs_review,
+        "given": key_request.approvals.filter(decision="approved").select_related("approver", "authority"),
+        "typed": typed,
+        "keep": key_request.policy if typed.keep is None else typed.keep,
+        "comments": key_request.comments.select_related("author"),
+        "timeline": history(request_id=key_request.pk),
+        "held": _held(key_request),
+    }
+    template = "admin/keys_app/keyrequest/change_form.html"
+    return TemplateResponse(request, template, context, status=status)
+
+
+def _against_task(key_request: KeyRequest) -> tuple[str, Difference] | None:
+    """Return the task a request started from and how it differs from it, unless it changes a key."""
+    template = find_template(key_request.template, settings.TEMPLATES_FILE) if key_request.template else None
+    if template is None or key_request.changes_key_id:
+        return None
+    return template.title, key_request.policy.since(Policy.of(template.permissions))
+
+
+def _held(key_request: KeyRequest) -> list[Held]:
+    """Return what the requester and the team hold on the account: the requester's first, most in common first."""
+    wanted = set(key_request.policy)
+    keys: Any = selectors.keys_held(key_request)
+    held = [
+        Held(key, tuple(sorted(wanted & set(key.policy))), key.owner_id == key_request.requester_id) for key in keys
+    ]
+    return sorted(held, key=lambda item: (not item.own, -len(item.shared)))[:HELD]

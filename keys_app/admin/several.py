@@ -1,0 +1,74 @@
+"""Approving several low-risk requests on one page that shows every policy."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from .. import selectors
+from ..domain.risk import Risk
+from ..domain.summary import summarize
+from ..models import KeyRequest
+from ..services import approvals
+from ..services.actors import actor_of
+
+LIMIT = 20
+
+
+def view(request: HttpRequest, admin: ModelAdmin) -> HttpResponse:
+    """List the chosen requests with their policies (GET), or approve those left ticked (POST), each by itself."""
+    if request.method == "POST":
+        return _approve(request, admin)
+    chosen = _chosen(request, admin)
+    fit = [item for item in chosen if _why_left_out(request, item) == ""]
+    known = selectors.current_catalogue()
+    context: dict[str, Any] = {
+        **admin.admin_site.each_context(request),
+        "opts": admin.opts,
+        "title": "Approve low-risk requests together",
+        "items": [{"key_request": item, "summary": summarize(item.policy, known)} for item in fit[:LIMIT]],
+        "left_out": [(item, why) for item in chosen if (why := _why_left_out(request, item))],
+        "too_many": len(fit) > LIMIT,
+        "limit": LIMIT,
+    }
+    return TemplateResponse(request, "admin/keys_app/keyrequest/several.html", context)
+
+
+def _chosen(request: HttpRequest, admin: ModelAdmin) -> list[KeyRequest]:
+    """Return the requests of the address that this person may see, the oldest first."""
+    ids = [pk for text in request.GET.getlist("id")[:200] if (pk := _uuid(text))]
+    return list(admin.get_queryset(request).filter(pk__in=ids).order_by("created_at"))
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
+    if key_request.risk != Risk.LOW:
+        return f"{key_request.get_risk_display()} risk: decide it on its own page."
+    return selectors.why_not_decidable(selectors.person(request.user), key_request)
+
+
+def _approve(request: HttpRequest, admin: ModelAdmin) -> HttpResponse:
+    ticked = [pk for text in request.POST.getlist("approve")[:LIMIT] if (pk := _uuid(text))]
+    shown = [(pk, request.POST.get(f"digest-{pk}", "")) for pk in ticked]
+    seen = set(admin.get_queryset(request).filter(pk__in=ticked).values_list("pk", flat=True))
+    outcome = approvals.approve_several(
+        shown=[(pk, digest) for pk, digest in shown if pk in seen], actor=actor_of(request)
+    )
+    for key_request, problem in outcome:
+        if problem:
+            admin.message_user(request, f"“{key_request}” was not approved: {problem}", messages.ERROR)
+        else:
+            admin.message_user(request, f"You approved “{key_request}”.", messages.SUCCESS)
+    if not outcome:
+        admin.message_user(request, "Nothing was ticked, so nothing was approved.", messages.WARNING)
+    return HttpResponseRedirect(reverse("admin:keys_app_keyrequest_changelist"))

@@ -1,0 +1,283 @@
+"""Recomputes the whole ledger from its events and holds it against every checkpoint.
+
+It goes through the events in batches that are complete subtrees, at constant memory: each leaf hash from the
+canonical JSON, each column against it, each node of the stored tree, and at its place each checkpoint of the
+database and of the directory. It stops at the first thing that is wrong.
+"""
+
+import bisect
+import json
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from json.encoder import encode_basestring as quoted
+from typing import Any
+
+from django.db import connection
+
+from . import checkpoints, directory, proofs, tree
+from .models import AuditCheckpoint
+from .notes import BadNote, VerifierKey, open_checkpoint
+
+BATCH_LEVEL = 12
+BATCH = 1 << BATCH_LEVEL
+
+_TIME = {
+    "sqlite": "time || '+00:00'",
+    "postgresql": """to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00:00"')""",
+}
+_COLUMNS = ["account_sid", "action", "actor_id", "actor_name", "address", "key_sid", "policy", "reason", "request_id"]
+_COLUMNS += ["risk", "team"]
+_LATER = {"risk", "team", "login"}
+"""Events from before these were recorded do not have them; `login` has no column."""
+_EVENTS = (
+    f"SELECT sequence, canonical, leaf_hash, {', '.join(_COLUMNS)}, {{time}} FROM audit_auditevent "  # noqa: S608
+    "WHERE sequence > %s AND sequence <= %s ORDER BY sequence"
+)
+_NODES = "SELECT hash FROM audit_node WHERE level = %s AND position >= %s AND position < %s ORDER BY position"
+_HIGHEST = "SELECT level, MAX(position) FROM audit_node GROUP BY level"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first thing that is wrong, and the number of the first event that is or may be."""
+
+    text: str
+    event: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events after number `start` up to number `end`, and the sizes in between that there are checkpoints of."""
+
+    start: int
+    end: int
+    sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a batch gave: its root if it is full, and for each of its sizes the subtrees that lead up to it."""
+
+    batch: Batch
+    root: bytes | None
+    parts: dict[int, list[bytes]]
+
+
+class Wrong(Exception):
+    def __init__(self, event: int, text: str) -> None:
+        super().__init__(event, text)
+        self.fault = Fault(text, event)
+
+
+class Verification:
+    """One run. Afterwards `fault` is what was found, None if nothing; `checked` counts events, `held` checkpoints."""
+
+    def __init__(self) -> None:
+        self.fault: Fault | None = None
+        self.checked = self.held = 0
+        self._files = directory.sizes()
+        stored = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)
+        self._sizes = sorted({*stored.iterator(), *self._files})
+        self.size = proofs.size()  # read last: a checkpoint is signed after its events are there
+        self._keys = checkpoints.verifier_keys()
+        self._upper = tree.Frontier()  # over the batches, as if each were a leaf
+        self._good = 0  # the largest size a checkpoint vouches for
+        self._signers: list[VerifierKey] = []
+
+    def run(self, processes: int = 1) -> Iterator[int]:
+        """Verify, yielding the number of events that are done after each batch.
+
+        With more than one process, nothing else of this one may be using the database.
+        """
+        batches = (
+            Batch(start, min(start + BATCH, self.size), self._between(start, start + BATCH))
+            for start in range(0, self.size, BATCH)
+        )
+        try:
+            self._hold_checkpoint(0, tree.EMPTY_ROOT)
+            with _mapped(processes) as mapped:
+                for checked in mapped(check_batch, batches):
+                    self._take(checked)
+                    yield self.checked
+            self._check_end()
+        except Wrong as wrong:
+            self.fault = wrong.fault
+
+    def _between(self, start: int, end: int) -> tuple[int, ...]:
+        """Return the sizes of checkpoints of more than `start` and up to `end` events that there are."""
+        end = min(end, self.size)
+        return tuple(self._sizes[bisect.bisect_right(self._sizes, start) : bisect.bisect_right(self._sizes, end)])
+
+    def _take(self, checked: Checked) -> None:
+        for size, parts in checked.parts.items():
+            self._hold_checkpoint(size, tree.fold([*self._upper.hashes, *parts]))
+        if checked.root:
+            for (level, position), value in self._upper.add(checked.root):
+                _check_level(level + BATCH_LEVEL, position, [value])
+        self.checked = checked.batch.end
+
+    def _hold_checkpoint(self, size: int, root: bytes) -> None:
+        """Check what the database and the directory have for this size against the root it has now."""
+        for row in AuditCheckpoint.objects.filter(size=size):
+            key = self._check_note(size, "the database", row.note, root)
+            if (bytes(row.root), row.key) != (root, str(key)):
+                raise Wrong(self._good + 1, f"The checkpoint of {size} events in the database was changed.")
+        place = bisect.bisect_left(self._files, size)
+        if self._files[place : place + 1] == [size]:
+            self._check_note(size, "the directory", directory.read(size), root)
+        self._good = size
+
+    def _check_note(self, size: int, where: str, note: str, root: bytes) -> VerifierKey:
+        name, first = f"The checkpoint of {size} events in {where}", self._good + 1
+        try:
+            checkpoint, key = open_checkpoint(note, self._keys)
+        except BadNote as error:
+            raise Wrong(first, f"{name} does not count: {error}.") from None
+        if checkpoint.size != size:
+            raise Wrong(first, f"{name} is one of {checkpoint.size} events.")
+        if checkpoint.root != root:
+            raise Wrong(first, f"{name} is of other events: at least one from {first} to {size} was replaced.")
+        if key not in self._signers:
+            self._signers.append(key)
+        elif key != self._signers[-1]:
+            raise Wrong(first, f"{name} was signed with a key that another one had taken over from.")
+        self.held += 1
+        return key
+
+    def _check_end(self) -> None:
+        """Check that nothing speaks of more events than there are; some may have been added meanwhile."""
+        signed = max(self._sizes, default=0)
+        nodes = max(((position + 1) << level for level, position in _rows(_HIGHEST)), default=0)
+        size = proofs.size()
+        if signed > size:
+            raise Wrong(size + 1, f"Event {size + 1} is missing: a checkpoint of {signed} events was signed.")
+        if nodes > size:
+            raise Wrong(size + 1, f"Event {size + 1} is missing: the stored tree is one of {nodes} events.")
+
+
+@contextmanager
+def _mapped(processes: int) -> Iterator[Any]:
+    """Give a `map` that works in this process or in several, in order either way."""
+    if processes == 1:
+        yield map
+        return
+    connection.close()  # a connection cannot be shared; each process opens its own
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        yield pool.imap
+
+
+def check_batch(batch: Batch) -> Checked:
+    """Check events, their columns and the stored tree over them. Raises `Wrong` for the first that is not right."""
+    start, end = batch.start, batch.end
+    rows = _rows(_EVENTS.format(time=_TIME[connection.vendor]), start, end)
+    if [row[0] for row in rows] != list(range(start + 1, end + 1)):
+        raise _gap(rows, start)
+    leaves = [sha256(b"\x00" + row[1].encode()).digest() for row in rows]
+    if leaves != [row[2] for row in rows]:
+        number = next(row[0] for row, leaf in zip(rows, leaves, strict=True) if row[2] != leaf)
+        raise Wrong(number, f"Event {number} was changed: its hash is not that of its content.")
+    for row in rows:
+        if not _columns_repeat(row):
+            _compare(row)
+    levels = _levels(leaves)
+    for level, hashes in enumerate(levels[1:], 1):
+        _check_level(level, start >> level, hashes)
+    parts = {size: _parts(levels, start, size) for size in batch.sizes}
+    return Checked(batch, levels[BATCH_LEVEL][0] if end - start == BATCH else None, parts)
+
+
+def _rows(statement: str, *values: int) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
+
+
+def _gap(rows: list[Any], start: int) -> Wrong:
+    expected = start + 1
+    for row in rows:
+        if row[0] != expected:
+            break
+        expected += 1
+    return Wrong(expected, f"Event {expected} is missing.")
+
+
+def _columns_repeat(row: tuple[Any, ...]) -> bool:
+    """Tell, quickly, whether the columns are what the canonical JSON says; `_compare` decides where they seem not."""
+    (
+        sequence,
+        canonical,
+        _,
+        account,
+        action,
+        actor_id,
+        actor,
+        address,
+        key,
+        policy,
+        reason,
+        request,
+        risk,
+        team,
+        time,
+    ) = row
+    if team is None or risk is None:
+        return False  # an older event
+    start = canonical.rfind('},"key_sid":')  # inside a text its quotes would be escaped, and no object follows it
+    return (
+        start > 0
+        and canonical.startswith(
+            f'{{"account_sid":{quoted(account)},"action":{quoted(action)},"actor_id":{quoted(actor_id)},'
+            f'"actor_name":{quoted(actor)},"address":{quoted(address)},"details":{{'
+        )
+        and canonical.startswith(f'}},"key_sid":{quoted(key)},"login":"', start)
+        and canonical.endswith(
+            f'","policy":{quoted(policy)},"reason":{quoted(reason)},"request_id":{quoted(request)},'
+            f'"risk":{quoted(risk)},"sequence":{sequence},"team":{quoted(team)},"time":"{time[:10]}T{time[11:]}"}}'
+        )
+    )
+
+
+def _compare(row: tuple[Any, ...]) -> None:
+    """Raise `Wrong` unless the columns are what the canonical JSON says."""
+    sequence, canonical, _, *columns, time = row
+    stored = {**dict(zip(_COLUMNS, columns, strict=True)), "sequence": sequence}
+    try:
+        content = json.loads(canonical)
+        stored["time"] = datetime.fromisoformat(time).isoformat(timespec="microseconds")
+        content = {**dict.fromkeys(_LATER), **content}
+        different = sorted(name for name in stored if content[name] != stored[name])
+        extra = sorted(content.keys() - stored.keys() - {"details", "login"})
+    except (ValueError, KeyError, TypeError):
+        raise Wrong(sequence, f"Event {sequence} was changed: its content cannot be read.") from None
+    if different or extra:
+        names = ", ".join(different + extra)
+        raise Wrong(sequence, f"Event {sequence} was changed: {names} is not what its content says.")
+
+
+def _levels(leaves: list[bytes]) -> list[list[bytes]]:
+    """Return the hashes of the complete subtrees over these leaves, by level."""
+    levels = [leaves]
+    while len(levels[-1]) > 1:  # a right edge that is not complete has no node yet
+        pairs = iter(levels[-1])
+        levels.append([sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)])
+    return levels
+
+
+def _check_level(level: int, position: int, hashes: list[bytes]) -> None:
+    """Hold a run of one level's computed hashes against the stored ones."""
+    stored = [bytes(value) for (value,) in _rows(_NODES, level, position, position + len(hashes))]
+    if stored == hashes:
+        return
+    wrong = next((n for n, value in enumerate(hashes) if stored[n : n + 1] != [value]), 0)
+    first, last = ((position + wrong) << level) + 1, (position + wrong + 1) << level
+    which = f"Event {first} or {last}" if level == 1 else f"One of the events {first} to {last}"
+    raise Wrong(first, f"{which} was changed, or the stored tree was: its node over them is not what they give.")
+
+
+def _parts(levels: list[list[bytes]], start: int, size: int) -> list[bytes]:
+    """Return the subtrees from event `start` up to event `size`."""
+    return [levels[level][position - (start >> level)] for level, position in tree.subtrees(start, size)]

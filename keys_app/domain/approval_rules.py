@@ -1,0 +1,33 @@
+"""How many approvals a request needs, and from whom."""
+
+from dataclasses import dataclass
+
+from .risk import Risk
+
+_NUMBERS = {1: "A lead of the team", 2: "Two leads of the team"}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Leads approve first, `leads` of them (1 or 2); then, with `security`, somebody of Security does."""
+
+    leads: int
+    security: bool
+
+    @classmethod
+    def of(cls, *, risk: str, leads: int) -> "Need":
+        return cls(leads=leads, security=risk == Risk.CRITICAL)
+
+    @property
+    def total(self) -> int:
+        return self.leads + self.security
+
+    def leads_missing(self, given: int) -> int:
+        return max(0, self.leads - given)
+
+    @property
+    def words(self) -> str:
+        """Say who decides, as the beginning of a sentence."""
+        leads = _NUMBERS[self.leads]
+        verb = "decides" if self.leads == 1 else "decide"
+        return f"{leads} {verb}, then Security" if self.security else f"{leads} {verb}"

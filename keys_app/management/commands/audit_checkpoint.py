@@ -1,0 +1,57 @@
+import logging
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import close_old_connections
+
+from keys_app.audit import checkpoints
+from keys_app.domain.errors import PortalError
+from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.services.auditing import sign_checkpoint
+from keys_app.services.repeats import sum_up
+
+log = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = (
+        "Sign the head of the audit ledger and keep it in the database and in PORTAL_CHECKPOINT_DIR. Refuses, with "
+        "an alarm and a non-zero exit, if the ledger does not extend its last checkpoint."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_every(parser)
+        parser.add_argument("--verifier-key", action="store_true", help="print the key to verify with, sign nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        every = pause_of(options)
+        try:
+            key = checkpoints.signer().verifier
+        except PortalError as error:
+            raise CommandError(error.message) from None
+        if options["verifier_key"]:
+            self.stdout.write(str(key))
+        elif every is None:
+            self._once()
+        else:
+            self._forever(every)
+
+    def _once(self) -> None:
+        sum_up()
+        try:
+            self.stdout.write(sign_checkpoint().note, ending="")
+        except PortalError as error:
+            raise CommandError(error.message) from None
+
+    def _forever(self, pause: int) -> None:
+        stop = stopped_by_signal()
+        while not stop.is_set():
+            try:
+                sum_up()
+                sign_checkpoint()
+            except PortalError as error:
+                log.error("no checkpoint was signed: %s", error.message)
+            except Exception:  # the database may be away for a while
+                log.exception("no checkpoint was signed; the next run tries again")
+                close_old_connections()
+            stop.wait(pause)

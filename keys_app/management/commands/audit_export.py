@@ -1,0 +1,57 @@
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from keys_app.audit import ledger
+from keys_app.domain.errors import PortalError
+from keys_app.services.actors import Actor
+from keys_app.services.auditing import export_jsonl
+
+FILTERS = {
+    "action": "the beginning of the action, such as key.",
+    "actor": "a part of the person's name",
+    "account": "the beginning of the account's SID",
+}
+
+
+class Command(BaseCommand):
+    help = (
+        "Write the audit ledger, or the events that match, as JSON Lines with proofs, to standard output or a file. "
+        "keys_app/audit/offline_verifier.py checks the result. Exporting is itself an event."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--output", type=Path, metavar="FILE", help="a new file instead of standard output")
+        for name, text in FILTERS.items():
+            parser.add_argument(f"--{name}", default="", help=text)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        wanted = {name: options[name] for name in FILTERS if options[name]}
+        try:
+            with self._opened(options["output"]) as file:
+                exported = export_jsonl(
+                    actor=Actor.operator("audit_export"),
+                    events=ledger.matching(**wanted),
+                    filtered=bool(wanted),
+                    header={"filter": wanted},
+                )
+                file.writelines(exported.pieces)
+                file.flush()
+        except PortalError as error:
+            raise CommandError(error.message) from None
+        except BrokenPipeError:
+            # whoever read it has gone; without this, Python would complain while it closes standard output
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise CommandError("Whoever was reading the export has stopped; it is not complete.") from None
+        except OSError as error:
+            raise CommandError(f"The export cannot be written: {error}") from None
+        if exported.trouble:
+            raise CommandError(f"The events were exported, but the ledger is not sound: {exported.trouble}")
+
+    def _opened(self, path: Path | None) -> Any:
+        """Return where to write. A file that is there is not overwritten."""
+        return path.open("xb") if path else contextlib.nullcontext(sys.stdout.buffer)

@@ -1,0 +1,50 @@
+import logging
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import close_old_connections
+
+from keys_app.domain.errors import NotConfigured, PortalError
+from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.services.pushing import configured, push
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 600
+
+
+class Command(BaseCommand):
+    help = (
+        "Push the audit's events that were not pushed yet to PORTAL_AUDIT_PUSH_URL: a webhook (https://…) or syslog "
+        "(syslog+tls://host:port, syslog+tcp://…, syslog+udp://…). Each event arrives at least once, in order."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_every(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        every = pause_of(options)
+        try:
+            target = configured()
+            if every is None:
+                self.stdout.write(f"{push(target)} events pushed")
+                return
+        except NotConfigured as error:
+            raise CommandError(error.message) from None
+        except PortalError as error:
+            raise CommandError(f"{error.message} The next run goes on from there.") from None
+        self._go_on(target, every)
+
+    def _go_on(self, target: Any, every: int) -> None:
+        """Push until a signal; after a failure wait longer each time, up to ten minutes."""
+        stop, pause = stopped_by_signal(), every
+        while not stop.is_set():
+            try:
+                push(target)
+                pause = every
+            except Exception as error:  # whatever it is, the events must still arrive by a later run
+                pause = min(pause * 2, max(every, LONGEST_PAUSE))
+                reason = error.message if isinstance(error, PortalError) else type(error).__name__
+                log.warning("pushing the audit failed, tried again in %s s: %s", pause, reason)
+                close_old_connections()
+            stop.wait(pause)

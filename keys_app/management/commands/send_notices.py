@@ -1,0 +1,34 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.services.mail_sending import Sent
+from keys_app.services.sending import send_notices
+
+
+class Command(BaseCommand):
+    help = "Send the mails and webhook deliveries that are due, the daily digest, and what lapses within a day."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_every(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        every = pause_of(options)
+        if every is None:
+            self._once()
+            return
+        stop = stopped_by_signal()
+        while not stop.is_set():
+            self._report(send_notices(stop.is_set)[0], quiet=True)
+            stop.wait(every)
+
+    def _once(self) -> None:
+        sent, failed = send_notices()
+        self._report(sent)
+        if failed or sent.not_yet or sent.gave_up:
+            raise CommandError("Not everything could be sent; see above.")
+
+    def _report(self, sent: Sent, quiet: bool = False) -> None:
+        if not quiet or sent != Sent():
+            self.stdout.write(f"{sent.done} notices sent; {sent.not_yet} to be tried again; {sent.gave_up} given up")

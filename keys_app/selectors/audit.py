@@ -1,0 +1,114 @@
+"""What Security may mean by a half-written search: keys, and values the portal knows."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+
+from ..audit import known
+from ..audit.query import Term
+from ..audit.values import CHECKS, KEYS
+from ..domain.risk import Risk
+from ..models import Account, ApiKey, Team
+from .catalogue import current_catalogue
+from .people import display_name
+
+_MOST = 12
+
+
+def completions(line: str) -> list[tuple[str, str]]:
+    """Return how a search line may go on, as whole lines with a label each. Its last word is the one completed."""
+    if line.count('"') % 2:
+        start = line.rindex('"')
+        start = max(line.rfind(" ", 0, start) + 1, 0)
+    else:
+        start = line.rfind(" ") + 1
+    before, last = line[:start], line[start:]
+    negated = last.startswith("-")
+    key, colon, value = last.removeprefix("-").replace('"', "").partition(":")
+    if not colon:
+        sign = "-" if negated else ""
+        return [(f"{before}{sign}{one}:", _HINTS[one]) for one in KEYS if key and one.startswith(key.lower())]
+    if key.lower() not in CHECKS:
+        return []
+    values = islice(_values(key.lower(), value), _MOST)
+    return [(before + Term(key.lower(), full, negated).render(), label) for full, label in values]
+
+
+_HINTS = {
+    "action": "what happened",
+    "actor": "who did it",
+    "account": "Twilio account",
+    "team": "team",
+    "key": "key SID",
+    "request": "request number",
+    "permission": "permission, resource or product",
+    "product": "Twilio product",
+    "risk": "risk of the policy",
+    "address": "where they came from",
+    "created": "when, UTC",
+}
+
+
+def _values(key: str, start: str) -> Iterator[tuple[str, str]]:
+    """Return known values of a key that hold what was typed, and a label for each."""
+    return _FINDERS[key](start.casefold()) if key in _FINDERS else iter(())
+
+
+def _actions(typed: str) -> Iterator[tuple[str, str]]:
+    names = known.actions()
+    families = dict.fromkeys(f"{name.partition('.')[0]}.*" for name in names)
+    yield from ((name, "") for name in [*families, *names] if typed in name)
+
+
+def _people(typed: str) -> Iterator[tuple[str, str]]:
+    wanted = Q(username__icontains=typed) | Q(first_name__icontains=typed) | Q(last_name__icontains=typed)
+    for user in User.objects.filter(wanted).order_by("username")[:_MOST]:
+        yield user.get_username(), display_name(user)
+
+
+def _accounts(typed: str) -> Iterator[tuple[str, str]]:
+    for account in Account.objects.filter(Q(sid__istartswith=typed) | Q(name__icontains=typed))[:_MOST]:
+        yield account.sid, str(account)
+
+
+def _keys(typed: str) -> Iterator[tuple[str, str]]:
+    for key in ApiKey.objects.filter(Q(sid__istartswith=typed) | Q(friendly_name__icontains=typed))[:_MOST]:
+        yield key.sid, key.name
+
+
+def _teams(typed: str) -> Iterator[tuple[str, str]]:
+    yield from ((team.name, "") for team in Team.objects.filter(name__icontains=typed)[:_MOST])
+
+
+def _risks(typed: str) -> Iterator[tuple[str, str]]:
+    yield from ((risk.value, "") for risk in Risk if typed in risk)
+
+
+def _products(typed: str) -> Iterator[tuple[str, str]]:
+    for product in current_catalogue().products:
+        if typed in product.name or typed in product.title.casefold():
+            yield product.name, product.title
+
+
+def _permissions(typed: str) -> Iterator[tuple[str, str]]:
+    products = current_catalogue().products
+    for product in products:
+        if typed in (name := f"/twilio/{product.name}/"):
+            yield name, product.title
+    for product in products:
+        for resource in product.resources:
+            yield from ((one.name, resource.meaning) for one in resource.permissions if typed in one.name)
+
+
+_FINDERS: dict[str, Callable[[str], Iterator[tuple[str, str]]]] = {
+    "action": _actions,
+    "actor": _people,
+    "account": _accounts,
+    "key": _keys,
+    "team": _teams,
+    "risk": _risks,
+    "product": _products,
+    "permission": _permissions,
+}

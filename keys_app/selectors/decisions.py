@@ -1,0 +1,182 @@
+"""Who may decide which request, in whose right, and whose turn it is."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Greatest
+
+from ..domain.approval_rules import Need
+from ..domain.states import RequestState
+from ..models import Approval, KeyRequest, Narrowing, TeamMembership
+from .people import SECURITY, TEAM_LEADS, Person
+from .requests import UNREVIEWED
+
+_APPROVED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.APPROVED)
+_OF_A_LEAD = TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("requester"), is_lead=True)
+_OTHER_LEADS = TeamMembership.objects.filter(
+    team=OuterRef("team"), is_lead=True, user__is_active=True, user__groups__name=TEAM_LEADS
+).exclude(user=OuterRef("requester"))
+
+
+def _count(rows: QuerySet, group: str) -> Coalesce:
+    counted = rows.order_by().values(group).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
+
+
+ORDINALS = {1: "first", 2: "second", 3: "third"}
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """In which capacity somebody decides, and whose voice it is: their own, or that of the lead they stand in for."""
+
+    capacity: str
+    authority_id: int
+
+
+def need_of(key_request: KeyRequest) -> Need:
+    """Return what this request needs now: never less than when it was sent, more if the account asks for more."""
+    leads = max(key_request.leads_required, key_request.account.leads_required)
+    return Need.of(risk=key_request.risk, leads=leads)
+
+
+def _pending() -> QuerySet[KeyRequest]:
+    """Return the pending requests with what decides whose turn it is."""
+    return (
+        KeyRequest.objects.filter(state=RequestState.PENDING)
+        .select_related("requester", "team", "account")
+        .annotate(
+            given=_count(_APPROVED, "request"),
+            leads=Greatest("leads_required", "account__leads_required"),
+            from_a_lead=Exists(_OF_A_LEAD),
+            other_leads=_count(_OTHER_LEADS, "team"),
+        )
+    )
+
+
+LEADS_TURN = Q(given__lt=F("leads"))
+SECURITY_STANDS_IN = Q(from_a_lead=True) | Q(other_leads__lt=F("leads"))
+"""Where the requester leads the team themselves, or the team has too few leads to decide."""
+
+
+def waiting_for(who: Person) -> QuerySet[KeyRequest]:
+    """Return the pending requests this person may decide now, oldest first.
+
+    Leads, and who stands in for them, decide for the teams they lead; a lead and their deputy are one voice.
+    Security gives the last approval on critical requests, and stands in for missing leads. Nobody decides
+    their own request, a deputy not their lead's either, and nobody decides twice.
+    """
+    mine = Q(pk__in=[])
+    for team, voices in who.voices.items():
+        for voice in voices:
+            heard = Exists(_APPROVED.filter(authority=voice))
+            mine |= LEADS_TURN & Q(team=team) & ~Q(requester=voice) & ~heard
+    if who.is_security:
+        mine |= (~LEADS_TURN | SECURITY_STANDS_IN) & ~Q(requester__in=who.stands_in_for)
+    return (
+        _pending()
+        .filter(mine)
+        .exclude(requester=who.user)
+        .exclude(Exists(_APPROVED.filter(approver=who.user)))
+        .exclude(Exists(_APPROVED.filter(authority=who.user)))
+        .order_by("created_at", "id")
+    )
+
+
+def right_to_decide(who: Person, key_request: KeyRequest) -> Right | None:
+    """Return in whose right this person decides a request now; None if it is not theirs to decide."""
+    asked = waiting_for(who).filter(pk=key_request.pk).first()
+    if asked is None:
+        return None
+    heard = set(asked.approvals.values_list("authority_id", flat=True))
+    return _right(who, asked, but_not=heard if asked.given < asked.leads else None)
+
+
+def _right(who: Person, key_request: KeyRequest, but_not: Collection[int | None] | None) -> Right:
+    """Return the first of a person's voices as a lead that is not used up, or Security's. None: no lead's turn."""
+    voices = who.voices.get(key_request.team_id, []) if but_not is not None else []
+    for voice in voices:
+        if voice != key_request.requester_id and voice not in (but_not or ()):
+            own = voice == who.user.pk
+            return Right(Approval.Capacity.LEAD if own else Approval.Capacity.DEPUTY, voice)
+    return Right(Approval.Capacity.SECURITY, who.user.pk)
+
+
+def why_not_decidable(who: Person, key_request: KeyRequest) -> str:
+    """Return why this person cannot decide a request they can see; empty if they can."""
+    if key_request.requester_id == who.user.pk:
+        return "This is your own request. Another lead of the team, or Security, decides it."
+    if key_request.state != RequestState.PENDING:
+        return f"This request is {key_request.get_state_display().lower()}. There is nothing to decide."
+    if waiting_for(who).filter(pk=key_request.pk).exists():
+        return ""
+    if key_request.approvals.filter(approver=who.user).exists():
+        return f"You have approved this request. {next_decider(key_request)}"
+    if key_request.approvals.filter(authority=who.user).exists():
+        return f"Your deputy has approved this request for you. {next_decider(key_request)}"
+    voices = who.voices.get(key_request.team_id, [])
+    if voices == [key_request.requester_id]:
+        return "You stand in for the person who sent this request. Another lead of the team, or Security, decides it."
+    if key_request.approvals.filter(authority__in=voices).exists():
+        return f"The lead you stand in for has approved this request. {next_decider(key_request)}"
+    return next_decider(key_request)
+
+
+def next_decider(key_request: KeyRequest) -> str:
+    """Say whose approval is missing next."""
+    given = key_request.approvals.filter(decision=Approval.Decision.APPROVED).count()
+    need = need_of(key_request)
+    if not need.leads_missing(given):
+        return f"Security gives the {ORDINALS[need.total]} approval."
+    if not given:
+        return "A lead of the team decides this request first."
+    return "Another lead of the team gives the next approval."
+
+
+def deciders_of(key_request: KeyRequest) -> list[User]:
+    """Return everybody who may decide this request now, by name; nobody if it is not pending.
+
+    Each is asked through `waiting_for`, so that this and what a person finds waiting are the same.
+    """
+    candidates = Q(groups__name=SECURITY) | Q(memberships__team=key_request.team_id)
+    people = User.objects.filter(candidates, is_active=True).distinct().order_by("username")
+    return [user for user in people if waiting_for(Person(user)).filter(pk=key_request.pk).exists()]
+
+
+def reviewable(who: Person) -> QuerySet[KeyRequest]:
+    """Return the break-glass requests that nobody has reviewed and this person may review, oldest first."""
+    mine = Q(pk__in=[])
+    for team, voices in who.voices.items():
+        for voice in voices:
+            mine |= Q(team=team) & ~Q(requester=voice)
+    if who.is_security:
+        mine |= ~Q(requester__in=who.stands_in_for)
+    seen = (
+        KeyRequest.objects.filter(UNREVIEWED, mine)
+        .exclude(requester=who.user)
+        .select_related("requester", "team", "account")
+    )
+    return seen.order_by("created_at", "id")
+
+
+def right_to_review(who: Person, key_request: KeyRequest) -> Right | None:
+    """Return in whose right this person reviews a broken glass; None if it is not theirs to review."""
+    if not key_request.is_break_glass or not reviewable(who).filter(pk=key_request.pk).exists():
+        return None
+    return _right(who, key_request, but_not=())
+
+
+def approvals_given(key_request: KeyRequest, digest: str) -> QuerySet[Approval]:
+    """Return the approvals of this content, or of more: whoever approved more has approved less."""
+    wider = key_request.narrowings.values("from_digest")
+    of_this = Q(content_digest=digest) | Q(content_digest__in=wider)
+    return key_request.approvals.filter(of_this, decision=Approval.Decision.APPROVED)
+
+
+def narrowed_since(key_request: KeyRequest, digest: str) -> list[Narrowing]:
+    """Return how a request was narrowed after it had this digest, oldest first; empty if it never had it."""
+    steps = list(key_request.narrowings.select_related("approver"))
+    start = next((number for number, step in enumerate(steps) if step.from_digest == digest), len(steps))
+    return steps[start:]

@@ -1,0 +1,102 @@
+"""Everything the portal knows of one key or one person, for a file about them."""
+
+from collections.abc import Iterator
+
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+
+from ..audit import ledger
+from ..models import ApiKey, Approval, KeyRequest
+from .people import display_name, person
+
+Record = dict[str, object]
+
+
+def records_of_key(key: ApiKey) -> Iterator[Record]:
+    """Return what a key is now, and its request with the decisions on it."""
+    yield {
+        "key": {
+            "sid": key.pk,
+            "name": key.friendly_name,
+            "owner": key.owner.get_username(),
+            "team": key.team.name,
+            "account": key.account_id,
+            "policy": list(key.policy),
+            "state": key.state,
+            "issued_at": _iso(key.issued_at),
+            "expires_at": _iso(key.expires_at),
+            "confirmed_at": _iso(key.confirmed_at),
+            "revoked_at": _iso(key.revoked_at),
+            "revoke_reason": key.revoke_reason,
+        }
+    }
+    yield _request(key.request)
+    for approval in key.request.approvals.select_related("approver"):
+        yield _approval(approval)
+
+
+def records_of_person(user: User) -> Iterator[Record]:
+    """Return who somebody is, and their requests, keys and decisions."""
+    teams = {one.team.name: "lead" if one.is_lead else "member" for one in user.memberships.select_related("team")}
+    yield {
+        "person": {
+            "username": user.get_username(),
+            "name": display_name(user),
+            "active": user.is_active,
+            "superuser": user.is_superuser,
+            "groups": sorted(person(user).groups),
+            "teams": teams,
+        }
+    }
+    for key_request in user.key_requests.select_related("requester", "team").order_by("created_at"):
+        yield _request(key_request)
+    for key in user.api_keys.select_related("owner", "team").order_by("issued_at"):
+        yield next(records_of_key(key))
+    for approval in user.approvals.select_related("approver"):
+        yield _approval(approval)
+
+
+def _request(key_request: KeyRequest) -> Record:
+    return {
+        "request": {
+            "id": str(key_request.pk),
+            "name": key_request.friendly_name,
+            "requester": key_request.requester.get_username(),
+            "team": key_request.team.name,
+            "account": key_request.account_id,
+            "purpose": key_request.purpose,
+            "ticket": key_request.ticket_url,
+            "policy": list(key_request.policy),
+            "risk": key_request.risk,
+            "state": key_request.state,
+            "created_at": _iso(key_request.created_at),
+        }
+    }
+
+
+def _approval(approval: Approval) -> Record:
+    return {
+        "decision": {
+            "request": str(approval.request_id),
+            "decision": approval.decision,
+            "by": approval.approver.get_username(),
+            "reason": approval.reason,
+            "at": _iso(approval.created_at),
+        }
+    }
+
+
+def _iso(moment: object) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def events_about(subject: ApiKey | User) -> QuerySet[ledger.AuditEvent]:
+    """Return every event about a key and its request; or by a person, about their requests and keys, and about them."""
+    if isinstance(subject, ApiKey):
+        return ledger.matching().filter(Q(key_sid=subject.pk) | Q(request_id=str(subject.request_id)))
+    requests = [str(one) for one in subject.key_requests.values_list("pk", flat=True)]
+    keys = list(subject.api_keys.values_list("pk", flat=True))
+    edited = Q(action__startswith="user.", canonical__contains=f'"subject_id":"{subject.pk}"')
+    return ledger.matching().filter(
+        Q(actor_id=str(subject.pk)) | Q(request_id__in=requests) | Q(key_sid__in=keys) | edited
+    )

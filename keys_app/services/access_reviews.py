@@ -1,0 +1,107 @@
+"""Quarterly access reviews: Security opens one, leads keep or revoke each live key, Security closes it."""
+
+import re
+
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from .. import selectors
+from ..domain.errors import Conflict, InvalidInput, NotAllowed
+from ..domain.states import KeyState
+from ..models import AccessReview, ApiKey, ReviewedKey, Team
+from . import lifecycle, notifications
+from .actors import Actor, record
+from .reasons import MAX_REASON, require_reason
+
+_QUARTER = re.compile(r"20\d\d-Q[1-4]")
+
+
+def open_review(*, quarter: str, actor: Actor) -> AccessReview:
+    """Ask about every key that is live now. Raises `Conflict` if the quarter has a review, or one is open."""
+    _require_security(actor)
+    if not _QUARTER.fullmatch(quarter):
+        raise InvalidInput("quarter", "Write a quarter like 2026-Q4.")
+    try:
+        with transaction.atomic(durable=True):
+            if AccessReview.objects.filter(closed_at=None).exists():
+                raise Conflict("Another review is still open. Close it first.")
+            review = AccessReview.objects.create(quarter=quarter, opened_by=actor.user, opened_at=timezone.now())
+            live = ApiKey.objects.filter(state=KeyState.ACTIVE).values_list("pk", "team_id")
+            rows = [ReviewedKey(review=review, key_id=sid, team_id=team) for sid, team in live]
+            ReviewedKey.objects.bulk_create(rows, batch_size=500)
+            _ask_leads(quarter, {team for _, team in live})
+            record("access_review.opened", actor, quarter=quarter, keys=len(rows))
+    except IntegrityError:
+        raise Conflict(f"There is a review of {quarter} already.") from None
+    return review
+
+
+def _ask_leads(quarter: str, teams: set[int]) -> None:
+    for team in Team.objects.filter(pk__in=teams):
+        notifications.notify(
+            "access_review.opened",
+            title=f"Say for each key of team {team} whether it is still needed",
+            text=f"Security opened the access review of {quarter}.",
+            path=reverse("portal:review_list"),
+            people=selectors.leads_of(team),
+            team=team,
+        )
+
+
+def keep(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
+    """Note that a key is still needed."""
+    if len(note) > MAX_REASON:
+        raise InvalidInput("note", f"The note has {len(note)} characters; at most {MAX_REASON} are kept.")
+    _decide(reviewed, ReviewedKey.Decision.KEPT, note, actor)
+
+
+def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
+    """Note that a key is not needed any more, and revoke it with the note as the reason.
+
+    The decision is committed first. Raises `NotDeleted` if Twilio did not answer; the deletion is tried again.
+    """
+    try:
+        require_reason(note)
+    except InvalidInput as error:
+        raise InvalidInput("note", error.message) from None
+    _decide(reviewed, ReviewedKey.Decision.REVOKED, note, actor)
+    reason = f"Access review {reviewed.review}: {note}"[:MAX_REASON]
+    lifecycle.revoke_key(key=reviewed.key, reason=reason, actor=actor)
+
+
+def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, actor: Actor) -> None:
+    """Write a decision, or change it while the review is open and the key is live."""
+    if "\0" in note:
+        raise InvalidInput("note", "The note has a NUL character, which cannot be kept.")
+    who = selectors.Person(actor.user) if actor.user else None
+    if who is None or not (who.is_security or reviewed.team_id in who.led_team_ids):
+        raise NotAllowed("Only a lead of the key's team or Security decides about it.")
+    with transaction.atomic(durable=True):
+        review = AccessReview.objects.select_for_update(no_key=True).get(pk=reviewed.review_id)
+        reviewed = ReviewedKey.objects.select_related("key", "key__team", "key__account").get(pk=reviewed.pk)
+        reviewed.review = review
+        if why_not := selectors.why_not_reviewable(who, reviewed):
+            raise (NotAllowed if reviewed.key.owner_id == who.user.pk else Conflict)(why_not)
+        reviewed.decision, reviewed.note = decision, note
+        reviewed.decided_by, reviewed.decided_at = actor.user, timezone.now()
+        reviewed.save(update_fields=["decision", "note", "decided_by", "decided_at"])
+        record(f"access_review.{decision}", actor, key=reviewed.key, reason=note, quarter=review.quarter)
+
+
+def close_review(*, review: AccessReview, actor: Actor) -> None:
+    """End a review, decided or not; what stays undecided is recorded. Raises `Conflict` if it is closed."""
+    _require_security(actor)
+    with transaction.atomic(durable=True):
+        rows = AccessReview.objects.filter(pk=review.pk, closed_at=None)
+        if not rows.update(closed_at=timezone.now(), closed_by=actor.user):
+            raise Conflict("This review is closed already.")
+        teams = selectors.progress(selectors.Person(actor.user), review)
+        counts = {part: sum(getattr(team, part) for team in teams) for part in ("kept", "revoked", "gone", "open")}
+        undecided = [team.team.name for team in teams if team.open]
+        record("access_review.closed", actor, quarter=review.quarter, **counts, teams_not_done=undecided)
+
+
+def _require_security(actor: Actor) -> None:
+    if actor.user is None or not selectors.Person(actor.user).is_security:
+        raise NotAllowed("Only Security opens and closes access reviews.")

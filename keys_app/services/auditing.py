@@ -1,0 +1,99 @@
+"""Signing and checking the ledger, and what is said when it is not what it was."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from ..audit import checkpoints, export
+from ..audit.ledger import LedgerDamaged
+from ..audit.verification import Verification
+from ..domain.errors import HistoryReplaced
+from . import notifications
+from .actors import Actor, record
+
+log = logging.getLogger(__name__)
+
+VERIFY_PAGE = "/audit/verify/"
+
+
+def sign_checkpoint() -> checkpoints.Signed:
+    """Sign the head of the ledger, keep it, and tell those who follow it.
+
+    Raises `HistoryReplaced`, after an alarm, if the ledger does not extend what was signed before.
+    """
+    try:
+        signed = checkpoints.sign()
+    except HistoryReplaced as error:
+        tell("alarm.ledger", "The audit ledger does not extend its last checkpoint", error.message, key=error.message)
+        raise
+    if signed.new:
+        tell("audit.checkpoint", f"Checkpoint of {signed.size} events", signed.note, key=f"checkpoint {signed.size}")
+    return signed
+
+
+class LedgerCheck:
+    """A verification of the whole ledger that is recorded, as `audit.verified`, when it has come to its end."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.found = Verification()
+        self.recorded = False
+
+    def run(self, processes: int = 1) -> Iterator[int]:
+        """Verify, yielding the number of events done; record the result. An alarm is raised if something is wrong."""
+        start = time.monotonic()
+        yield from self.found.run(processes)
+        seconds, fault = round(time.monotonic() - start, 3), self.found.fault
+        if fault:
+            tell("alarm.ledger", "The audit ledger is not sound", fault.text, key=fault.text)
+        result = {"sound": fault is None, "events": self.found.size, "checkpoints": self.found.held, "seconds": seconds}
+        trouble = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
+        try:
+            with transaction.atomic(durable=True):
+                record("audit.verified", self.actor, **result, **trouble)
+            self.recorded = True
+        except LedgerDamaged as error:
+            log.error("the verification of the ledger could not be recorded: %s", error)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The pieces of an export, and what is wrong with the ledger, empty if nothing is known to be."""
+
+    pieces: Iterator[bytes]
+    trouble: str
+
+
+def export_jsonl(*, actor: Actor, events: QuerySet, filtered: bool, header: Mapping[str, object]) -> Exported:
+    """Record an export and start it. Raises what `export.jsonl` raises, before there is a first piece.
+
+    `header` says what was asked for; it is in the event as well as in the file. A ledger that does not extend
+    its last checkpoint raises an alarm and is exported all the same, for whoever looks into it, even if it is
+    so damaged that the export cannot be recorded.
+    """
+    trouble = ""
+    try:
+        record_export(actor=actor, form="jsonl", filtered=filtered, header=header)
+        sign_checkpoint()
+    except (HistoryReplaced, LedgerDamaged) as error:
+        trouble = str(error)
+    return Exported(export.jsonl(events, filtered=filtered, header=header), trouble)
+
+
+def record_export(*, actor: Actor, form: str, filtered: bool, header: Mapping[str, object]) -> None:
+    """Append the event of an export, before anything of it leaves the portal."""
+    with transaction.atomic(durable=True):
+        record("audit.exported", actor, format=form, filtered=filtered, **header)
+
+
+def tell(kind: str, title: str, text: str, *, key: str) -> None:
+    """Queue a notice for whoever follows the ledger; an alarm for Security too. Once for the same `key`."""
+    log.log(logging.ERROR if kind.startswith("alarm.") else logging.INFO, "%s: %s", title, text.strip())
+    once = f"{kind}:{hashlib.sha256(key.encode()).hexdigest()}"  # a key is not as long as what is wrong may be
+    with transaction.atomic():
+        notifications.notify(kind, title=title, text=text, path=VERIFY_PAGE, key=once)

@@ -1,0 +1,61 @@
+"""A lead names a deputy for a period."""
+
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from .. import selectors
+from ..domain.errors import Conflict, InvalidInput, NotAllowed
+from ..models import Delegation, Team
+from .actors import Actor, record
+
+LONGEST = timedelta(days=90)
+
+
+def name_deputy(*, team: Team, deputy: User, starts_at: datetime, ends_at: datetime, actor: Actor) -> Delegation:
+    """Let a member of the team decide its requests in the actor's place, from `starts_at` until `ends_at`.
+
+    Raises `NotAllowed` for somebody who does not lead the team themselves, `InvalidInput` for the person or
+    the period.
+    """
+    if team.pk not in selectors.Person(actor.user).own_led_team_ids:
+        raise NotAllowed("Only a lead of the team can name a deputy. Somebody who stands in for one cannot.")
+    if deputy.pk == actor.user.pk or not selectors.possible_deputies(team).filter(pk=deputy.pk).exists():
+        raise InvalidInput("deputy", f"Choose somebody else of team {team.name}.")
+    now = timezone.now()
+    if ends_at <= max(starts_at, now):
+        raise InvalidInput("until", "The last day is before the first, or is over.")
+    if ends_at - max(starts_at, now) > LONGEST:
+        raise InvalidInput("until", f"A deputy is named for at most {LONGEST.days} days.")
+    with transaction.atomic(durable=True):
+        delegation = Delegation.objects.create(
+            team=team, lead=actor.user, deputy=deputy, starts_at=starts_at, ends_at=ends_at, created_at=now
+        )
+        record("delegation.created", actor, **_details(delegation))
+    return delegation
+
+
+def end_delegation(*, delegation: Delegation, actor: Actor) -> None:
+    """End a delegation now, as the lead who gave it. Raises `NotAllowed` for others, `Conflict` if it is over."""
+    if delegation.lead_id != actor.user.pk:
+        raise NotAllowed("Only the lead who named a deputy can end it.")
+    with transaction.atomic(durable=True):
+        now = timezone.now()
+        running = Delegation.objects.select_for_update(no_key=True)
+        locked = running.filter(pk=delegation.pk, ends_at__gt=now).first()
+        if locked is None:
+            raise Conflict("This is over already.")
+        locked.starts_at, locked.ends_at = min(locked.starts_at, now), now
+        locked.save(update_fields=["starts_at", "ends_at"])
+        record("delegation.ended", actor, **_details(locked))
+
+
+def _details(delegation: Delegation) -> dict[str, object]:
+    return {
+        "team": delegation.team.name,
+        "deputy": delegation.deputy.get_username(),
+        "starts": delegation.starts_at.isoformat(),
+        "ends": delegation.ends_at.isoformat(),
+    }

@@ -1,0 +1,31 @@
+"""Questions about a request, and answers to them."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from .. import selectors
+from ..domain.errors import Conflict, InvalidInput, NotAllowed
+from ..domain.request_rules import comment_problem
+from ..models import Comment, KeyRequest
+from .actors import Actor, record
+from .notice_texts import request_asked
+
+
+def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
+    """Add to the thread of an open request, as its requester or as somebody who decides for its team.
+
+    Raises `InvalidInput` for the text, `NotAllowed` for others, `Conflict` once the request is closed.
+    """
+    problem = comment_problem(text)
+    if problem:
+        raise InvalidInput("comment", problem)
+    if not selectors.may_comment(selectors.Person(actor.user), key_request):
+        raise NotAllowed("The requester, leads of the team and Security talk about a request.")
+    with transaction.atomic(durable=True):
+        locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
+        if not selectors.is_discussed(locked):
+            raise Conflict(f"This request is {locked.get_state_display().lower()}. There is nothing more to say.")
+        comment = Comment.objects.create(request=locked, author=actor.user, text=text, created_at=timezone.now())
+        request_asked(locked, actor.user, text)
+        record("request.commented", actor, key_request=locked, reason=text)
+    return comment

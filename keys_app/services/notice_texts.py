@@ -1,0 +1,146 @@
+"""The words of each notice about a request, and who gets it.
+
+A notice says what happened in a few lines and links to the page; a decision is made there, signed in. What
+people typed is quoted, without what looks like a credential.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from .. import selectors
+from ..domain.paste.credentials import drop_credentials
+from ..models import Approval, KeyRequest
+from .actors import Actor
+from .notifications import notify
+
+MAX_QUOTED = 1500
+
+
+def request_sent(key_request: KeyRequest) -> None:
+    """Tell those who may decide a new request."""
+    notify(
+        "request.created",
+        title=f"{_requester(key_request)} asks for the key “{key_request}”",
+        text=f"{_facts(key_request)}\n\nWhat for:\n{quoted(key_request.purpose)}\n\nRead and decide it here:",
+        path=_approval_path(key_request),
+        people=selectors.deciders_of(key_request),
+        team=key_request.team,
+    )
+
+
+def second_approval_needed(key_request: KeyRequest, actor: Actor) -> None:
+    """Tell those who may give the next approval that one was given."""
+    notify(
+        "request.approval_given",
+        title=f"“{key_request}” needs another approval",
+        text=f"{actor.name} has approved it.\n\n{_facts(key_request)}\n\nRead and decide it here:",
+        path=_approval_path(key_request),
+        people=selectors.deciders_of(key_request),
+        team=key_request.team,
+    )
+
+
+def request_decided(key_request: KeyRequest, actor: Actor, decision: str, reason: str = "") -> None:
+    """Tell the requester how it was decided. `decision` is one of `Approval.Decision`."""
+    approved = decision == Approval.Decision.APPROVED
+    next_step = f"Press “Issue key” until {_when(key_request.claim_until)}." if approved else ""
+    parts = [f"{actor.name} {decision} your request.", _reason(reason), _facts(key_request), next_step]
+    notify(
+        f"request.{decision}",
+        title=f"“{key_request}” is {decision}",
+        text="\n\n".join(part for part in parts if part),
+        path=key_request.get_absolute_url(),
+        people=[key_request.requester],
+        team=key_request.team,
+    )
+
+
+def request_asked(key_request: KeyRequest, author: User, question: str) -> None:
+    """Tell the other side of a request what was asked or answered: its deciders, or its requester."""
+    asks = author.pk != key_request.requester_id
+    people = [key_request.requester] if asks else selectors.deciders_of(key_request)
+    verb = "asks about" if asks else "answers about"
+    notify(
+        "request.asked" if asks else "request.answered",
+        title=f"{selectors.display_name(author)} {verb} “{key_request}”",
+        text=f"{quoted(question)}\n\n{_facts(key_request)}",
+        path=key_request.get_absolute_url() if asks else _approval_path(key_request),
+        people=people,
+        team=key_request.team,
+    )
+
+
+def request_narrowed(key_request: KeyRequest, actor: Actor, removed: Iterable[str] = (), reason: str = "") -> None:
+    """Tell the requester what an approver took away; issuing the key accepts it."""
+    taken = "\n".join(f"- {permission}" for permission in removed)
+    parts = [
+        f"{actor.name} approved less than you asked for. You accept it by issuing the key.",
+        f"Taken away:\n{taken}" if taken else "",
+        _reason(reason),
+        _facts(key_request),
+        f"Press “Issue key” until {_when(key_request.claim_until)}." if key_request.claim_until else "",
+    ]
+    notify(
+        "request.narrowed",
+        title=f"“{key_request}” was narrowed",
+        text="\n\n".join(part for part in parts if part),
+        path=key_request.get_absolute_url(),
+        people=[key_request.requester],
+        team=key_request.team,
+    )
+
+
+def break_glass_used(key_request: KeyRequest, reason: str = "", incident: str = "") -> None:
+    """Tell all leads of the team, and everybody in Security, at once."""
+    parts = [
+        f"{_requester(key_request)} used break-glass: the key needs no approval, and this use has to be reviewed.",
+        f"Incident: {incident}" if incident else "",
+        _reason(reason or key_request.purpose),
+        _facts(key_request),
+    ]
+    notify(
+        "alarm.break_glass",
+        title=f"Break-glass: “{key_request}” on {key_request.account}",
+        text="\n\n".join(part for part in parts if part),
+        path=_approval_path(key_request),
+        people=selectors.leads_of(key_request.team),
+        team=key_request.team,
+    )
+
+
+def quoted(words: str) -> str:
+    """Return somebody's words with a mark before each line, cut, and without what looks like a credential."""
+    words, _ = drop_credentials(words)
+    words = words if len(words) <= MAX_QUOTED else words[:MAX_QUOTED] + "…"
+    return "\n".join(f"> {line}" for line in words.splitlines())
+
+
+def _reason(reason: str) -> str:
+    return f"Reason:\n{quoted(reason)}" if reason.strip() else ""
+
+
+def _facts(key_request: KeyRequest) -> str:
+    lines = {
+        "Asked by": _requester(key_request),
+        "Team": key_request.team,
+        "Account": key_request.account,
+        "Risk": key_request.risk,
+        "Lifetime": f"{key_request.lifetime_days} days",
+        "Permissions": len(key_request.policy),
+    }
+    return "\n".join(f"{name}: {value}" for name, value in lines.items())
+
+
+def _requester(key_request: KeyRequest) -> str:
+    return selectors.display_name(key_request.requester)
+
+
+def _approval_path(key_request: KeyRequest) -> str:
+    return reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
+
+
+def _when(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""

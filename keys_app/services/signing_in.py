@@ -1,0 +1,30 @@
+"""Signing in and out, as ledger events. What was typed as a password is never here."""
+
+from django.contrib.auth.models import AbstractBaseUser, User
+from django.db import transaction
+
+from .actors import Actor, record
+from .repeats import note
+
+UNKNOWN = "an unknown name"
+"""Written instead of a name nobody has: people type their password into the wrong field."""
+
+
+def record_sign_in(*, user: AbstractBaseUser, address: str) -> None:
+    record("user.signed_in", Actor.of(user, address))
+
+
+def record_sign_out(*, user: AbstractBaseUser, address: str) -> None:
+    with transaction.atomic():
+        record("user.signed_out", Actor.of(user, address))
+
+
+def record_password_change(*, user: AbstractBaseUser, address: str) -> None:
+    record("user.password_changed", Actor.of(user, address))
+
+
+def note_failed_sign_in(*, name: str, address: str) -> None:
+    """Record an attempt to sign in that failed: once within an hour for a person and address, then counted."""
+    user = User.objects.filter(username=name).first()
+    actor = Actor.of(user, address) if user else Actor(None, UNKNOWN, address)
+    note("user.sign_in_failed", actor)

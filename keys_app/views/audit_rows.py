@@ -1,0 +1,102 @@
+"""Events as lines of a table. A page has many, so each is written with one call and what is alike is kept."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from ..audit import ledger
+from ..domain.risk import explain
+
+_SHOWN = 160
+_NONE = SafeString('<td role="cell" class="none"></td>')
+_LINE = """<tr role="row" id="event-{number}">
+<td role="cell" data-label="No."><a class="number" href="{listed}{number}/">{number}</a></td>
+<td role="cell" data-label="Time"><time class="nowrap" datetime="{iso}">{time}</time></td>
+<td role="cell" data-label="Who"><span>{who}</span></td>
+<td role="cell" data-label="Action"><div><code>{action}</code>{details}</div></td>
+{about}
+{policy}
+{reason}
+{address}
+</tr>
+"""
+
+
+def rows(events: Iterable[ledger.AuditEvent]) -> list[SafeString]:
+    """Return the lines for these events, as HTML."""
+    listed = reverse("portal:audit_list")
+    return [_row(event, listed) for event in events]
+
+
+def _row(event: ledger.AuditEvent, listed: str) -> SafeString:
+    long = len(event.reason) > _SHOWN
+    reason = event.reason[: _SHOWN - 1] + "…" if long else event.reason
+    return format_html(
+        _LINE,
+        number=str(event.sequence),
+        listed=listed,
+        iso=event.time.isoformat(timespec="seconds"),
+        time=f"{event.time:%Y-%m-%d %H:%M:%S}",
+        who=event.actor_name,
+        action=event.action,
+        details=_details(event, long),
+        about=_about(event.key_sid, event.request_id, event.account_sid),
+        policy=_policy(tuple(names)) if (names := event.permissions) else _NONE,
+        reason=_cell("Reason", "<span>{}</span>", reason),
+        address=_cell("Address", '<span class="mono">{}</span>', event.address),
+    )
+
+
+def _cell(label: str, inside: str, value: str) -> SafeString:
+    return format_html('<td role="cell" data-label="{}">' + inside + "</td>", label, value) if value else _NONE
+
+
+def _details(event: ledger.AuditEvent, with_reason: bool) -> SafeString:
+    found = event.details
+    if with_reason:
+        found["reason"] = event.reason
+    if not found:
+        return SafeString()
+    lines = format_html_join("", '<dt>{}</dt><dd translate="no">{}</dd>', found.items())
+    return format_html('<details><summary class="small">Details</summary><dl class="facts">{}</dl></details>', lines)
+
+
+@lru_cache(maxsize=1024)
+def _about(key_sid: str, request_id: str, account_sid: str) -> SafeString:
+    """Return the cell that links to the key and the request."""
+    parts = []
+    if key_sid:
+        parts.append(format_html("<div>{}</div>", _link("audit_key", key_sid, key_sid)))
+    if request_id:
+        inside = _link("request_detail", request_id, request_id[:8])
+        parts.append(format_html('<div title="{}">request {}</div>', request_id, inside))
+    if account_sid:
+        parts.append(format_html('<code class="sub">{}</code>', account_sid))
+    if not parts:
+        return _NONE
+    inside = SafeString("".join(parts))
+    return format_html('<td role="cell" data-label="About"><div translate="no">{}</div></td>', inside)
+
+
+def _link(name: str, value: str, shown: str) -> SafeString:
+    """Return a link to a key or request; the plain value where it has not the shape of one."""
+    try:
+        return format_html('<a href="{}"><code>{}</code></a>', reverse(f"portal:{name}", args=[value]), shown)
+    except NoReverseMatch:
+        return format_html("<code>{}</code>", value)
+
+
+@lru_cache(maxsize=1024)
+def _policy(names: tuple[str, ...]) -> SafeString:
+    """Return the cell with a policy in words and names. Many events have the same one."""
+    sentences = [(one.sentence[:1].upper() + one.sentence[1:], one.risk) for one in explain(names)]
+    return format_html(
+        '<td role="cell" data-label="Permissions"><details><summary>{}<span class="visually-hidden"> permissions</span>'
+        '</summary><ul class="small">{}</ul><code translate="no">{}</code></details></td>',
+        len(names),
+        format_html_join("", "<li>{} ({})</li>", sentences),
+        " ".join(names),
+    )

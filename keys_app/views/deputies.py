@@ -1,0 +1,58 @@
+"""Naming somebody who decides in a lead's place for a while."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from .. import selectors
+from ..domain.errors import InvalidInput, PortalError
+from ..forms import DeputyForm
+from ..services import delegation
+from ..services.actors import actor_of
+from .pages import post_or_go_back
+from .problems import problem
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def deputies(request: HttpRequest) -> HttpResponse:
+    """Show a lead's deputies and the form to name one. Raises `Http404` for who leads no team."""
+    who = selectors.person(request.user)
+    if not who.own_led_team_ids:
+        raise Http404("leads no team")
+    form = DeputyForm(who, request.POST or None)
+    if request.method == "POST" and form.is_valid() and _name(request, form):
+        messages.success(request, "Named. Until the last day your deputy decides as you would.")
+        return redirect("portal:deputies")
+    context = {"form": form, "delegations": selectors.delegations_given(who)}
+    return render(request, "portal/deputies.html", context, status=422 if form.errors else 200)
+
+
+def _name(request: HttpRequest, form: DeputyForm) -> bool:
+    """Name the deputy; tell whether it was done, with the reason at its field if not."""
+    starts_at, ends_at = form.period()
+    try:
+        delegation.name_deputy(
+            team=form.teams[form.cleaned_data["team"]],
+            deputy=form.people[form.cleaned_data["deputy"]],
+            starts_at=starts_at,
+            ends_at=ends_at,
+            actor=actor_of(request),
+        )
+    except PortalError as error:
+        form.add_error(error.field if isinstance(error, InvalidInput) else None, error.message)
+        return False
+    return True
+
+
+@post_or_go_back
+def deputy_end(request: HttpRequest, delegation_id: int) -> HttpResponse:
+    who = selectors.person(request.user)
+    ending = get_object_or_404(selectors.delegations_given(who), pk=delegation_id)
+    try:
+        delegation.end_delegation(delegation=ending, actor=actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=reverse("portal:deputies"), back_label="Back to the deputies")
+    messages.success(request, "Ended.")
+    return redirect("portal:deputies")

@@ -1,0 +1,53 @@
+"""Downloads of what a search of the audit finds."""
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from ..domain.errors import PortalError
+from ..services import exports
+from ..services.actors import actor_of
+from .audit import asked
+from .pages import security_only
+from .problems import problem
+
+_TYPES = {
+    "csv": ("text/csv; charset=utf-8", "csv"),
+    "jsonl": ("application/x-ndjson", "jsonl"),
+    "ocsf": ("application/x-ndjson", "ocsf.jsonl"),
+}
+
+
+def _download(request: HttpRequest, kind: str) -> HttpResponseBase:
+    try:
+        pieces = exports.export_search(kind=kind, query=asked(request), actor=actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=reverse("portal:audit_list"), back_label="Back to the audit")
+    return download(pieces, *_TYPES[kind], name=f"audit-{timezone.now():%Y%m%d-%H%M%S}")
+
+
+def download(pieces: object, content_type: str, ending: str, *, name: str) -> StreamingHttpResponse:
+    """Send pieces as a file, each as soon as it is there."""
+    answer = StreamingHttpResponse(pieces, content_type=content_type)
+    answer["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
+    return answer
+
+
+@require_GET
+@security_only
+def export_csv(request: HttpRequest) -> HttpResponse:
+    return _download(request, "csv")
+
+
+@require_GET
+@security_only
+def export_jsonl(request: HttpRequest) -> HttpResponse:
+    return _download(request, "jsonl")
+
+
+@require_GET
+@security_only
+def export_ocsf(request: HttpRequest) -> HttpResponse:
+    return _download(request, "ocsf")

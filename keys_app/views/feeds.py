@@ -1,0 +1,94 @@
+"""The audit for other systems: their tokens, and what they read."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods
+
+from .. import selectors
+from ..audit import formats, ledger
+from ..audit.query import Query
+from ..audit.searching import Search
+from ..domain.errors import PortalError
+from ..models import FeedToken
+from ..services import feeds
+from ..services.actors import actor_of, address_of
+from .pages import post_or_go_back
+from .problems import problem
+
+MOST = 1000
+
+
+@sensitive_variables("secret")
+@require_http_methods(["GET", "HEAD", "POST"])
+def audit_feeds(request: HttpRequest) -> HttpResponse:
+    """Show the tokens, and make one: it is shown in the answer to that POST and nowhere else."""
+    if not selectors.may_manage_feeds(request.user):
+        raise PermissionDenied
+    name, error, secret, made = "", "", None, None
+    if request.method == "POST":
+        name = request.POST.get("name", "")[:200]
+        try:
+            made, secret = feeds.create_token(name=name, actor=actor_of(request))
+            name = ""
+        except PortalError as wrong:
+            error = wrong.message
+    context = {
+        "tokens": FeedToken.objects.select_related("created_by"),
+        "name": name,
+        "error": error,
+        "secret": secret,
+        "made": made,
+        "feed_url": request.build_absolute_uri(reverse("portal:audit_feed")),
+    }
+    return render(request, "portal/audit_feeds.html", context, status=422 if error else 200)
+
+
+@post_or_go_back
+def feed_revoke(request: HttpRequest) -> HttpResponse:
+    if not selectors.may_manage_feeds(request.user):
+        raise PermissionDenied
+    number = request.POST.get("feed", "")
+    token = get_object_or_404(
+        FeedToken, pk=int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0
+    )
+    try:
+        feeds.revoke_token(token=token, actor=actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=reverse("portal:audit_feeds"), back_label="Back to the feeds")
+    return redirect("portal:audit_feeds")
+
+
+@login_not_required
+@require_GET
+def audit_feed(request: HttpRequest) -> HttpResponse:
+    """Return events after number `?after=`, oldest first, at most `?limit=`, as JSON.
+
+    `next` is what to ask for after them; it does not move while there is nothing new.
+    """
+    scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
+    token = feeds.token_for(presented.strip()) if scheme.lower() == "bearer" else None
+    if token is None:
+        return JsonResponse({"error": "unauthorized"}, status=401, headers={"WWW-Authenticate": "Bearer"})
+    try:
+        after, limit = _number(request, "after", 0, 10**18), _number(request, "limit", 500, MOST)
+    except ValueError as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    feeds.note_use(token=token, address=address_of(request), after=after)
+    size = ledger.size()
+    numbers = Search(Query(), upto=size).numbers(above=after, limit=limit)
+    rows = formats.rows_of(numbers) if numbers else []
+    lines = ",\n".join(formats.event_line(int(str(row[0])), str(row[-1])) for row in rows)
+    last = numbers[-1] if numbers else after
+    body = f'{{"events":[{lines}],"next":{last},"size":{size}}}\n'
+    return HttpResponse(body, content_type="application/json")
+
+
+def _number(request: HttpRequest, name: str, default: int, most: int) -> int:
+    text = request.GET.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= most):
+        raise ValueError(f"{name} is a whole number up to {most}")
+    return int(text)

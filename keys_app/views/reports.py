@@ -1,0 +1,94 @@
+"""Reports for Security: live keys at a glance, what needs a look, who decided what, one key's or person's file."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_safe
+
+from .. import selectors
+from ..domain.errors import PortalError
+from ..models import ApiKey
+from ..services import exports
+from ..services.actors import actor_of
+from .exports import download
+from .pages import newest_first, security_only
+from .problems import problem
+
+SOON = (7, 30, 90)
+SHOWN = 200
+
+
+@require_safe
+@security_only
+def reports(request: HttpRequest) -> HttpResponse:
+    """Show the live keys at a glance, and the way to the other reports."""
+    return _overview(request)
+
+
+def _overview(request: HttpRequest, *, errors: dict[str, str] | None = None, status: int = 200) -> HttpResponse:
+    context = {
+        "live": selectors.live_keys(),
+        "expiring": selectors.expiring_keys(timedelta(days=30)).count(),
+        "unconfirmed": selectors.unconfirmed_keys().count(),
+        "errors": errors or {},
+        "typed": {name: request.GET.get(name, "")[:200] for name in ("key", "person")},
+    }
+    return render(request, "portal/audit_reports.html", context, status=status)
+
+
+@require_safe
+@security_only
+def report_keys(request: HttpRequest) -> HttpResponse:
+    """Show the keys whose lifetime is over soon, and those nobody confirmed."""
+    chosen = request.GET.get("days", "30")
+    days = int(chosen) if chosen in map(str, SOON) else 30
+    context = {
+        "days": days,
+        "soon": SOON,
+        "shown": SHOWN,
+        "expiring": selectors.expiring_keys(timedelta(days=days))[:SHOWN],
+        "unconfirmed": selectors.unconfirmed_keys()[:SHOWN],
+    }
+    return render(request, "portal/audit_report_keys.html", context)
+
+
+@require_safe
+@security_only
+def report_decisions(request: HttpRequest) -> HttpResponse:
+    """Show who approved and rejected what, newest first."""
+    approver = request.GET.get("by", "").strip()[:150]
+    rows, next_url = newest_first(request, selectors.decisions(approver=approver), "created_at")
+    issued = selectors.issued_of(rows)
+    for row in rows:
+        row.key_sids = issued.get(row.request_id, [])
+    approvers = User.objects.filter(approvals__isnull=False).distinct().order_by("username")
+    context = {"decisions": rows, "next_url": next_url, "approver": approver, "approvers": approvers}
+    return render(request, "portal/audit_report_decisions.html", context)
+
+
+@require_GET
+@security_only
+def report_about(request: HttpRequest) -> HttpResponseBase:
+    """Send everything about one key (`?key=SK…`) or one person (`?person=user name`) as a file."""
+    sid, login = (request.GET.get(name, "").strip()[:200] for name in ("key", "person"))
+    if bool(sid) == bool(login):
+        return _overview(request, errors={"key": "Give a key’s SID or a user name."}, status=422)
+    if sid:
+        subject = ApiKey.objects.select_related("owner", "team", "request__requester", "request__team")
+        found = subject.filter(pk=sid).first()
+    else:
+        found = User.objects.filter(username=login).first()
+    if found is None:
+        what = "The portal has no key with this SID." if sid else "Nobody has this user name."
+        return _overview(request, errors={"key" if sid else "person": what}, status=422)
+    try:
+        pieces = exports.export_about(subject=found, actor=actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=reverse("portal:audit_reports"), back_label="Back to the reports")
+    name = f"{sid or f'person-{found.pk}'}-{timezone.now():%Y%m%d-%H%M%S}"
+    return download(pieces, "application/x-ndjson", "jsonl", name=name)

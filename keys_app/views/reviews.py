@@ -1,0 +1,112 @@
+"""Quarterly access reviews, for Security and for the leads of teams."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from .. import selectors
+from ..domain.errors import InvalidInput, PortalError
+from ..models import AccessReview
+from ..services import access_reviews
+from ..services.actors import actor_of
+from .pages import post_or_go_back
+from .problems import problem
+
+SHOWN = 100
+
+
+def _approver(request: HttpRequest) -> selectors.Person:
+    """Return the person if reviews are any of their business. Raises `Http404` otherwise."""
+    who = selectors.person(request.user)
+    if not who.is_approver:
+        raise Http404("no reviews")
+    return who
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def review_list(request: HttpRequest) -> HttpResponse:
+    """Show the reviews; Security opens one here."""
+    who, error, today = _approver(request), "", timezone.now()
+    quarter = f"{today.year}-Q{(today.month + 2) // 3}"
+    if request.method == "POST":
+        quarter = request.POST.get("quarter", "").strip()[:20]
+        try:
+            return redirect(access_reviews.open_review(quarter=quarter, actor=actor_of(request)))
+        except PortalError as wrong:
+            error = wrong.message
+    context = {
+        "reviews": [(review, selectors.progress(who, review)) for review in AccessReview.objects.all()[:8]],
+        "quarter": quarter,
+        "error": error,
+    }
+    return render(request, "portal/review_list.html", context, status=422 if error else 200)
+
+
+@require_safe
+def review_detail(request: HttpRequest, quarter: str) -> HttpResponse:
+    return _page(request, quarter)
+
+
+def _page(request: HttpRequest, quarter: str, *, wrong: int = 0, error: str = "", note: str = "") -> HttpResponse:
+    """Show how far each team is, and the keys still to be decided or, with `?all`, every key."""
+    who = _approver(request)
+    review = get_object_or_404(AccessReview.objects.select_related("opened_by", "closed_by"), quarter=quarter)
+    keys = selectors.reviewed_keys(who, review)
+    team = request.GET.get("team", "")
+    if team.isascii() and team.isdecimal() and len(team) < 10:
+        keys = keys.filter(team=int(team))
+    everything = "all" in request.GET or review.closed_at is not None
+    rows = list((keys if everything else selectors.to_decide(keys))[: SHOWN + 1])
+    for row in rows:
+        row.why_not = selectors.why_not_reviewable(who, row)
+        if row.pk == wrong:
+            row.error, row.typed = error, note
+    context = {
+        "review": review,
+        "teams": selectors.progress(who, review),
+        "keys": rows[:SHOWN],
+        "more": len(rows) > SHOWN,
+        "everything": everything,
+        "team": team,
+    }
+    return render(request, "portal/review_detail.html", context, status=422 if error else 200)
+
+
+@post_or_go_back
+def review_decide(request: HttpRequest, quarter: str) -> HttpResponse:
+    """Take one decision: `reviewed` names the row, `decision` is kept or revoked."""
+    who = _approver(request)
+    review = get_object_or_404(AccessReview, quarter=quarter)
+    number = request.POST.get("reviewed", "")
+    if not (number.isascii() and number.isdecimal() and len(number) < 19):
+        raise Http404("no such key in this review")
+    reviewed = get_object_or_404(selectors.reviewed_keys(who, review), pk=int(number))
+    decide = {"kept": access_reviews.keep, "revoked": access_reviews.revoke}.get(request.POST.get("decision", ""))
+    note = request.POST.get("note", "").strip()
+    try:
+        if decide is None:
+            raise InvalidInput("decision", "Press Keep or Revoke.")
+        decide(reviewed=reviewed, note=note, actor=actor_of(request))
+    except InvalidInput as error:
+        return _page(request, quarter, wrong=reviewed.pk, error=error.message, note=note)
+    except PortalError as error:
+        return problem(request, error, back_url=review.get_absolute_url(), back_label="Back to the review")
+    done = "kept" if decide is access_reviews.keep else "revoked at Twilio"
+    messages.success(request, f"“{reviewed.key.name}” is {done}.")
+    kept = request.GET.urlencode()
+    return redirect(review.get_absolute_url() + (f"?{kept}" if kept else ""))
+
+
+@post_or_go_back
+def review_close(request: HttpRequest, quarter: str) -> HttpResponse:
+    _approver(request)
+    review = get_object_or_404(AccessReview, quarter=quarter)
+    try:
+        access_reviews.close_review(review=review, actor=actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=review.get_absolute_url(), back_label="Back to the review")
+    messages.success(request, f"The review of {review} is closed.")
+    return redirect(reverse("portal:review_list"))

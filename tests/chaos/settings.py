@@ -1,0 +1,9 @@
+"""The portal's own settings; only static files are served as they lie in the checkout, which saves collecting them."""
+
+from portal.settings import *  # noqa: F403
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True

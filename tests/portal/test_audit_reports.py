@@ -1,0 +1,102 @@
+"""Reports for Security, and a key's life."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from keys_app.models import ApiKey
+from tests.cast import MAKE_KEYS, READ_MESSAGES, text_of
+
+URLS = ["/audit/reports/", "/audit/reports/keys/", "/audit/reports/decisions/"]
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize(
+    ("role", "status"), [("security", 200), ("engineer", 403), ("lead", 403), ("admin", 403), ("stranger", 403)]
+)
+def test_they_are_for_security_only(cast, url, role, status):
+    assert cast.client(role).get(url).status_code == status
+
+
+def test_live_keys_are_counted_by_team_account_owner_age_and_risk(cast):
+    cast.issued()
+    cast.issued(friendly_name="reader", permissions=READ_MESSAGES)
+    old, _ = cast.issued(friendly_name="old")
+    gone, _ = cast.issued(friendly_name="gone")
+    ApiKey.objects.filter(request=old).update(issued_at=timezone.now() - timedelta(days=100))
+    cast.client("engineer").post(f"/keys/{gone.keys.get().sid}/revoke/", {"reason": "done"})
+    answer = cast.client("security").get("/audit/reports/")
+    live = answer.context["live"]
+    assert live.total.counts == {"critical": 0, "high": 1, "medium": 0, "low": 2}
+    pictures = {name: {bar.label: bar.total for bar in bars} for name, bars in live.pictures}
+    assert pictures["Team"] == {"Payments": 3}
+    assert pictures["Account"] == {"Shop": 3}
+    assert pictures["Owner"] == {"Engineer Person": 3}
+    assert pictures["Age"]["up to 30 days"] == 2
+    assert pictures["Age"]["91 to 180 days"] == 1
+    page = answer.content.decode()
+    assert 'aria-label="1 high, 2 low"' in page
+    assert "style=" not in page
+    assert '<rect class="bar-high" x="0.0" width="33.33"' in page
+
+
+def test_the_picture_says_so_when_no_key_is_live(cast):
+    assert "No key is live" in text_of(cast.client("security").get("/audit/reports/"))
+
+
+def test_keys_that_need_a_look(cast):
+    soon, _ = cast.issued(friendly_name="soon", lifetime_days="5")
+    late, _ = cast.issued(friendly_name="late", lifetime_days="60")
+    cast.client("engineer").post(f"/keys/{soon.keys.get().sid}/confirm/")
+    ApiKey.objects.filter(request=late).update(issued_at=timezone.now() - timedelta(hours=1))
+    client = cast.client("security")
+
+    def shown(name, days=""):
+        return [key.name for key in client.get("/audit/reports/keys/", {"days": days}).context[name]]
+
+    assert shown("expiring") == ["soon"]
+    assert shown("expiring", "90") == ["soon", "late"]
+    assert shown("expiring", "nonsense") == ["soon"]
+    assert shown("unconfirmed") == ["late"]
+
+
+def test_who_approved_what(cast):
+    key_request, _ = cast.issued()
+    rejected = cast.ask(friendly_name="refused")
+    cast.decide("colead", rejected, "reject", "Too much.")
+    critical = cast.ask(friendly_name="keys", permissions=MAKE_KEYS)
+    cast.decide("lead", critical, "approve")
+    cast.decide("security2", critical, "approve", "Checked with them.")
+    client = cast.client("security")
+    page = text_of(client.get("/audit/reports/decisions/"))
+    for shown in ("Lead Person", "Colead Person", "Too much.", "Security2 Person", "second", "refused"):
+        assert shown in page
+    assert key_request.keys.get().sid[:10] in page
+    decided = client.get("/audit/reports/decisions/?by=colead").context["decisions"]
+    assert [one.request.friendly_name for one in decided] == ["refused"]
+    assert client.get("/audit/reports/decisions/?by=nobody").context["decisions"] == []
+    assert client.get("/audit/reports/decisions/?after=x").status_code == 404
+
+
+def test_what_a_key_could_do_at_each_moment(cast):
+    key_request, _ = cast.issued(permissions=READ_MESSAGES)
+    key = key_request.keys.get()
+    client = cast.client("security")
+    cast.client("engineer").post(f"/keys/{key.sid}/revoke/", {"reason": "done"})
+    url = f"/audit/keys/{key.sid}/"
+    page = text_of(client.get(url))
+    assert "Can read the text of every message" in page
+    assert "Nothing: it was gone" in page
+    key.refresh_from_db()
+    between = key.issued_at + (key.revoked_at - key.issued_at) / 2
+    for at, words in (
+        (between, "it had 2 permissions"),
+        (key.revoked_at + timedelta(hours=1), "it was gone and could do nothing"),
+        (key.issued_at - timedelta(days=1), "it did not exist yet"),
+    ):
+        assert words in text_of(client.get(url, {"at": at.isoformat()})), words
+    for typed in ("yesterday", "2026-13-01", "0001-01-01T00:00+23:59", "9" * 300):
+        answer = client.get(url, {"at": typed})
+        assert answer.status_code == 422
+        assert "Write a time like" in text_of(answer)
