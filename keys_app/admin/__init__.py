@@ -1,4 +1,4 @@
-"""Django's admin: leads and Security decide requests, portal admins keep teams, accounts and people."""
+"""Django's admin: leads and Security decide requests, portal admins keep people, teams, accounts and the rules."""
 
 from . import catalogue, notices, people, requests, rules
 

@@ -1,4 +1,4 @@
-"""Asking for a key, and taking the request back."""
+"""Asking for a key, taking the request back, and letting it lapse."""
 
 from datetime import timedelta
 
