@@ -141,4 +141,5 @@ def delegations_given(who: Person) -> QuerySet[Delegation]:
 
 
 def may_manage_feeds(user: AbstractBaseUser) -> bool:
-    return user.is_superuser or person(user).is_security
+    """Tell whether this person may make tokens that read the whole audit: who may read it anyway."""
+    return person(user).is_security

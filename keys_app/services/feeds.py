@@ -69,4 +69,4 @@ def _digest(token: str) -> str:
 
 def _require_right(actor: Actor) -> None:
     if actor.user is None or not selectors.may_manage_feeds(actor.user):
-        raise NotAllowed("Only Security and portal admins manage feeds.")
+        raise NotAllowed("Only Security manages feeds.")
