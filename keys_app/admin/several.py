@@ -23,15 +23,15 @@ def view(request: HttpRequest, admin: ModelAdmin) -> HttpResponse:
     """List the chosen requests with their policies (GET), or approve those left ticked (POST), each by itself."""
     if request.method == "POST":
         return _approve(request, admin)
-    chosen = _chosen(request, admin)
-    fit = [item for item in chosen if _why_left_out(request, item) == ""]
+    chosen = [(item, _why_left_out(request, item)) for item in _chosen(request, admin)]
+    fit = [item for item, why in chosen if not why]
     known = selectors.current_catalogue()
     context: dict[str, Any] = {
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
         "title": "Approve low-risk requests together",
         "items": [{"key_request": item, "summary": summarize(item.policy, known)} for item in fit[:LIMIT]],
-        "left_out": [(item, why) for item in chosen if (why := _why_left_out(request, item))],
+        "left_out": [(item, why) for item, why in chosen if why],
         "too_many": len(fit) > LIMIT,
         "limit": LIMIT,
     }

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from ..domain.states import KeyState
 from ..models import Account, ApiKey, KeyRequest, Team, TeamMembership, UnmanagedKey
-from .people import Person
+from .people import Person, teams_led
 
 LIVE_KEYS = (KeyState.ACTIVE, KeyState.REVOKING)
 SOON = timedelta(days=14)
@@ -85,4 +85,4 @@ def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:
 
 def adopting_teams(who: Person, unmanaged: UnmanagedKey) -> QuerySet[Team]:
     """Return the teams this person may adopt a key for: those they lead, with its account."""
-    return Team.objects.filter(pk__in=who.own_led_team_ids, accounts=unmanaged.account_id)
+    return teams_led(who).filter(accounts=unmanaged.account_id)

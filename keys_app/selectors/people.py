@@ -25,8 +25,8 @@ class Person:
         return frozenset(self.user.groups.values_list("name", flat=True))
 
     @cached_property
-    def _memberships(self) -> dict[int, bool]:
-        return dict(TeamMembership.objects.filter(user=self.user).values_list("team_id", "is_lead"))
+    def _memberships(self) -> dict[int, TeamMembership]:
+        return {one.team_id: one for one in TeamMembership.objects.filter(user=self.user)}
 
     @property
     def team_ids(self) -> list[int]:
@@ -35,7 +35,7 @@ class Person:
     @cached_property
     def voices(self) -> dict[int, list[int]]:
         """Return for each team in whose right this person decides: their own, and of leads they stand in for."""
-        own = [team for team, leads in self._memberships.items() if leads and TEAM_LEADS in self.groups]
+        own = [team for team, one in self._memberships.items() if one.is_lead and TEAM_LEADS in self.groups]
         voices = {team: [self.user.pk] for team in own}
         for team, lead in _stands_in_for(self.user).values_list("team_id", "lead_id").distinct():
             voices.setdefault(team, []).append(lead)
@@ -68,11 +68,10 @@ class Person:
     def may_break_glass(self) -> bool:
         return self.may_request and bool(self.break_glass_team_ids)
 
-    @cached_property
+    @property
     def break_glass_team_ids(self) -> list[int]:
         """Return the teams this person may issue a key for at once when there is an incident."""
-        rows = TeamMembership.objects.filter(user=self.user, may_break_glass=True)
-        return list(rows.values_list("team_id", flat=True))
+        return [team for team, one in self._memberships.items() if one.may_break_glass]
 
     @property
     def may_request(self) -> bool:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
+from ..domain.approval_rules import Need
 from ..domain.content import content_digest
 from ..domain.errors import Conflict, InvalidInput, NotAllowed, PortalError
 from ..domain.policy import Policy
@@ -17,11 +18,7 @@ from ..domain.states import RequestState
 from ..models import Approval, KeyRequest, Narrowing
 from ..selectors.decisions import Right
 from .actors import Actor, record
-from .notice_texts import (
-    request_decided,
-    request_narrowed,
-    second_approval_needed,
-)
+from .notice_texts import request_decided, request_narrowed, second_approval_needed
 from .reasons import require_reason
 from .requests import current_digest, require_guard_rails
 from .transitions import move_request
@@ -193,19 +190,7 @@ def _give(
     """Store an approval of what the request is now, and move it on if it was the last one needed."""
     approval = _store(key_request, actor, right, Approval.Decision.APPROVED, reason)
     need = selectors.need_of(key_request)
-    last = selectors.approvals_given(key_request, key_request.content_digest).count() >= need.total
-    if last:
-        now = timezone.now()
-        claim_until = now + settings.APPROVAL_LAPSES_AFTER
-        move_request(
-            key_request,
-            RequestState.APPROVED,
-            approved_at=now,
-            claim_until=claim_until,
-            leads_required=need.leads,
-        )
-    else:  # an approval given towards two leads stays one of two
-        KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=need.leads)
+    last = _move_on(key_request, need)
     if narrowed:
         request_narrowed(key_request, actor, removed=narrowed["removed"], reason=reason)
     elif last:
@@ -224,6 +209,20 @@ def _give(
         digest=key_request.content_digest,
         **_as(right, actor),
     )
+
+
+def _move_on(key_request: KeyRequest, need: Need) -> bool:
+    """Approve the request if it has all the approvals it needs; tell whether it has."""
+    given = selectors.approvals_given(key_request, key_request.content_digest).count()
+    if given < need.total:  # an approval given towards two leads stays one of two
+        KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=need.leads)
+        return False
+    now = timezone.now()
+    claim_until = now + settings.APPROVAL_LAPSES_AFTER
+    move_request(
+        key_request, RequestState.APPROVED, approved_at=now, claim_until=claim_until, leads_required=need.leads
+    )
+    return True
 
 
 def _as(right: Right, actor: Actor) -> dict[str, object]:

@@ -28,6 +28,10 @@ CLOCKS_APART = timedelta(seconds=60)
 """How far Twilio's clock may be from the portal's, when a date in the listing says that a key was changed."""
 
 VANISHED = "Deleted outside the portal."
+DRIFTED = (
+    "At Twilio it is not what was approved any more. Its page says what differs. Rotate or revoke it, or set it back "
+    "at Twilio."
+)
 
 
 def compare_keys(visit: Visit) -> None:
@@ -68,14 +72,8 @@ def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
         rows = ApiKey.objects.filter(pk=key.pk, state=KeyState.REVOKED, revoked_at=key.revoked_at)
         if not rows.update(state=KeyState.REVOKING, revoked_at=None):
             return
-        notifications.notify(
-            "alarm.key_reappeared",
-            title=f"Key {key.name} exists at Twilio though it was revoked",
-            text=f"Twilio shows key {key.sid} again. The portal deletes it once more.",
-            path=key.get_absolute_url(),
-            people=[key.owner],
-            team=key.team,
-        )
+        title = f"Key {key.name} exists at Twilio though it was revoked"
+        _alarm("key_reappeared", key, title, f"Twilio shows key {key.sid} again. The portal deletes it once more.")
         record("key.reappeared", visit.actor, key=key, reason=key.revoke_reason)
         visit.found.reappeared += 1
 
@@ -113,14 +111,8 @@ def _note_gone(visit: Visit, key: ApiKey, *, certain: bool) -> None:
         return
     with suppress(Conflict), transaction.atomic(durable=True):  # somebody revoked it just now
         move_key(key, KeyState.REVOKED, revoke_reason=VANISHED)
-        notifications.notify(
-            "alarm.key_vanished",
-            title=f"Key {key.name} was deleted outside the portal",
-            text=f"Twilio does not have key {key.sid} any more, and nobody revoked it here.",
-            path=key.get_absolute_url(),
-            people=[key.owner],
-            team=key.team,
-        )
+        title = f"Key {key.name} was deleted outside the portal"
+        _alarm("key_vanished", key, title, f"Twilio does not have key {key.sid} any more, and nobody revoked it here.")
         record("key.vanished", visit.actor, key=key, reason=VANISHED)
         visit.found.vanished += 1
 
@@ -139,7 +131,7 @@ def _compare(visit: Visit, key: ApiKey, detail: KeyDetail) -> None:
             record("key.drift_cleared", visit.actor, key=key)
             visit.found.drift_cleared += 1
             return
-        _alarm(key)
+        _alarm("key_drifted", key, f"Key {key.name} was changed outside the portal", DRIFTED)
         record("key.drifted", visit.actor, key=key, **key.drift)
         visit.found.drifted += 1
 
@@ -164,12 +156,12 @@ def shown_name(name: str) -> str:
     return clean(name)[: ApiKey._meta.get_field("friendly_name").max_length]
 
 
-def _alarm(key: ApiKey) -> None:
+def _alarm(what: str, key: ApiKey, title: str, text: str) -> None:
+    """Tell Security, the owner and the team what became of a key at Twilio."""
     notifications.notify(
-        "alarm.key_drifted",
-        title=f"Key {key.name} was changed outside the portal",
-        text="At Twilio it is not what was approved any more. Its page says what differs. Rotate or revoke it, or "
-        "set it back at Twilio.",
+        f"alarm.{what}",
+        title=title,
+        text=text,
         path=key.get_absolute_url(),
         people=[key.owner],
         team=key.team,

@@ -21,22 +21,22 @@ MAX_QUOTED = 1500
 
 def request_sent(key_request: KeyRequest) -> None:
     """Tell those who may decide a new request."""
-    notify(
-        "request.created",
-        title=f"{_requester(key_request)} asks for the key “{key_request}”",
-        text=f"{_facts(key_request)}\n\nWhat for:\n{quoted(key_request.purpose)}\n\nRead and decide it here:",
-        path=_approval_path(key_request),
-        people=selectors.deciders_of(key_request),
-        team=key_request.team,
-    )
+    title = f"{_requester(key_request)} asks for the key “{key_request}”"
+    what = f"{_facts(key_request)}\n\nWhat for:\n{quoted(key_request.purpose)}"
+    _ask_deciders("request.created", key_request, title, what)
 
 
 def second_approval_needed(key_request: KeyRequest, actor: Actor) -> None:
     """Tell those who may give the next approval that one was given."""
+    what = f"{actor.name} has approved it.\n\n{_facts(key_request)}"
+    _ask_deciders("request.approval_given", key_request, f"“{key_request}” needs another approval", what)
+
+
+def _ask_deciders(kind: str, key_request: KeyRequest, title: str, what: str) -> None:
     notify(
-        "request.approval_given",
-        title=f"“{key_request}” needs another approval",
-        text=f"{actor.name} has approved it.\n\n{_facts(key_request)}\n\nRead and decide it here:",
+        kind,
+        title=title,
+        text=f"{what}\n\nRead and decide it here:",
         path=_approval_path(key_request),
         people=selectors.deciders_of(key_request),
         team=key_request.team,
