@@ -29,8 +29,7 @@ screenshots: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench.picker
 	$(BIN)/python -m tests.bench.overload
-	$(BIN)/python -m tests.bench.audit_pages $(if $(events),--events $(events))
-	$(BIN)/python -m tests.bench.ledger $(if $(events),--events $(events))
+	$(BIN)/python -m tests.bench.audit $(if $(events),--events $(events))
 
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos $(args)

@@ -6,6 +6,7 @@ activity_id, category_uid, class_uid, severity_id, time, type_uid, metadata, ent
 
 import json
 from datetime import datetime
+from functools import lru_cache
 
 VERSION = "1.2.0"
 CATEGORY, CLASS = 3, 3004
@@ -35,7 +36,7 @@ def event(canonical: str) -> dict[str, object]:
         "class_name": "Entity Management",
         "type_uid": CLASS * 100 + activity,
         "type_name": f"Entity Management: {_NAMES[activity]}",
-        "severity_id": HIGH if any(word in body["action"] for word in _GRAVE) else INFORMATIONAL,
+        "severity_id": _severity(body["action"]),
         "time": int(moment.timestamp() * 1000),
         "message": _message(body),
         "metadata": {
@@ -74,9 +75,15 @@ def unreadable(sequence: int, canonical: str) -> dict[str, object]:
     }
 
 
+@lru_cache(maxsize=500)
 def _activity(action: str) -> int:
     verb = action.rpartition(".")[2]
     return next((activity for activity, verbs in _VERBS.items() if verb in verbs), UPDATE)
+
+
+@lru_cache(maxsize=500)
+def _severity(action: str) -> int:
+    return HIGH if any(word in action for word in _GRAVE) else INFORMATIONAL
 
 
 def _message(body: dict[str, str]) -> str:

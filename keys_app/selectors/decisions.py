@@ -42,19 +42,17 @@ def need_of(key_request: KeyRequest) -> Need:
     return Need.of(risk=key_request.risk, leads=leads)
 
 
-def _pending() -> QuerySet[KeyRequest]:
-    """Return the pending requests with what decides whose turn it is."""
-    return (
-        KeyRequest.objects.filter(state=RequestState.PENDING)
-        .select_related("requester", "team", "account")
-        .annotate(
-            given=_count(_APPROVED, "request"),
-            leads=Greatest("leads_required", "account__leads_required"),
-            from_a_lead=Exists(_OF_A_LEAD),
-            other_leads=_count(_OTHER_LEADS, "team"),
-        )
+# The pending requests with what decides whose turn it is. Made once: every page of an approver counts what waits.
+_PENDING = (
+    KeyRequest.objects.filter(state=RequestState.PENDING)
+    .select_related("requester", "team", "account")
+    .annotate(
+        given=_count(_APPROVED, "request"),
+        leads=Greatest("leads_required", "account__leads_required"),
+        from_a_lead=Exists(_OF_A_LEAD),
+        other_leads=_count(_OTHER_LEADS, "team"),
     )
-
+)
 
 LEADS_TURN = Q(given__lt=F("leads"))
 SECURITY_STANDS_IN = Q(from_a_lead=True) | Q(other_leads__lt=F("leads"))
@@ -75,14 +73,8 @@ def waiting_for(who: Person) -> QuerySet[KeyRequest]:
             mine |= LEADS_TURN & Q(team=team) & ~Q(requester=voice) & ~heard
     if who.is_security:
         mine |= (~LEADS_TURN | SECURITY_STANDS_IN) & ~Q(requester__in=who.stands_in_for)
-    return (
-        _pending()
-        .filter(mine)
-        .exclude(requester=who.user)
-        .exclude(Exists(_APPROVED.filter(approver=who.user)))
-        .exclude(Exists(_APPROVED.filter(authority=who.user)))
-        .order_by("created_at", "id")
-    )
+    spoken = _APPROVED.filter(Q(approver=who.user) | Q(authority=who.user))
+    return _PENDING.filter(mine, ~Q(requester=who.user), ~Exists(spoken)).order_by("created_at", "id")
 
 
 def right_to_decide(who: Person, key_request: KeyRequest) -> Right | None:

@@ -34,7 +34,7 @@ def push(target: Target) -> int:
     place, _ = PushPosition.objects.get_or_create(target=name)
     search, sent = Search(Query(), upto=ledger.size()), 0
     while numbers := search.numbers(above=place.sequence, limit=AT_ONCE):
-        target.send([(int(str(row[0])), str(row[-1])) for row in formats.rows_of(numbers)])
+        target.send(formats.events_of(numbers))
         place.sequence, place.moved_at = numbers[-1], timezone.now()
         place.save(update_fields=["sequence", "moved_at"])
         sent += len(numbers)

@@ -80,8 +80,7 @@ def audit_feed(request: HttpRequest) -> HttpResponse:
     feeds.note_use(token=token, address=address_of(request), after=after)
     size = ledger.size()
     numbers = Search(Query(), upto=size).numbers(above=after, limit=limit)
-    rows = formats.rows_of(numbers) if numbers else []
-    lines = ",\n".join(formats.event_line(int(str(row[0])), str(row[-1])) for row in rows)
+    lines = ",\n".join(formats.event_line(*event) for event in formats.events_of(numbers))
     last = numbers[-1] if numbers else after
     body = f'{{"events":[{lines}],"next":{last},"size":{size}}}\n'
     return HttpResponse(body, content_type="application/json")

@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 
 from keys_app.audit import formats, ledger, ocsf, offline_verifier
 from keys_app.audit.query import parse
-from keys_app.audit.searching import Search
+from keys_app.audit.searching import Search, chunks
 from tests.cast import READ_MESSAGES, text_of
 
 URLS = {"csv": "/audit/export.csv", "jsonl": "/audit/export.jsonl", "ocsf": "/audit/export.ocsf.jsonl"}
@@ -227,9 +227,8 @@ def test_a_real_client_that_hangs_up_stops_the_work(live_cast, monkeypatch, sett
         assert not thread.is_alive()
 
 
-def test_chunks_are_what_the_search_finds(cast, monkeypatch):
+def test_chunks_are_what_the_search_finds(cast):
     """Read in small pieces, an export has the events of the list, in the order of the ledger."""
-    monkeypatch.setattr(formats, "AT_ONCE", 3)
     for number in range(40):
         append(1, "test.odd" if number % 2 else "test.even", reason=f"n{number % 5}", risk="low")
     upto = ledger.size()
@@ -243,7 +242,7 @@ def test_chunks_are_what_the_search_finds(cast, monkeypatch):
     ):
         search = Search(parse(line), upto=upto)
         listed = Search(parse(line), upto=upto).numbers(limit=1000)
-        exported = [int(row[0]) for rows in formats._read(search) for row in rows]
+        exported = [number for numbers in chunks(search, size=3) for number, _ in formats.events_of(numbers)]
         assert exported == listed[::-1] == sorted(exported)
         assert list(Search(parse(line), upto=upto).rows().order_by("sequence").values_list("pk", flat=True)) == exported
 
