@@ -17,7 +17,7 @@ from ..audit.values import KEYS, TEXT
 from ..domain.errors import InvalidInput
 from ..domain.permissions import catalogue
 from ..domain.risk import Risk, explain
-from .audit_rows import rows
+from .audit_rows import facts, rows
 from .pages import security_only
 
 PAGE_SIZE = 50
@@ -133,6 +133,7 @@ def audit_event(request: HttpRequest, sequence: int) -> HttpResponse:
     context = {
         "event": event,
         "body": body,
+        "facts": facts(event.details),
         "pretty": json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True) if body else event.canonical,
         "evidence": (proof := evidence(event)),
         "leaf_hash": proof.leaf.hex(),

@@ -60,8 +60,33 @@ def _details(event: ledger.AuditEvent, with_reason: bool) -> SafeString:
         found["reason"] = event.reason
     if not found:
         return SafeString()
-    lines = format_html_join("", '<dt>{}</dt><dd translate="no">{}</dd>', found.items())
+    lines = format_html_join("", '<dt>{}</dt><dd translate="no">{}</dd>', facts(found))
     return format_html('<details><summary class="small">Details</summary><dl class="facts">{}</dl></details>', lines)
+
+
+def facts(details: dict[str, object]) -> list[tuple[str, str]]:
+    """Return details for people to read: each name in words and its value as text. What is hashed stays as it is."""
+    return [(name.replace("_", " "), _text(value)) for name, value in details.items()]
+
+
+def _text(value: object) -> str:
+    """Return a value as text. Names inside it stay as they are: they may be people's user names."""
+    if isinstance(value, str):
+        return value or "none"
+    if value is None or value == [] or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return _joined([f"{name}: {_text(one)}" for name, one in value.items()], value.values())
+    if isinstance(value, list):
+        return _joined([_text(one) for one in value], value)
+    return str(value)
+
+
+def _joined(texts: Iterable[str], values: Iterable[object]) -> str:
+    """Join texts with commas; with semicolons where one may have commas of its own."""
+    return ("; " if any(isinstance(one, (dict, list)) for one in values) else ", ").join(texts)
 
 
 @lru_cache(maxsize=1024)

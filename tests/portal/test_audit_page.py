@@ -214,6 +214,38 @@ def test_the_page_of_an_event_shows_all_of_it_and_leads_on(cast):
             assert client.get(link.replace("&amp;", "&")).status_code == 200, link
 
 
+def test_details_are_shown_in_words_and_hashed_as_they_were(cast):
+    details = {
+        "groups": ["Security", "Engineers"],
+        "superuser": True,
+        "leads_required": False,
+        "allowed_products": [],
+        "max_risk": None,
+        "ticket": "",
+        "runs": 0,
+        "members": {"ann_lee": "lead", "bo": "member"},
+        "changes": [{"added": {"object": "A & B"}}, {"changed": {"fields": ["Groups", "Active"]}}],
+    }
+    (number,) = append(entry(details=details))
+    shown = {
+        "groups": "Security, Engineers",
+        "superuser": "yes",
+        "leads required": "no",
+        "allowed products": "none",
+        "max risk": "none",
+        "ticket": "none",
+        "runs": "0",
+        "members": "ann_lee: lead, bo: member",  # a user name keeps its underscore
+        "changes": "added: object: A &amp; B; changed: fields: Groups, Active",
+    }
+    client = cast.client("security")
+    for url in ("/audit/", f"/audit/{number}/"):
+        page = client.get(url).content.decode()
+        for name, text in shown.items():
+            assert f'<dt>{name}</dt><dd translate="no">{text}</dd>' in page
+    assert ledger.event(number).details == details
+
+
 @pytest.mark.parametrize("number", ["0", "999", "9" * 40])
 def test_there_is_no_page_for_an_event_that_does_not_exist(cast, number):
     assert cast.client("security").get(f"/audit/{number}/").status_code == 404
