@@ -102,6 +102,11 @@ def matching(*, action: str = "", actor: str = "", account: str = "") -> models.
     return AuditEvent.objects.filter(**{name: value for name, value in wanted.items() if value})
 
 
+def last(action: str) -> AuditEvent | None:
+    """Return the newest event of an action, found by an index however many events there are."""
+    return AuditEvent.objects.filter(action=action).order_by("-sequence").first()
+
+
 def size() -> int:
     """Return how many events there are, which is the last one's number."""
     return AuditEvent.objects.aggregate(last=models.Max("sequence"))["last"] or 0

@@ -36,7 +36,7 @@ def life(events: Iterable[AuditEvent]) -> list[Period]:
     periods: list[Period] = []
     ended = False
     for event in events:
-        allowed = () if event.action in _ENDS else tuple(event.permissions)
+        allowed = () if event.action in _ENDS else event.permissions
         begins = not ended and event.action not in _BEFORE and _differs(allowed, periods, event.action)
         if begins:
             if periods:

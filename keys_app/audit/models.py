@@ -1,10 +1,20 @@
 """The ledger's tables. Only this package imports them; everybody else goes through its other modules."""
 
 import json
+from functools import lru_cache
 
 from django.db import models
 
 from ..domain.policy import PERMISSION_SHAPE
+
+
+@lru_cache(maxsize=1024)
+def _allowed(policy: str) -> tuple[str, ...]:
+    try:
+        names = json.loads(policy)["allow"] if policy else []
+        return tuple(name for name in names if PERMISSION_SHAPE.fullmatch(name))
+    except (ValueError, KeyError, TypeError):
+        return ()
 
 
 class AuditEvent(models.Model):
@@ -43,13 +53,9 @@ class AuditEvent(models.Model):
         return f"{self.sequence} {self.action}"
 
     @property
-    def permissions(self) -> list[str]:
+    def permissions(self) -> tuple[str, ...]:
         """What the policy allows; nothing for a row that somebody wrote nonsense into."""
-        try:
-            names = json.loads(self.policy)["allow"] if self.policy else []
-            return [name for name in names if PERMISSION_SHAPE.fullmatch(name)]
-        except (ValueError, KeyError, TypeError):
-            return []
+        return _allowed(self.policy)
 
     @property
     def body(self) -> dict[str, object]:

@@ -11,6 +11,7 @@ from .decisions import (
     reviewable,
     right_to_decide,
     right_to_review,
+    waiting_count,
     waiting_for,
     why_not_decidable,
 )
@@ -120,6 +121,7 @@ __all__ = [
     "visible_keys",
     "visible_requests",
     "visible_unmanaged",
+    "waiting_count",
     "waiting_for",
     "why_not_decidable",
     "why_not_reviewable",

@@ -77,6 +77,12 @@ def waiting_for(who: Person) -> QuerySet[KeyRequest]:
     return _PENDING.filter(mine, ~Q(requester=who.user), ~Exists(spoken)).order_by("created_at", "id")
 
 
+def waiting_count(who: Person) -> int:
+    """Return how many requests wait for this person. Every page asks, so first it looks whether any is pending."""
+    any_pending = KeyRequest.objects.filter(state=RequestState.PENDING).exists()
+    return waiting_for(who).count() if any_pending else 0
+
+
 def right_to_decide(who: Person, key_request: KeyRequest) -> Right | None:
     """Return in whose right this person decides a request now; None if it is not theirs to decide."""
     asked = waiting_for(who).filter(pk=key_request.pk).first()

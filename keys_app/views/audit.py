@@ -2,10 +2,13 @@
 
 import json
 import re
+from functools import cache
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from .. import selectors
@@ -106,11 +109,15 @@ def _days(value: str) -> tuple[str, str]:
     return (first, last) if all(_DAY.fullmatch(day) for day in (first, last) if day) else ("", "")
 
 
-def _choices() -> dict[str, list[tuple[str, str]]]:
-    return {
-        "product": [(one.name, one.title) for one in catalogue().products],
-        "risk": [(risk.value, risk.capitalize()) for risk in Risk],
-    }
+def _choices() -> dict[str, object]:
+    return {"product": _products(), "risk": [(risk.value, risk.capitalize()) for risk in Risk]}
+
+
+@cache
+def _products() -> SafeString:
+    """Return the products as options of a list. The catalogue is read once, too."""
+    options = [(one.name, one.title) for one in catalogue().products]
+    return format_html_join("", '<option value="{}" label="{}"></option>', options)
 
 
 @require_safe

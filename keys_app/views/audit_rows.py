@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from html import escape
 
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ..audit import ledger
@@ -25,6 +25,16 @@ _LINE = """<tr role="row" id="event-{number}">
 """
 
 
+def _html(text: str, *values: str, **named: str) -> SafeString:
+    """Do what `format_html` does, for text alone: without its care for lazy strings it takes a quarter of the time."""
+    named = {name: value if isinstance(value, SafeString) else escape(value) for name, value in named.items()}
+    return SafeString(text.format(*[one if isinstance(one, SafeString) else escape(one) for one in values], **named))
+
+
+def _each(text: str, values: Iterable[tuple[str, str]]) -> SafeString:
+    return SafeString("".join([_html(text, *pair) for pair in values]))
+
+
 def rows(events: Iterable[ledger.AuditEvent]) -> list[SafeString]:
     """Return the lines for these events, as HTML."""
     listed = reverse("portal:audit_list")
@@ -34,24 +44,24 @@ def rows(events: Iterable[ledger.AuditEvent]) -> list[SafeString]:
 def _row(event: ledger.AuditEvent, listed: str) -> SafeString:
     long = len(event.reason) > _SHOWN
     reason = event.reason[: _SHOWN - 1] + "…" if long else event.reason
-    return format_html(
+    return _html(
         _LINE,
         number=str(event.sequence),
         listed=listed,
         iso=event.time.isoformat(timespec="seconds"),
-        time=f"{event.time:%Y-%m-%d %H:%M:%S}",
+        time=event.time.isoformat(" ", "seconds")[:19],
         who=event.actor_name,
         action=event.action,
         details=_details(event, long),
         about=_about(event.key_sid, event.request_id, event.account_sid),
-        policy=_policy(tuple(names)) if (names := event.permissions) else _NONE,
+        policy=_policy(names) if (names := event.permissions) else _NONE,
         reason=_cell("Reason", "<span>{}</span>", reason),
         address=_cell("Address", '<span class="mono">{}</span>', event.address),
     )
 
 
 def _cell(label: str, inside: str, value: str) -> SafeString:
-    return format_html('<td role="cell" data-label="{}">' + inside + "</td>", label, value) if value else _NONE
+    return _html('<td role="cell" data-label="{}">' + inside + "</td>", label, value) if value else _NONE
 
 
 def _details(event: ledger.AuditEvent, with_reason: bool) -> SafeString:
@@ -60,8 +70,8 @@ def _details(event: ledger.AuditEvent, with_reason: bool) -> SafeString:
         found["reason"] = event.reason
     if not found:
         return SafeString()
-    lines = format_html_join("", '<dt>{}</dt><dd translate="no">{}</dd>', facts(found))
-    return format_html('<details><summary class="small">Details</summary><dl class="facts">{}</dl></details>', lines)
+    lines = _each('<dt>{}</dt><dd translate="no">{}</dd>', facts(found))
+    return _html('<details><summary class="small">Details</summary><dl class="facts">{}</dl></details>', lines)
 
 
 def facts(details: dict[str, object]) -> list[tuple[str, str]]:
@@ -94,34 +104,34 @@ def _about(key_sid: str, request_id: str, account_sid: str) -> SafeString:
     """Return the cell that links to the key and the request."""
     parts = []
     if key_sid:
-        parts.append(format_html("<div>{}</div>", _link("audit_key", key_sid, key_sid)))
+        parts.append(_html("<div>{}</div>", _link("audit_key", key_sid, key_sid)))
     if request_id:
         inside = _link("request_detail", request_id, request_id[:8])
-        parts.append(format_html('<div title="{}">request {}</div>', request_id, inside))
+        parts.append(_html('<div title="{}">request {}</div>', request_id, inside))
     if account_sid:
-        parts.append(format_html('<code class="sub">{}</code>', account_sid))
+        parts.append(_html('<code class="sub">{}</code>', account_sid))
     if not parts:
         return _NONE
     inside = SafeString("".join(parts))
-    return format_html('<td role="cell" data-label="About"><div translate="no">{}</div></td>', inside)
+    return _html('<td role="cell" data-label="About"><div translate="no">{}</div></td>', inside)
 
 
 def _link(name: str, value: str, shown: str) -> SafeString:
     """Return a link to a key or request; the plain value where it has not the shape of one."""
     try:
-        return format_html('<a href="{}"><code>{}</code></a>', reverse(f"portal:{name}", args=[value]), shown)
+        return _html('<a href="{}"><code>{}</code></a>', reverse(f"portal:{name}", args=[value]), shown)
     except NoReverseMatch:
-        return format_html("<code>{}</code>", value)
+        return _html("<code>{}</code>", value)
 
 
 @lru_cache(maxsize=1024)
 def _policy(names: tuple[str, ...]) -> SafeString:
     """Return the cell with a policy in words and names. Many events have the same one."""
     sentences = [(one.sentence[:1].upper() + one.sentence[1:], one.risk) for one in explain(names)]
-    return format_html(
+    return _html(
         '<td role="cell" data-label="Permissions"><details><summary>{}<span class="visually-hidden"> permissions</span>'
         '</summary><ul class="small">{}</ul><code translate="no">{}</code></details></td>',
-        len(names),
-        format_html_join("", "<li>{} ({})</li>", sentences),
+        str(len(names)),
+        _each("<li>{} ({})</li>", sentences),
         " ".join(names),
     )

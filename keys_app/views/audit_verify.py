@@ -43,7 +43,7 @@ def audit_verify(request: HttpRequest) -> HttpResponseBase:
 def _standing() -> dict[str, object]:
     """Return what is known without verifying anything."""
     last, size = checkpoints.latest(), proofs.size()
-    event = ledger.matching(action="audit.verified").order_by("-sequence").first()
+    event = ledger.last("audit.verified")
     return {
         "event": event,
         "result": event.details if event else None,

@@ -16,5 +16,5 @@ def portal(request: HttpRequest) -> dict[str, object]:
     if user is not None and user.is_authenticated:
         who = selectors.person(user)
         context["person"] = who
-        context["waiting_count"] = selectors.waiting_for(who).count() if who.is_approver else 0
+        context["waiting_count"] = selectors.waiting_count(who) if who.is_approver else 0
     return context

@@ -89,7 +89,7 @@ def test_the_canonical_form_is_the_columns_and_the_details(db):
     assert before <= event.time <= timezone.now()
     assert content["time"].endswith("+00:00")
     assert event.details == FULL.details
-    assert event.permissions == ["/twilio/billing/usage/read"]
+    assert event.permissions == ("/twilio/billing/usage/read",)
 
 
 def test_the_canonical_form_is_rfc_8785_and_hashed_as_a_leaf(db):
