@@ -6,22 +6,34 @@ from datetime import datetime
 
 from .models import AuditEvent
 
-_ENDS = frozenset({"key.revoked", "key.orphan_deleted", "key.breach_deleted"})
+_ENDS = frozenset(
+    {"key.revoked", "key.vanished", "key.orphan_deleted", "key.breach_deleted", "key.unmanaged_gone"}
+    | {"catalogue.key_deleted"}
+)
 _BEFORE = frozenset({"key.issue_started", "key.issue_refused", "key.issue_not_processed", "key.issue_unknown"})
+_AFTER_ITS_END = frozenset({"key.reappeared", "key.adopted"})
+_AFTER_A_DRIFT = _ENDS | {"key.drifted", "key.drift_cleared"}
+"""What counts while a key is not at Twilio what was approved: every other event repeats what was approved."""
 
 
 @dataclass(slots=True)
 class Period:
-    """From one moment to the next the key could do the same. `until` is None for now; `policy` is empty once it ended.
+    """From one moment to the next the key could do the same. `until` is None for now.
 
-    `numbers` are the events in it; the first one began it.
+    `everything` says that it had no policy, so nearly nothing was forbidden. `numbers` are the events in it; the first
+    one, `action`, began it.
     """
 
     start: datetime
     policy: tuple[str, ...]
+    everything: bool
     action: str
     until: datetime | None = None
     numbers: list[int] = field(default_factory=list)
+
+    @property
+    def gone(self) -> bool:
+        return self.action in _ENDS
 
     def holds(self, moment: datetime) -> bool:
         return self.start <= moment and (self.until is None or moment < self.until)
@@ -30,26 +42,55 @@ class Period:
 def life(events: Iterable[AuditEvent]) -> list[Period]:
     """Return the periods of a key's life, oldest first, from its events in order.
 
-    A period begins when the key is made, whenever an event carries another policy than the one before,
-    and when the key is gone.
+    A period begins when the key is made, whenever an event carries another policy than the one before, when it is
+    found changed at Twilio or as approved again (it may have been so before: this is when it was seen), and when
+    the key is gone.
     """
     periods: list[Period] = []
-    ended = False
     for event in events:
-        allowed = () if event.action in _ENDS else event.permissions
-        begins = not ended and event.action not in _BEFORE and _differs(allowed, periods, event.action)
-        if begins:
-            if periods:
-                periods[-1].until = event.time
-            periods.append(Period(event.time, allowed, event.action))
-            ended = event.action in _ENDS
+        could = _could_do(event)
+        last = periods[-1] if periods else None
+        if could and _counts(event.action, last) and _differs(event.action, could, last):
+            if last:
+                last.until = event.time
+            periods.append(Period(event.time, *could, event.action))
         if periods:
             periods[-1].numbers.append(event.sequence)
     return periods
 
 
-def _differs(allowed: tuple[str, ...], periods: list[Period], action: str) -> bool:
-    """Tell whether an event with this policy begins a period; one without a policy does so only as an end."""
-    if action in _ENDS:
-        return bool(periods)
-    return bool(allowed) and (not periods or allowed != periods[-1].policy)
+def _differs(action: str, could: tuple[tuple[str, ...], bool], last: Period | None) -> bool:
+    return last is None or last.gone or action in _ENDS or could != (last.policy, last.everything)
+
+
+def _could_do(event: AuditEvent) -> tuple[tuple[str, ...], bool] | None:
+    """Return the policy an event speaks of, and whether it says that there is none; None if it does not say."""
+    if event.action in _ENDS:
+        return (), False
+    if event.action == "key.drifted":
+        return _drifted(event)
+    if event.action == "key.adopted" and not event.policy:
+        return (), True
+    return (event.permissions, False) if event.permissions and event.action not in _BEFORE else None
+
+
+def _drifted(event: AuditEvent) -> tuple[tuple[str, ...], bool]:
+    """Return what the key was seen to allow: what was approved, with what the details say is different."""
+    details = event.details
+    if "policy" in details:
+        return (), True
+    added, removed = (_names(details.get(name)) for name in ("added", "removed"))
+    return tuple(sorted({*event.permissions, *added} - removed)), False
+
+
+def _names(value: object) -> set[str]:
+    return {str(name) for name in value} if isinstance(value, list) else set()
+
+
+def _counts(action: str, last: Period | None) -> bool:
+    """Tell whether what an event says of the policy begins a period after the last one."""
+    if last is None:
+        return action not in _ENDS
+    if last.gone:
+        return action in _AFTER_ITS_END
+    return action in _AFTER_A_DRIFT or last.action != "key.drifted"

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from ..domain.policy import Policy
+from ..domain.risk import Risk, policy_risk
 from ..model_parts import key_sid
 from .people import Account, Team
 
@@ -47,6 +48,11 @@ class UnmanagedKey(models.Model):
     @property
     def policy(self) -> Policy | None:
         return Policy.from_json(self.policy_json) if self.policy_json else None
+
+    @property
+    def risk(self) -> Risk | None:
+        """The risk of its policy; None if it has none, or nobody has looked."""
+        return policy_risk(self.policy) if self.policy else None
 
     @property
     def is_the_portals(self) -> bool:

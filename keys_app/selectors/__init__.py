@@ -45,7 +45,14 @@ from .people import (
     teams_for,
     teams_led,
 )
-from .reconciliation import account_checks, drifted_keys, last_run, late_reconciler, runs_with_findings
+from .reconciliation import (
+    account_checks,
+    drifted_keys,
+    last_run,
+    late_reconciler,
+    runs_with_findings,
+    unmanaged_keys,
+)
 from .reports import decisions, expiring_keys, issued_of, live_keys, unconfirmed_keys
 from .requests import (
     OPEN_REQUESTS,
@@ -118,6 +125,7 @@ __all__ = [
     "teams_led",
     "to_decide",
     "unconfirmed_keys",
+    "unmanaged_keys",
     "visible_keys",
     "visible_requests",
     "visible_unmanaged",

@@ -1,11 +1,11 @@
 """How the reconciler is doing, and what it found."""
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from ..domain.states import KeyState
-from ..models import Account, ApiKey, ReconcileRun
+from ..models import Account, ApiKey, ReconcileRun, UnmanagedKey
 
 
 def last_run() -> ReconcileRun | None:
@@ -38,3 +38,9 @@ def drifted_keys() -> QuerySet[ApiKey]:
     """Return the live keys that are not at Twilio what was approved."""
     live = ApiKey.objects.filter(state=KeyState.ACTIVE).select_related("owner", "team", "account")
     return live.exclude(drift_json="")
+
+
+def unmanaged_keys() -> QuerySet[UnmanagedKey]:
+    """Return the keys at Twilio that are nobody's, the last found first: not adopted, nor the portal's own."""
+    here = UnmanagedKey.objects.filter(gone_at=None, adopted_at=None).exclude(sid=F("account__credential_user"))
+    return here.select_related("account", "proposed_team").order_by("-first_seen", "-sid")

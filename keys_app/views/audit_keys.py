@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from .. import selectors
 from ..audit import ledger
 from ..audit.lives import Period, life
-from ..domain.risk import explain, policy_risk
+from ..domain.risk import Risk, explain, policy_risk
 from ..models import ApiKey
 from .audit_rows import rows
 from .pages import security_only
@@ -48,7 +48,7 @@ def _explained(periods: list[Period]) -> list[dict[str, object]]:
         found.append(
             {
                 "period": period,
-                "risk": policy_risk(period.policy) if period.policy else "",
+                "risk": Risk.CRITICAL if period.everything else policy_risk(period.policy) if period.policy else "",
                 "reasons": explain(period.policy, known),
                 "added": sorted(now - set(before)) if before else [],
                 "removed": sorted(set(before) - now) if period.policy else [],

@@ -35,6 +35,8 @@ def _overview(request: HttpRequest, *, errors: dict[str, str] | None = None, sta
         "live": selectors.live_keys(),
         "expiring": selectors.expiring_keys(timedelta(days=30)).count(),
         "unconfirmed": selectors.unconfirmed_keys().count(),
+        "drifted": selectors.drifted_keys().count(),
+        "unmanaged": selectors.unmanaged_keys().count(),
         "errors": errors or {},
         "typed": {name: request.GET.get(name, "")[:200] for name in ("key", "person")},
     }
@@ -44,7 +46,7 @@ def _overview(request: HttpRequest, *, errors: dict[str, str] | None = None, sta
 @require_safe
 @security_only
 def report_keys(request: HttpRequest) -> HttpResponse:
-    """Show the keys whose lifetime is over soon, and those nobody confirmed."""
+    """Show the keys whose lifetime is over soon, those nobody confirmed, and what is at Twilio and was not approved."""
     chosen = request.GET.get("days", "30")
     days = int(chosen) if chosen in map(str, SOON) else 30
     context = {
@@ -53,6 +55,8 @@ def report_keys(request: HttpRequest) -> HttpResponse:
         "shown": SHOWN,
         "expiring": selectors.expiring_keys(timedelta(days=days))[:SHOWN],
         "unconfirmed": selectors.unconfirmed_keys()[:SHOWN],
+        "drifted": selectors.drifted_keys().select_related("request")[:SHOWN],
+        "unmanaged": selectors.unmanaged_keys()[:SHOWN],
     }
     return render(request, "portal/audit_report_keys.html", context)
 

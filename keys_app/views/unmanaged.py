@@ -29,8 +29,6 @@ def unmanaged_list(request: HttpRequest) -> HttpResponse:
     rows, next_url = newest_first(
         request, keys if shows_all else keys.filter(gone_at=None, adopted_at=None), "first_seen"
     )
-    for key in rows:
-        key.risk = summarize(key.policy).risk if key.policy else None
     return render(request, "portal/unmanaged_list.html", {"keys": rows, "next_url": next_url, "shows_all": shows_all})
 
 

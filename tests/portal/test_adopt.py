@@ -49,7 +49,7 @@ def test_a_lead_adopts_it_for_somebody_of_the_team(cast, standin, found):
     assert abs(key.expires_at - timezone.now() - timedelta(days=30)) < timedelta(minutes=1)
     assert list(key.policy) == READ_MESSAGES
     event = matching(action="key.adopted").get()
-    assert (event.key_sid, event.request_id, event.permissions) == (key.sid, "", READ_MESSAGES)
+    assert (event.key_sid, event.request_id, list(event.permissions)) == (key.sid, "", READ_MESSAGES)
     assert (event.details["owner"], event.details["team"]) == ("Engineer Person", "Payments")
     assert standin.key(key.sid)
     assert reconcile().unmanaged_new == 0

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from keys_app.models import ApiKey
+from keys_app.domain.policy import Policy
+from keys_app.models import Account, ApiKey, UnmanagedKey
+from keys_app.services.reconciling import reconcile
 from tests.cast import MAKE_KEYS, READ_MESSAGES, text_of
 
 URLS = ["/audit/reports/", "/audit/reports/keys/", "/audit/reports/decisions/"]
@@ -59,6 +61,39 @@ def test_keys_that_need_a_look(cast):
     assert shown("expiring", "90") == ["soon", "late"]
     assert shown("expiring", "nonsense") == ["soon"]
     assert shown("unconfirmed") == ["late"]
+
+
+def test_what_is_at_twilio_and_was_not_approved(cast, standin):
+    drifted, _ = cast.issued(friendly_name="drifted")
+    cast.issued(friendly_name="sound")
+    with standin.client() as client:
+        client.update_key(drifted.keys.get().sid, policy=Policy.of(MAKE_KEYS))
+        policy = Policy.of(READ_MESSAGES)
+        made = client.create_restricted_key(account_sid=cast.account.sid, friendly_name="by hand", policy=policy).sid
+    reconcile()
+    client = cast.client("security")
+    answer = client.get("/audit/reports/keys/")
+    assert [key.name for key in answer.context["drifted"]] == ["drifted"]
+    assert [key.sid for key in answer.context["unmanaged"]] == [made]
+    page = answer.content.decode()
+    assert f'href="/keys/unmanaged/{made}/"' in page
+    assert "Changed outside the portal" in page
+    assert "1 changed outside, 1 unmanaged" in text_of(client.get("/audit/reports/"))
+    Account.objects.filter(pk=cast.account.pk).update(credential_user=made)
+    assert list(client.get("/audit/reports/keys/").context["unmanaged"]) == []  # the portal's own
+
+
+def test_it_needs_no_more_queries_for_more_keys(cast, django_assert_max_num_queries):
+    client = cast.client("security")
+    for number in range(4):
+        cast.issued(friendly_name=f"n{number}", lifetime_days="5")
+    ApiKey.objects.update(drift_json='{"name": "x"}', issued_at=timezone.now() - timedelta(hours=2))
+    for sid in "abc":
+        UnmanagedKey.objects.create(
+            sid=f"SK{sid * 32}", account=cast.account, first_seen=timezone.now(), last_seen=timezone.now()
+        )
+    with django_assert_max_num_queries(12):
+        assert client.get("/audit/reports/keys/").status_code == 200
 
 
 def test_who_approved_what(cast):
