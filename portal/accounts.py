@@ -3,6 +3,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
@@ -24,6 +25,14 @@ class PortalAccountAdapter(DefaultAccountAdapter):
         if request.user.is_authenticated:
             signing_in.record_sign_out(user=request.user, address=self._address(request))
         super().logout(request)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:  # too many failed for this name
+            name = str(credentials.get("username", ""))[:150]
+            signing_in.note_turned_away(name=name, address=self._address(request), page=request.path)
+            raise
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         name = str(credentials.get("username", ""))[:150]

@@ -127,7 +127,6 @@ MAX_REPLACEMENTS = 3
 
 INSTALLED_APPS = [
     "portal.apps.PortalAdminConfig",
-    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -140,6 +139,7 @@ INSTALLED_APPS = [
     "post_office",
     "keys_app.audit",
     "keys_app",
+    "django.contrib.auth",  # after keys_app, whose createsuperuser and changepassword leave an event
 ]
 
 MIDDLEWARE = [

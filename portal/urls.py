@@ -10,4 +10,5 @@ urlpatterns = [
 handler400 = "keys_app.views.errors.bad_request"
 handler403 = "keys_app.views.errors.forbidden"
 handler404 = "keys_app.views.errors.not_found"
+handler429 = "keys_app.views.errors.too_many_tries"  # the sign-in library calls it
 handler500 = "keys_app.views.errors.server_error"

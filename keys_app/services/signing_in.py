@@ -25,6 +25,20 @@ def record_password_change(*, user: AbstractBaseUser, address: str) -> None:
 
 def note_failed_sign_in(*, name: str, address: str) -> None:
     """Record an attempt to sign in that failed: once within an hour for a person and address, then counted."""
-    user = User.objects.filter(username=name).first()
-    actor = Actor.of(user, address) if user else Actor(None, UNKNOWN, address)
-    note("user.sign_in_failed", actor)
+    note("user.sign_in_failed", _who(name, address))
+
+
+def note_turned_away(*, name: str = "", address: str, page: str) -> None:
+    """Record that a limit of tries turned somebody away, with nothing tried: once within an hour, then counted."""
+    note("user.turned_away", _who(name, address), page=page)
+
+
+def _who(name: str, address: str) -> Actor:
+    user = User.objects.filter(username=name).first() if name else None
+    return Actor.of(user, address) if user else Actor(None, UNKNOWN, address)
+
+
+def record_command(action: str, command: str, user: User) -> None:
+    """Record what an operator did to an account with one of Django's own commands, in the same transaction."""
+    rights = {"superuser": user.is_superuser, "active": user.is_active}
+    record(action, Actor.operator(command), subject=user.get_username(), subject_id=str(user.pk), **rights)

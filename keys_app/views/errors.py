@@ -6,6 +6,8 @@ from django.shortcuts import render
 from django.template import loader
 
 from ..domain.errors import Conflict
+from ..services.actors import address_of
+from ..services.signing_in import note_turned_away
 from .problems import problem
 
 
@@ -19,6 +21,14 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "404.html", status=404)
+
+
+@login_not_required
+def too_many_tries(request: HttpRequest) -> HttpResponse:
+    """The sign-in library's limit for an address was reached, or for what somebody signed in may try."""
+    name = request.user.get_username() if request.user.is_authenticated else ""
+    note_turned_away(name=name, address=address_of(request), page=request.path)
+    return render(request, "429.html", status=429)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

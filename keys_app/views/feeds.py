@@ -1,14 +1,12 @@
 """The audit for other systems: their tokens, and what they read."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
-from .. import selectors
 from ..audit import formats, ledger
 from ..audit.query import Query
 from ..audit.searching import Search
@@ -16,7 +14,7 @@ from ..domain.errors import PortalError
 from ..models import FeedToken
 from ..services import feeds
 from ..services.actors import actor_of, address_of
-from .pages import post_or_go_back
+from .pages import post_or_go_back, security_only
 from .problems import problem
 
 MOST = 1000
@@ -24,10 +22,9 @@ MOST = 1000
 
 @sensitive_variables("secret")
 @require_http_methods(["GET", "HEAD", "POST"])
+@security_only
 def audit_feeds(request: HttpRequest) -> HttpResponse:
     """Show the tokens, and make one: it is shown in the answer to that POST and nowhere else."""
-    if not selectors.may_manage_feeds(request.user):
-        raise PermissionDenied
     name, error, secret, made = "", "", None, None
     if request.method == "POST":
         name = request.POST.get("name", "")[:200]
@@ -48,9 +45,8 @@ def audit_feeds(request: HttpRequest) -> HttpResponse:
 
 
 @post_or_go_back
+@security_only
 def feed_revoke(request: HttpRequest) -> HttpResponse:
-    if not selectors.may_manage_feeds(request.user):
-        raise PermissionDenied
     number = request.POST.get("feed", "")
     token = get_object_or_404(
         FeedToken, pk=int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0

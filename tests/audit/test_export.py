@@ -323,6 +323,33 @@ def test_the_command_writes_an_export_and_records_it(db, tmp_path):
     ]
 
 
+def test_the_command_takes_a_search_line(db, tmp_path):
+    fill(4)
+    fill(2, action="test.other")
+    path = tmp_path / "out.jsonl"
+    call_command("audit_export", "--search", "action:test.* -action:test.event", "--output", str(path))
+    lines = path.read_text().splitlines(keepends=True)
+    assert [json.loads(line)["event"]["action"] for line in lines[1:-1]] == ["test.other"] * 2
+    assert json.loads(lines[0])["header"]["filter"] == "action:test.* -action:test.event"
+    assert verdict(tmp_path, lines)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--search", "colour:red"], "“colour:” is not something to search by"),
+        (["--search", "created:2026-12-01..2026-11-01"], "--search: "),
+        (["--search", "risk:low", "--action", "key."], "--search or --action, not both"),
+    ],
+)
+def test_the_command_says_what_it_does_not_understand(db, tmp_path, options, said):
+    path = tmp_path / "out.jsonl"
+    with pytest.raises(CommandError, match=said):
+        call_command("audit_export", *options, "--output", str(path))
+    assert not path.exists()
+    assert not matching(action="audit.exported").exists()
+
+
 def test_the_command_overwrites_nothing(db, tmp_path):
     path = tmp_path / "out.jsonl"
     path.write_text("mine")

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
 
 from keys_app.audit import ledger
+from keys_app.audit.query import QueryError, parse
+from keys_app.audit.searching import Search
 from keys_app.domain.errors import PortalError
 from keys_app.services.actors import Actor
 from keys_app.services.auditing import export_jsonl
@@ -16,6 +19,7 @@ FILTERS = {
     "actor": "a part of the person's name",
     "account": "the beginning of the account's SID",
 }
+SEARCH = "a search line as on the audit's page, such as 'action:key.issued created:>=2026-11-01'"
 
 
 class Command(BaseCommand):
@@ -28,14 +32,15 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, metavar="FILE", help="a new file instead of standard output")
         for name, text in FILTERS.items():
             parser.add_argument(f"--{name}", default="", help=text)
+        parser.add_argument("--search", default="", metavar="LINE", help=SEARCH)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = {name: options[name] for name in FILTERS if options[name]}
+        events, wanted = self._wanted(options)
         try:
             with self._opened(options["output"]) as file:
                 exported = export_jsonl(
                     actor=Actor.operator("audit_export"),
-                    events=ledger.matching(**wanted),
+                    events=events,
                     filtered=bool(wanted),
                     header={"filter": wanted},
                 )
@@ -51,6 +56,19 @@ class Command(BaseCommand):
             raise CommandError(f"The export cannot be written: {error}") from None
         if exported.trouble:
             raise CommandError(f"The events were exported, but the ledger is not sound: {exported.trouble}")
+
+    def _wanted(self, options: dict[str, Any]) -> tuple[QuerySet, object]:
+        """Return the events that are asked for, and what was asked, which goes into the header."""
+        filters = {name: options[name] for name in FILTERS if options[name]}
+        if not options["search"].strip():
+            return ledger.matching(**filters), filters
+        if filters:
+            raise CommandError(f"Give --search or --{next(iter(filters))}, not both: a search line can say it all.")
+        try:
+            query = parse(options["search"])
+        except QueryError as error:
+            raise CommandError(f"--search: {error.message}") from None
+        return Search(query, upto=ledger.size()).rows(), query.render()
 
     def _opened(self, path: Path | None) -> Any:
         """Return where to write. A file that is there is not overwritten."""

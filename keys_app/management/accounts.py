@@ -1,0 +1,35 @@
+"""Puts an event beside what Django's own commands do to an account."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models.signals import post_save, pre_save
+
+from keys_app.services.signing_in import record_command
+
+
+@contextmanager
+def recorded(action: str, command: str) -> Iterator[None]:
+    """Record each account that is saved meanwhile, in the transaction that saves it.
+
+    That begins right before the save: the commands ask for a password first, and nothing may be locked so long.
+    """
+    with ExitStack() as open_transaction:
+
+        def begin(**_: Any) -> None:
+            open_transaction.enter_context(transaction.atomic(durable=True))
+
+        def end(instance: User, **_: Any) -> None:
+            record_command(action, command, instance)
+            open_transaction.pop_all().close()
+
+        pre_save.connect(begin, sender=User)
+        post_save.connect(end, sender=User)
+        try:
+            yield
+        finally:
+            pre_save.disconnect(begin, sender=User)
+            post_save.disconnect(end, sender=User)
