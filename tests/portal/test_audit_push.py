@@ -3,6 +3,7 @@
 import json
 import socket
 import socketserver
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from keys_app.audit import ledger
 from keys_app.models import PushPosition
 from keys_app.services import pushing
 from keys_app.services.push_targets import PushFailed
+from tests.twilio_iam.wire import tls_context
 
 
 def append(count):
@@ -82,7 +84,7 @@ def test_every_event_arrives_once_and_in_order(hook, monkeypatch):
     assert hook.taken[0][1]["events"][0]["event"] == json.loads(ledger.event(1).canonical)
     assert run() == "0 events pushed"
     append(1)
-    assert run() == "1 events pushed"
+    assert run() == "1 event pushed"
     assert indexes(hook) == list(range(11))
 
 
@@ -165,13 +167,63 @@ def test_syslog_by_datagrams(db, settings):
         assert receiver.recv(70_000).endswith(ledger.event(2).canonical.encode())
 
 
-def test_a_server_without_a_trusted_certificate_gets_nothing(db, settings):
-    append(1)
-    with socketserver.TCPServer(("127.0.0.1", 0), Lines) as server:
-        server.taken = []
+class TlsServer(socketserver.TCPServer):
+    """A syslog server with a certificate. The first `broken` connections are reset before anything is read."""
+
+    def __init__(self, context):
+        super().__init__(("127.0.0.1", 0), TlsLines)
+        self.taken, self.broken, self.context = [], 0, context
+
+    def get_request(self):
+        plain, address = super().get_request()
+        return self.context.wrap_socket(plain, server_side=True), address
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class TlsLines(Lines):
+    def handle(self):
+        if self.server.broken:
+            self.server.broken -= 1
+            raw = socket.socket(fileno=self.request.detach())
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
+            raw.close()
+            return
+        super().handle()
+
+
+def test_syslog_over_tls_with_a_trusted_certificate(db, settings, tmp_path, monkeypatch):
+    context, trusted = tls_context(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", trusted)
+    append(3)
+    with TlsServer(context) as server:
         settings.AUDIT_PUSH_URL = f"syslog+tls://127.0.0.1:{server.server_address[1]}"
-        with serving(server), pytest.raises(CommandError, match="did not take"):
+        server.broken = 1
+        with serving(server):
+            with pytest.raises(CommandError, match="goes on from there"):
+                run()
+            assert server.taken == []
+            assert run() == "3 events pushed"
+            append(1)
+            assert run() == "1 event pushed"
+    texts = [message.partition(b" \xef\xbb\xbf")[2].decode() for message in server.taken]
+    assert texts == [ledger.event(number).canonical for number in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("host", "trusts", "why"), [("127.0.0.1", False, "self-signed"), ("localhost", True, "mismatch")]
+)
+def test_a_server_without_a_trusted_certificate_gets_nothing(db, settings, tmp_path, monkeypatch, host, trusts, why):
+    context, trusted = tls_context(tmp_path)
+    if trusts:
+        monkeypatch.setenv("SSL_CERT_FILE", trusted)
+    append(1)
+    with TlsServer(context) as server:
+        settings.AUDIT_PUSH_URL = f"syslog+tls://{host}:{server.server_address[1]}"
+        with serving(server), pytest.raises(CommandError, match=why):
             run()
+    assert server.taken == []
     assert not PushPosition.objects.exclude(sequence=0).exists()
 
 

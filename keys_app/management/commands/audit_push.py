@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
+from django.template.defaultfilters import pluralize
 
 from keys_app.domain.errors import NotConfigured, PortalError
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
@@ -27,7 +28,8 @@ class Command(BaseCommand):
         try:
             target = configured()
             if every is None:
-                self.stdout.write(f"{push(target)} events pushed")
+                sent = push(target)
+                self.stdout.write(f"{sent} event{pluralize(sent)} pushed")
                 return
         except NotConfigured as error:
             raise CommandError(error.message) from None
