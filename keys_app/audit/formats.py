@@ -87,9 +87,9 @@ def _rows(columns: str, numbers: list[int]) -> list[tuple]:
     """Return some columns of these events. The numbers go along as one value: two thousand take long to read in SQL."""
     these = {"sqlite": "IN (SELECT value FROM json_each(%s))", "postgresql": "= ANY(%s::bigint[])"}[connection.vendor]
     values = json.dumps(numbers) if connection.vendor == "sqlite" else numbers
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor:  # in order of the number, not of a column that is called so and is text
         cursor.execute(
-            f"SELECT {columns} FROM audit_auditevent WHERE sequence {these} ORDER BY sequence",  # noqa: S608
+            f"SELECT {columns} FROM audit_auditevent WHERE sequence {these} ORDER BY audit_auditevent.sequence",  # noqa: S608
             [values],
         )
         return cursor.fetchall()

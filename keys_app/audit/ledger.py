@@ -52,7 +52,7 @@ def append(entry: Entry) -> int:
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("an audit event belongs to the transaction of its change")
-    _lock()
+    lock()
     last, last_leaf = AuditEvent.objects.order_by("-sequence").values_list("sequence", "leaf_hash").first() or (0, b"")
     now = timezone.now().astimezone(UTC)
     body = asdict(entry)
@@ -83,7 +83,7 @@ def _grow_tree(index: int, leaf: bytes, left: bytes) -> None:
         raise LedgerDamaged("the audit ledger's tree does not end where its events do; run audit_verify") from error
 
 
-def _lock() -> None:
+def lock() -> None:
     """Let one transaction append at a time, until it ends. SQLite's immediate transactions already do."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

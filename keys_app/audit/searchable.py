@@ -72,8 +72,16 @@ def install(apps: Any, schema_editor: Any) -> None:
     here = schema_editor.connection
     with here.cursor() as cursor:
         cursor.execute(_TABLE[here.vendor])
-        for rows in _rows(here):
-            cursor.executemany(f"INSERT INTO {TABLE} (term, sequence) VALUES (%s, %s)", rows)
+    _enter_all(here)
+    protect(here)
+
+
+def rebuild(here: Any) -> None:
+    """Make every entry anew from the events, in the caller's transaction. Needs the rights of the table's owner."""
+    unprotect(here)
+    with here.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {TABLE}")
+    _enter_all(here)
     protect(here)
 
 
@@ -81,6 +89,12 @@ def remove(apps: Any, schema_editor: Any) -> None:
     """Migration step backwards."""
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {TABLE}")
+
+
+def _enter_all(here: Any) -> None:
+    with here.cursor() as cursor:
+        for rows in _rows(here):
+            cursor.executemany(f"INSERT INTO {TABLE} (term, sequence) VALUES (%s, %s)", rows)
 
 
 def _rows(here: Any) -> Iterator[list[tuple[str, int]]]:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from ..audit import checkpoints, export
+from ..audit import checkpoints, export, ledger, searchable
 from ..audit.ledger import LedgerDamaged
-from ..audit.verification import Verification
+from ..audit.search_check import SearchCheck
+from ..audit.verification import Fault, Verification
 from ..domain.errors import HistoryReplaced
 from . import notifications
 from .actors import Actor, record
@@ -39,19 +40,29 @@ def sign_checkpoint() -> checkpoints.Signed:
 class LedgerCheck:
     """A verification of the whole ledger that is recorded, as `audit.verified`, when it has come to its end."""
 
-    def __init__(self, actor: Actor) -> None:
+    def __init__(self, actor: Actor, *, search: bool = False) -> None:
+        """With `search`, also check that every event is found by what it should be found by, which takes longer."""
         self.actor = actor
         self.found = Verification()
+        self.search = SearchCheck() if search else None
         self.recorded = False
+
+    @property
+    def fault(self) -> Fault | None:
+        return self.found.fault or (self.search.fault if self.search else None)
 
     def run(self, processes: int = 1) -> Iterator[int]:
         """Verify, yielding the number of events done; record the result. An alarm is raised if something is wrong."""
         start = time.monotonic()
         yield from self.found.run(processes)
-        seconds, fault = round(time.monotonic() - start, 3), self.found.fault
+        if self.search and not self.found.fault:
+            yield from self.search.run()
+        seconds, fault = round(time.monotonic() - start, 3), self.fault
         if fault:
-            tell("alarm.ledger", "The audit ledger is not sound", fault.text, key=fault.text)
+            what = "The audit ledger is not sound" if self.found.fault else "The audit's search is not complete"
+            tell("alarm.ledger", what, fault.text, key=fault.text)
         result = {"sound": fault is None, "events": self.found.size, "checkpoints": self.found.held, "seconds": seconds}
+        result |= {"search": True} if self.search else {}
         trouble = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
         try:
             with transaction.atomic(durable=True):
@@ -59,6 +70,14 @@ class LedgerCheck:
             self.recorded = True
         except LedgerDamaged as error:
             log.error("the verification of the ledger could not be recorded: %s", error)
+
+
+def rebuild_search(actor: Actor) -> None:
+    """Make what searches find events by anew, as the tables' owner. Nothing else can write meanwhile."""
+    with transaction.atomic(durable=True):
+        ledger.lock()  # before the table's own: whoever appends takes them in this order
+        searchable.rebuild(connection)
+        record("audit.search_rebuilt", actor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,14 @@ class Command(BaseCommand):
             "--processes", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="how many work at once"
         )
 
+        parser.add_argument(
+            "--search", action="store_true", help="check as well that a search finds every event; this takes longer"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["processes"] < 1:
             raise CommandError("--processes needs at least 1.")
-        check = LedgerCheck(Actor.operator("audit_verify"))
+        check = LedgerCheck(Actor.operator("audit_verify"), search=options["search"])
         found = check.found
         try:
             for done in check.run(options["processes"]):
@@ -31,7 +35,11 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
         if found.fault:
             raise CommandError(f"NOT SOUND. First bad event: {found.fault.event}. {found.fault.text}")
+        if check.fault:
+            raise CommandError(f"SEARCH NOT COMPLETE. {check.fault.text} The events themselves are sound.")
         self.stdout.write(f"Sound: {found.size} events, {found.held} checkpoints held against them.")
+        if check.search:
+            self.stdout.write("The search finds each of them by everything it should.")
         if not found.held:
             self.stdout.write("Nothing was signed yet: a replaced history would not show. Run audit_checkpoint.")
 

@@ -1,0 +1,71 @@
+"""Holds what events are found by against the events: an entry that was taken out hides an event from searches.
+
+The entries are not in the tree, which `verification` recomputes; they are made again here, from the events.
+"""
+
+import json
+from collections.abc import Iterator
+
+from django.db import connection
+
+from . import proofs
+from .searchable import TABLE
+from .terms import terms_of
+from .verification import Fault
+
+BATCH = 1000
+Entry = tuple[str, int]
+
+_EVENTS = "SELECT sequence, canonical FROM audit_auditevent WHERE sequence > %s AND sequence <= %s ORDER BY sequence"
+_THERE = {
+    "sqlite": f"""SELECT entry.term, entry.sequence FROM json_each(%s) AS given JOIN {TABLE} AS entry
+                  ON entry.term = given.value ->> 0 AND entry.sequence = given.value ->> 1""",  # noqa: S608
+    "postgresql": f"""SELECT term, sequence FROM unnest(%s::text[], %s::bigint[]) AS given(term, sequence)
+                      JOIN {TABLE} USING (term, sequence)""",  # noqa: S608
+}
+_COUNT = f"SELECT COUNT(*) FROM {TABLE} WHERE sequence <= %s"  # noqa: S608
+
+
+class SearchCheck:
+    """One run over a ledger that is sound. Afterwards `fault` is what was found, None if every entry is there."""
+
+    def __init__(self) -> None:
+        self.size = proofs.size()
+        self.fault: Fault | None = None
+
+    def run(self) -> Iterator[int]:
+        """Check, yielding the number of events that are done after each batch. It stops at the first that lacks one."""
+        expected = 0
+        for start in range(0, self.size, BATCH):
+            entries = _entries(start, min(start + BATCH, self.size))
+            if lost := entries - _there(entries):
+                term, number = min(lost, key=lambda entry: entry[1])
+                self.fault = Fault(
+                    f"Event {number} is not found by “{term}”: that entry of the search is gone.", number
+                )
+                return
+            expected += len(entries)
+            yield min(start + BATCH, self.size)
+        more = _rows(_COUNT, self.size)[0][0] - expected
+        if more:
+            self.fault = Fault(f"The search finds events by {more} more entries than they have.", 0)
+
+
+def _entries(start: int, end: int) -> set[Entry]:
+    """Return the entries that events after number `start` up to number `end` must have."""
+    return {(term, number) for number, text in _rows(_EVENTS, start, end) for term in terms_of(json.loads(text))}
+
+
+def _there(entries: set[Entry]) -> set[Entry]:
+    given = sorted(entries)
+    if connection.vendor == "sqlite":
+        values: tuple[object, ...] = (json.dumps(given),)
+    else:
+        values = [term for term, _ in given], [number for _, number in given]
+    return set(_rows(_THERE[connection.vendor], *values))
+
+
+def _rows(statement: str, *values: object) -> list[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()

@@ -1,0 +1,21 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from keys_app.services.actors import Actor
+from keys_app.services.auditing import rebuild_search
+
+
+class Command(BaseCommand):
+    help = (
+        "Make the entries that searches of the audit use anew from its events, after audit_verify --search found some "
+        "missing. Run it as the owner of the tables; nothing else can write meanwhile."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            rebuild_search(Actor.operator("audit_rebuild_search"))
+        except DatabaseError as error:
+            raise CommandError(f"Nothing was changed: {error}") from None
+        self.stdout.write("The search was made anew from the events.")
