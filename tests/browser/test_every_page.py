@@ -21,6 +21,10 @@ PAGES = {
 }  # fmt: skip
 REFUSALS = re.compile(r"Failed to load resource: the server responded with a status of 40[34]")
 LIMIT = 100_000
+ON_TOP = """link => [.1, .5, .9].every(part => {
+    const box = link.getBoundingClientRect();
+    return link.contains(document.elementFromPoint(box.x + part * box.width, box.y + box.height / 2));
+})"""
 
 
 def _links(demo: Demo, role: str, page: str, pattern: str) -> list[str]:
@@ -49,6 +53,21 @@ def test_it_has_no_console_error_and_fits_a_narrow_screen(sign_in, demo: Demo, r
             width = tab.page.evaluate("document.documentElement.scrollWidth")
             assert width <= 360, f"{url} is {width} px wide"
     assert [text for text in tab.complaints if not REFUSALS.match(text)] == []
+
+
+@pytest.mark.parametrize(("role", "url"), [("lead", "/reviews/"), ("security", "/audit/feeds/")])
+def test_its_menus_are_one_row_on_a_narrow_screen_and_reached_by_keyboard(sign_in, role: str, url: str):
+    page = sign_in(role, viewport={"width": 360, "height": 740}).page
+    page.goto(url)
+    for menu in page.get_by_role("navigation").all():
+        links = menu.get_by_role("link").all()
+        assert len({(link.bounding_box() or {})["y"] for link in links}) == 1
+        assert menu.locator("[aria-current]").evaluate(ON_TOP), "the current item is not in view"
+        links[0].focus()
+        for link in links:
+            assert link.evaluate("link => link === document.activeElement")
+            assert link.evaluate(ON_TOP), f"{link.inner_text()} has the focus and is not in view"
+            page.keyboard.press("Tab")
 
 
 @pytest.mark.parametrize(("role", "url"), [("engineer", "/requests/new/"), ("security", "/audit/"), ("lead", "/")])

@@ -1,10 +1,13 @@
 """The secret is on the screen once, and nowhere after that."""
 
+import itertools
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Tab
 from tests.browser.test_whole_way import approve, ask, issue
 
 pytestmark = pytest.mark.browser
@@ -13,9 +16,12 @@ EVERYWHERE = """() => JSON.stringify([
     document.documentElement.outerHTML,
     {...sessionStorage}, {...localStorage}, document.cookie, location.href, history.state,
 ])"""
+NUMBERS = itertools.count(1)
+Window = Callable[..., Tab]
+Shown = tuple[Page, str, str]
 
 
-def _issued(sign_in, name: str) -> tuple[Page, str, str]:
+def _issued(sign_in: Window, name: str) -> Shown:
     engineer, lead = sign_in("engineer"), sign_in("lead")
     url = ask(engineer.page, name)
     approve(lead.page, name)
@@ -24,26 +30,46 @@ def _issued(sign_in, name: str) -> tuple[Page, str, str]:
     return engineer.page, sid, secret
 
 
-def test_it_is_gone_after_a_reload(sign_in):
-    page, _, secret = _issued(sign_in, "reload")
+def _rotated(sign_in: Window, name: str) -> Shown:
+    page, old_sid, _ = _issued(sign_in, name)
+    page.get_by_role("button", name="I have stored it").click()
+    page.wait_for_url(f"**/keys/{old_sid}/")
+    page.get_by_role("button", name="Rotate key").click()
+    expect(page.locator("#key-secret")).to_be_visible()
+    sid, secret = page.locator("#key-sid").inner_text(), page.locator("#key-secret").inner_text()
+    assert sid != old_sid
+    assert secret in page.evaluate(EVERYWHERE)
+    return page, sid, secret
+
+
+@pytest.fixture(params=[_issued, _rotated], ids=["issued", "rotated"])
+def shown(request: pytest.FixtureRequest, sign_in: Window) -> Shown:
+    """A page that shows a new key, with its SID and secret: the first one, or the one after a rotation."""
+    return request.param(sign_in, f"once-{next(NUMBERS)}")
+
+
+def test_it_is_gone_after_a_reload(shown: Shown):
+    page, _, secret = shown
     page.reload()
     assert secret not in page.evaluate(EVERYWHERE)
 
 
-def test_it_is_gone_after_following_a_link_and_coming_back(sign_in):
-    page, sid, secret = _issued(sign_in, "back")
+def test_it_is_gone_after_following_a_link_and_coming_back(shown: Shown):
+    page, sid, secret = shown
     page.goto("/keys/")
     assert secret not in page.evaluate(EVERYWHERE)
     page.go_back()
     page.wait_for_load_state()
     assert secret not in page.evaluate(EVERYWHERE)
     page.go_forward()
+    page.wait_for_load_state()
+    assert secret not in page.evaluate(EVERYWHERE)
     page.goto(f"/keys/{sid}/")
     assert secret not in page.evaluate(EVERYWHERE)
 
 
-def test_it_is_gone_after_the_dialog_is_closed(sign_in):
-    page, sid, secret = _issued(sign_in, "close")
+def test_it_is_gone_after_the_dialog_is_closed(shown: Shown):
+    page, sid, secret = shown
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     expect(page.locator("#key-secret")).to_be_visible()  # Escape alone never loses it
