@@ -7,10 +7,13 @@ from datetime import datetime
 from .models import AuditEvent
 
 _ENDS = frozenset(
-    {"key.revoked", "key.vanished", "key.orphan_deleted", "key.breach_deleted", "key.unmanaged_gone"}
+    {"key.revoked", "key.vanished", "key.orphan_deleted", "key.breach", "key.breach_deleted", "key.unmanaged_gone"}
     | {"catalogue.key_deleted"}
 )
-_BEFORE = frozenset({"key.issue_started", "key.issue_refused", "key.issue_not_processed", "key.issue_unknown"})
+_ONLY_ASKED_FOR = frozenset(
+    {"key.issue_started", "key.issue_refused", "key.issue_not_processed", "key.issue_unknown", "key.policy_breach"}
+)
+"""They carry what was asked for, which is not what a key has."""
 _AFTER_ITS_END = frozenset({"key.reappeared", "key.adopted"})
 _AFTER_A_DRIFT = _ENDS | {"key.drifted", "key.drift_cleared"}
 """What counts while a key is not at Twilio what was approved: every other event repeats what was approved."""
@@ -71,7 +74,7 @@ def _could_do(event: AuditEvent) -> tuple[tuple[str, ...], bool] | None:
         return _drifted(event)
     if event.action == "key.adopted" and not event.policy:
         return (), True
-    return (event.permissions, False) if event.permissions and event.action not in _BEFORE else None
+    return (event.permissions, False) if event.permissions and event.action not in _ONLY_ASKED_FOR else None
 
 
 def _drifted(event: AuditEvent) -> tuple[tuple[str, ...], bool]:

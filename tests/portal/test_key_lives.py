@@ -79,6 +79,16 @@ def test_a_changed_name_changes_nothing_it_could_do(cast, standin, key):
     assert [one[0] for one in lived(key.sid)] == ["key.issued"]
 
 
+def test_what_was_asked_for_is_not_what_a_key_with_another_policy_had(cast):
+    policy = Policy.of(READ_USAGE).to_json()
+    append(
+        Entry("key.policy_breach", "engineer", key_sid=SK, policy=policy),
+        Entry("key.breach_deleted", "engineer", key_sid=SK, policy=policy),
+    )
+    assert lived(SK) == []
+    assert "No event says what this key could do" in text_of(cast.client("security").get(f"/audit/keys/{SK}/"))
+
+
 def test_nonsense_in_an_event_is_read_as_what_was_approved(cast):
     policy = Policy.of(READ_USAGE).to_json()
     append(
