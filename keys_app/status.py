@@ -167,6 +167,7 @@ _WORDS = {
     "request.rejected": "rejected it",
     "request.cancelled": "cancelled it",
     "request.lapsed": "closed it",
+    "access.refused": "was refused access",
     "key.issue_started": "pressed “Issue key”",
     "key.issue_refused": "got no key: Twilio refused",
     "key.issue_not_processed": "got no key: Twilio did not process it",

@@ -39,6 +39,11 @@ def copyable_requests(who: Person) -> QuerySet[KeyRequest]:
     return KeyRequest.objects.filter(Q(requester=who.user) | Q(team__in=who.team_ids)).order_by("-created_at")
 
 
+def may_copy(who: Person, key_request: KeyRequest) -> bool:
+    """Tell whether this person may start a new request from this one: it is copyable for them, and they may ask."""
+    return who.may_request and (key_request.requester_id == who.user.pk or key_request.team_id in who.team_ids)
+
+
 def is_discussed(key_request: KeyRequest) -> bool:
     """Tell whether there is still something to ask about a request: it is open, or a review is to come."""
     return key_request.state in OPEN_REQUESTS or key_request.needs_review

@@ -60,6 +60,7 @@ def _request_page(request: HttpRequest, key_request: KeyRequest, form: CommentFo
         "can_comment": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
         "can_issue": own and state in (RequestState.APPROVED, RequestState.FAILED),
         "can_cancel": own and state in (RequestState.PENDING, RequestState.APPROVED, RequestState.FAILED),
+        "can_copy": selectors.may_copy(who, key_request),
         "can_oversee": not own and who.is_approver,
         "timeline": history(request_id=key_request.pk),
         "key": key,

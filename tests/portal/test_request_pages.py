@@ -31,6 +31,29 @@ def test_it_shows_a_request_to_its_people_and_hides_that_it_exists_from_others(c
     )
 
 
+@pytest.mark.parametrize(("role", "offered"), [("engineer", True), ("lead", True), ("security", False)])
+def test_it_offers_its_policy_to_those_who_may_ask_with_it(cast, role, offered):
+    key_request = cast.ask()
+    client, link = cast.client(role), f"/requests/new/?copy={key_request.pk}"
+    assert (link in client.get(f"/requests/{key_request.pk}/").content.decode()) is offered
+    assert client.get(link).status_code == (200 if offered else 404)
+
+
+@pytest.mark.parametrize(
+    ("role", "told"), [("stranger", True), ("engineer", False), ("security", False), ("admin", False)]
+)
+def test_home_says_why_one_cannot_ask_to_those_who_might_want_to(cast, role, told):
+    assert ("You cannot request a key" in text_of(cast.client(role).get("/"))) is told
+
+
+def test_its_history_says_in_words_who_was_refused(cast):
+    key_request = cast.ask()
+    cast.client("engineer2").get(f"/requests/{key_request.pk}/")
+    page = text_of(cast.client("engineer").get(f"/requests/{key_request.pk}/"))
+    assert "was refused access" in page
+    assert "access.refused" not in page
+
+
 def test_it_answers_the_same_for_a_hidden_request_and_for_none(cast):
     hidden = cast.client("engineer2").get(f"/requests/{cast.ask().pk}/")
     absent = cast.client("engineer2").get(f"/requests/{uuid.uuid4()}/")
