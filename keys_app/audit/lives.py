@@ -7,11 +7,12 @@ from datetime import datetime
 from .models import AuditEvent
 
 _ENDS = frozenset(
-    {"key.revoked", "key.vanished", "key.orphan_deleted", "key.breach_deleted", "key.unmanaged_gone"}
+    {"key.revoked", "key.vanished", "key.orphan_deleted", "key.breach_deleted", "key.breach", "key.unmanaged_gone"}
     | {"catalogue.key_deleted"}
 )
 _BEFORE = frozenset({"key.issue_started", "key.issue_refused", "key.issue_not_processed", "key.issue_unknown"})
 _AFTER_ITS_END = frozenset({"key.reappeared", "key.adopted"})
+_SEEN_OTHERWISE = frozenset({"key.drifted", "key.policy_breach"})
 _AFTER_A_DRIFT = _ENDS | {"key.drifted", "key.drift_cleared"}
 """What counts while a key is not at Twilio what was approved: every other event repeats what was approved."""
 
@@ -67,14 +68,14 @@ def _could_do(event: AuditEvent) -> tuple[tuple[str, ...], bool] | None:
     """Return the policy an event speaks of, and whether it says that there is none; None if it does not say."""
     if event.action in _ENDS:
         return (), False
-    if event.action == "key.drifted":
-        return _drifted(event)
-    if event.action == "key.adopted" and not event.policy:
+    if event.action in _SEEN_OTHERWISE:
+        return _seen(event)
+    if event.action in ("key.adopted", "key.drift_cleared") and not event.policy:
         return (), True
     return (event.permissions, False) if event.permissions and event.action not in _BEFORE else None
 
 
-def _drifted(event: AuditEvent) -> tuple[tuple[str, ...], bool]:
+def _seen(event: AuditEvent) -> tuple[tuple[str, ...], bool]:
     """Return what the key was seen to allow: what was approved, with what the details say is different."""
     details = event.details
     if "policy" in details:
@@ -93,4 +94,4 @@ def _counts(action: str, last: Period | None) -> bool:
         return action not in _ENDS
     if last.gone:
         return action in _AFTER_ITS_END
-    return action in _AFTER_A_DRIFT or last.action != "key.drifted"
+    return action in _AFTER_A_DRIFT or last.action not in _SEEN_OTHERWISE
