@@ -1,7 +1,8 @@
 """Appends to the ledger, and reads it."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 
 import rfc8785
 from django.db import DatabaseError, connection, models, transaction
@@ -13,7 +14,7 @@ from .nodes import LedgerDamaged
 from .terms import terms_of
 from .tree import leaf_hash
 
-__all__ = ["Entry", "LedgerDamaged", "append", "history", "leaf_hash", "matching"]
+__all__ = ["Entry", "LedgerDamaged", "append", "history", "last_times", "leaf_hash", "matching"]
 
 # Serialises appends on PostgreSQL. The number only has to differ from other advisory locks on this database.
 _APPEND_LOCK = 0x6B705F6C6564
@@ -105,6 +106,12 @@ def matching(*, action: str = "", actor: str = "", account: str = "") -> models.
 def last(action: str) -> AuditEvent | None:
     """Return the newest event of an action, found by an index however many events there are."""
     return AuditEvent.objects.filter(action=action).order_by("-sequence").first()
+
+
+def last_times(action: str, key_sids: Iterable[str]) -> dict[str, datetime]:
+    """Return when each of these keys had this action last, as far as it had it. One query."""
+    found = AuditEvent.objects.filter(key_sid__in=key_sids, action=action).order_by()
+    return dict(found.values_list("key_sid").annotate(last=models.Max("time")))
 
 
 def size() -> int:

@@ -10,11 +10,10 @@ _ENDS = frozenset(
     {"key.revoked", "key.vanished", "key.orphan_deleted", "key.breach", "key.breach_deleted", "key.unmanaged_gone"}
     | {"catalogue.key_deleted"}
 )
-_ONLY_ASKED_FOR = frozenset(
-    {"key.issue_started", "key.issue_refused", "key.issue_not_processed", "key.issue_unknown", "key.policy_breach"}
-)
+_ONLY_ASKED_FOR = frozenset({"key.issue_started", "key.issue_refused", "key.issue_not_processed", "key.issue_unknown"})
 """They carry what was asked for, which is not what a key has."""
 _AFTER_ITS_END = frozenset({"key.reappeared", "key.adopted"})
+_SEEN_OTHERWISE = frozenset({"key.drifted", "key.policy_breach"})
 _AFTER_A_DRIFT = _ENDS | {"key.drifted", "key.drift_cleared"}
 """What counts while a key is not at Twilio what was approved: every other event repeats what was approved."""
 
@@ -70,16 +69,18 @@ def _could_do(event: AuditEvent) -> tuple[tuple[str, ...], bool] | None:
     """Return the policy an event speaks of, and whether it says that there is none; None if it does not say."""
     if event.action in _ENDS:
         return (), False
-    if event.action == "key.drifted":
-        return _drifted(event)
-    if event.action == "key.adopted" and not event.policy:
+    if event.action in _SEEN_OTHERWISE:
+        return _seen(event)
+    if event.action in ("key.adopted", "key.drift_cleared") and not event.policy:
         return (), True
     return (event.permissions, False) if event.permissions and event.action not in _ONLY_ASKED_FOR else None
 
 
-def _drifted(event: AuditEvent) -> tuple[tuple[str, ...], bool]:
+def _seen(event: AuditEvent) -> tuple[tuple[str, ...], bool] | None:
     """Return what the key was seen to allow: what was approved, with what the details say is different."""
     details = event.details
+    if event.action == "key.policy_breach" and not details.keys() & {"policy", "added", "removed"}:
+        return None  # an older one, which says only what was asked for
     if "policy" in details:
         return (), True
     added, removed = (_names(details.get(name)) for name in ("added", "removed"))
@@ -96,4 +97,4 @@ def _counts(action: str, last: Period | None) -> bool:
         return action not in _ENDS
     if last.gone:
         return action in _AFTER_ITS_END
-    return action in _AFTER_A_DRIFT or last.action != "key.drifted"
+    return action in _AFTER_A_DRIFT or last.action not in _SEEN_OTHERWISE

@@ -125,6 +125,12 @@ class Policy:
         now, before = set(self.allow), set(earlier.allow)
         return Difference(tuple(sorted(now - before)), tuple(sorted(before - now)), len(now & before))
 
+    def departure(self, approved: "Policy") -> dict[str, object]:
+        """Return how this policy differs from the approved one, as events tell it; empty if it does not."""
+        change = self.since(approved)
+        differs = change.added or change.removed
+        return {"added": list(change.added), "removed": list(change.removed)} if differs else {}
+
     def to_json(self) -> str:
         """Return the canonical form (RFC 8785), which is also what is sent to Twilio."""
         return rfc8785.dumps({"allow": list(self.allow)}).decode()

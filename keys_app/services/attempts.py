@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ..domain.errors import Conflict, OutcomeUnknown, PolicyBreach
 from ..domain.naming import new_marker
+from ..domain.policy import Policy
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState, request_after
 from ..models import Issuance, KeyRequest
 from ..twilio_iam.client import TwilioIamClient
@@ -98,13 +99,14 @@ def unknown(issuance: Issuance, what: str) -> OutcomeUnknown:
     )
 
 
-def withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, actor: Actor) -> None:
-    """Delete a key that does not carry the approved policy. It is never shown. Always raises `PolicyBreach`."""
+def withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, policy: Policy | None, actor: Actor) -> None:
+    """Delete a key that carries `policy`, not the approved one. It is never shown. Always raises `PolicyBreach`."""
     log.error("Twilio made key %s with another policy than the approved one", key_sid)
     with transaction.atomic(durable=True):
         key_request = close_issuance(issuance, IssuanceState.UNKNOWN, key_sid=key_sid)
         _alarm(key_request, key_sid)
-        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
+        found = {"policy": None} if policy is None else policy.departure(key_request.policy)
+        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker, **found)
     try:
         delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
     except TwilioError:

@@ -13,7 +13,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..domain.errors import Conflict
-from ..domain.policy import Policy
 from ..domain.states import KeyState
 from ..models import ApiKey
 from ..twilio_iam.client import KeyDetail
@@ -138,13 +137,9 @@ def _compare(visit: Visit, key: ApiKey, detail: KeyDetail) -> None:
 
 def _difference(key: ApiKey, detail: KeyDetail) -> str:
     """Return what differs at Twilio as JSON, always in the same form; empty if nothing does."""
-    found: dict[str, object] = {}
-    approved, actual = key.policy, detail.policy
-    if actual is None and key.policy_json:
-        found["policy"] = None
-    elif (actual or Policy(())) != approved:
-        change = (actual or Policy(())).since(approved)
-        found |= {"added": list(change.added), "removed": list(change.removed)}
+    found: dict[str, object] = {"policy": None} if key.policy_json else {}
+    if detail.policy is not None:
+        found = detail.policy.departure(key.policy)
     name = detail.friendly_name or ""
     if key.friendly_name not in (name, shown_name(name)):
         found["name"] = shown_name(name)

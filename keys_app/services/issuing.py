@@ -71,7 +71,7 @@ def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Act
         issuance = record_intent()  # 1. durable, with a random marker
         created = _ask_twilio(client, issuance, actor)  # 2. once
         if created.policy != issuance.request.policy:  # 3. nothing but what was approved is ever shown
-            withdraw(client, issuance, created.sid, actor)
+            withdraw(client, issuance, created.sid, created.policy, actor)
         key = _record_key(issuance, created.sid, actor)  # 4. durable
     return IssuedKey(key, created.secret)  # 5. for the answer to the same POST
 

@@ -1,22 +1,20 @@
 """How the reconciler is doing, for Security."""
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import selectors
 from ..status import run_in_words
+from .pages import security_only
 
 RUNS_SHOWN = 20
 
 
 @require_safe
+@security_only
 def reconciliation(request: HttpRequest) -> HttpResponse:
     """Show each account's state, the last run, and the last runs that found something."""
-    who = selectors.person(request.user)
-    if not who.is_security:
-        raise PermissionDenied
     last = selectors.last_run()
     runs = list(selectors.runs_with_findings()[:RUNS_SHOWN])
     for run in [*runs, *([last] if last else [])]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_safe
 
 from .. import selectors
+from ..audit import ledger
 from ..domain.errors import PortalError
 from ..models import ApiKey
 from ..services import exports
@@ -49,15 +50,18 @@ def report_keys(request: HttpRequest) -> HttpResponse:
     """Show the keys whose lifetime is over soon, those nobody confirmed, and what is at Twilio and was not approved."""
     chosen = request.GET.get("days", "30")
     days = int(chosen) if chosen in map(str, SOON) else 30
-    context = {
-        "days": days,
-        "soon": SOON,
-        "shown": SHOWN,
-        "expiring": selectors.expiring_keys(timedelta(days=days))[:SHOWN],
-        "unconfirmed": selectors.unconfirmed_keys()[:SHOWN],
-        "drifted": selectors.drifted_keys().select_related("request")[:SHOWN],
-        "unmanaged": selectors.unmanaged_keys()[:SHOWN],
+    found = {
+        "expiring": selectors.expiring_keys(timedelta(days=days)),
+        "unconfirmed": selectors.unconfirmed_keys(),
+        "drifted": selectors.drifted_keys().select_related("request"),
+        "unmanaged": selectors.unmanaged_keys(),
     }
+    lists = {name: list(keys[:SHOWN]) for name, keys in found.items()}
+    counts = {name: len(keys) if len(keys) < SHOWN else found[name].count() for name, keys in lists.items()}
+    seen = ledger.last_times("key.drifted", [key.pk for key in lists["drifted"]])
+    for key in lists["drifted"]:
+        key.drifted_at = seen.get(key.pk)
+    context = {"days": days, "soon": SOON, "shown": SHOWN, "counts": counts, **lists}
     return render(request, "portal/audit_report_keys.html", context)
 
 

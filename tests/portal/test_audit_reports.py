@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from keys_app.audit import ledger
 from keys_app.domain.policy import Policy
 from keys_app.models import Account, ApiKey, UnmanagedKey
 from keys_app.services.reconciling import reconcile
+from keys_app.views import reports
 from tests.cast import MAKE_KEYS, READ_MESSAGES, text_of
 
 URLS = ["/audit/reports/", "/audit/reports/keys/", "/audit/reports/decisions/"]
@@ -64,8 +66,8 @@ def test_keys_that_need_a_look(cast):
 
 
 def test_what_is_at_twilio_and_was_not_approved(cast, standin):
-    drifted, _ = cast.issued(friendly_name="drifted")
-    cast.issued(friendly_name="sound")
+    drifted, _ = cast.issued(friendly_name="drifted", lifetime_days="60")
+    cast.issued(friendly_name="sound", lifetime_days="60")
     with standin.client() as client:
         client.update_key(drifted.keys.get().sid, policy=Policy.of(MAKE_KEYS))
         policy = Policy.of(READ_MESSAGES)
@@ -78,9 +80,25 @@ def test_what_is_at_twilio_and_was_not_approved(cast, standin):
     page = answer.content.decode()
     assert f'href="/keys/unmanaged/{made}/"' in page
     assert "Changed outside the portal" in page
+    assert answer.context["counts"] == {"expiring": 0, "unconfirmed": 0, "drifted": 1, "unmanaged": 1}
+    assert "1 changed outside · 1 unmanaged" in text_of(answer)
+    (key,), event = answer.context["drifted"], ledger.matching(action="key.drifted").get()
+    assert key.drifted_at == event.time
+    assert f"{event.time:%Y-%m-%d %H:%M}" in text_of(answer)
+    assert f'href="/audit/keys/{key.sid}/"' in page
     assert "1 changed outside, 1 unmanaged" in text_of(client.get("/audit/reports/"))
     Account.objects.filter(pk=cast.account.pk).update(credential_user=made)
     assert list(client.get("/audit/reports/keys/").context["unmanaged"]) == []  # the portal's own
+
+
+def test_it_says_how_many_there_are_beyond_those_it_shows(cast, monkeypatch):
+    monkeypatch.setattr(reports, "SHOWN", 2)
+    for sid in "abc":
+        now = timezone.now()
+        UnmanagedKey.objects.create(sid=f"SK{sid * 32}", account=cast.account, first_seen=now, last_seen=now)
+    answer = cast.client("security").get("/audit/reports/keys/")
+    assert (len(answer.context["unmanaged"]), answer.context["counts"]["unmanaged"]) == (2, 3)
+    assert "The first 2 of 3 are shown" in text_of(answer)
 
 
 def test_it_needs_no_more_queries_for_more_keys(cast, django_assert_max_num_queries):

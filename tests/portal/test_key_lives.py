@@ -71,6 +71,27 @@ def test_a_deletion_outside_ends_it_and_a_key_that_is_there_again_goes_on(cast, 
     assert lived(key.sid)[-1] == ("key.reappeared", set(READ_MESSAGES), False, False)
 
 
+@pytest.mark.parametrize("fault", ["null_policy", "other_policy"])
+def test_a_key_made_with_another_policy_could_do_what_twilio_said(cast, standin, fault):
+    key_request = cast.approved(permissions=READ_MESSAGES)
+    standin.fault(fault)
+    assert cast.issue(key_request).status_code == 502
+    (begun, ended) = lived(key_request.issuances.get().key_sid)
+    assert (begun[0], ended) == ("key.policy_breach", ("key.breach_deleted", set(), False, True))
+    assert begun[2] is (fault == "null_policy")
+    assert begun[1] != set(READ_MESSAGES)
+
+
+def test_an_adopted_key_without_a_policy_that_got_one_and_lost_it_again(db):
+    added = {"added": READ_USAGE, "removed": []}
+    append(
+        Entry("key.adopted", "lead", key_sid=SK),
+        Entry("key.drifted", "reconciler", key_sid=SK, details=added),
+        Entry("key.drift_cleared", "reconciler", key_sid=SK),
+    )
+    assert [one[1:3] for one in lived(SK)] == [(set(), True), (set(READ_USAGE), False), (set(), True)]
+
+
 def test_a_changed_name_changes_nothing_it_could_do(cast, standin, key):
     with standin.client() as client:
         client.update_key(key.sid, friendly_name="another")

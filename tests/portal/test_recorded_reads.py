@@ -153,6 +153,7 @@ AUDIT_PAGES = [
     "/audit/feeds/",
     "/audit/reports/",
     "/audit/export.csv",
+    "/reconciliation/",
 ]
 
 
