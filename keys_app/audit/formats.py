@@ -84,12 +84,24 @@ def events_of(numbers: list[int]) -> list[tuple[int, str]]:
 
 
 def _rows(columns: str, numbers: list[int]) -> list[tuple]:
-    """Return some columns of these events. The numbers go along as one value: two thousand take long to read in SQL."""
-    these = {"sqlite": "IN (SELECT value FROM json_each(%s))", "postgresql": "= ANY(%s::bigint[])"}[connection.vendor]
-    values = json.dumps(numbers) if connection.vendor == "sqlite" else numbers
-    with connection.cursor() as cursor:  # in order of the number, not of a column that is called so and is text
+    """Return some columns of these events, in order of their numbers."""
+    if not numbers:
+        return []
+    these, values = _range_or_list(numbers)
+    with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {columns} FROM audit_auditevent WHERE sequence {these} ORDER BY audit_auditevent.sequence",  # noqa: S608
-            [values],
+            f"SELECT {columns} FROM audit_auditevent WHERE sequence {these} "  # noqa: S608
+            "ORDER BY audit_auditevent.sequence",  # not a column of the result that is called so and is text
+            values,
         )
         return cursor.fetchall()
+
+
+def _range_or_list(numbers: list[int]) -> tuple[str, list[object]]:
+    """Return a condition and its values. A list goes along as one value: two thousand take long to read in SQL."""
+    first, last = numbers[0], numbers[-1]
+    if last - first + 1 == len(numbers):
+        return "BETWEEN %s AND %s", [first, last]
+    if connection.vendor == "sqlite":
+        return "IN (SELECT value FROM json_each(%s))", [json.dumps(numbers)]
+    return "= ANY(%s::bigint[])", [numbers]
