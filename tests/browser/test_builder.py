@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.builder_walk import TEMPLATES, Step, Walk, levels_of, spelled_out
+from tests.browser.checkout import ON_SQLITE
 from tests.browser.test_secret_once import EVERYWHERE
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, ON_SQLITE]
 
 STEPS = 80
 MESSAGES, CALLS, USAGE = "/twilio/messaging/messages/", "/twilio/voice/calls/", "/twilio/billing/usage/"

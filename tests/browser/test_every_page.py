@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from tests.browser.checkout import Demo, token_in
+from tests.browser.checkout import ON_SQLITE, Demo, token_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, ON_SQLITE]
 
 PAGES = {
     "engineer": ["/", "/requests/", "/requests/new/", "/keys/", "/accounts/password/change/", "/nowhere/", "/audit/"],
