@@ -28,7 +28,7 @@ _TIME = {
 }
 _TEXTS = {"sequence": "CAST(sequence AS text)", "team": "coalesce(team, '')", "risk": "coalesce(risk, '')"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_FORMULA_CELL = re.compile('"[=+@\t\r\n-]')
+_FORMULA_CELL = re.compile(f'"[{re.escape("".join(_FORMULA))}]')
 
 
 def csv_export(search: Search, header: Iterable[tuple[str, str]]) -> Iterator[str]:

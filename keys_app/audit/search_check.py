@@ -11,7 +11,7 @@ from django.db import connection
 from . import proofs
 from .searchable import TABLE
 from .terms import terms_of
-from .verification import Fault
+from .verification import Fault, read
 
 BATCH = 1000
 Entry = tuple[str, int]
@@ -46,14 +46,14 @@ class SearchCheck:
                 return
             expected += len(entries)
             yield min(start + BATCH, self.size)
-        more = _rows(_COUNT, self.size)[0][0] - expected
+        more = read(_COUNT, self.size)[0][0] - expected
         if more:
             self.fault = Fault(f"The search finds events by {more} more entries than they have.", 0)
 
 
 def _entries(start: int, end: int) -> set[Entry]:
     """Return the entries that events after number `start` up to number `end` must have."""
-    return {(term, number) for number, text in _rows(_EVENTS, start, end) for term in terms_of(json.loads(text))}
+    return {(term, number) for number, text in read(_EVENTS, start, end) for term in terms_of(json.loads(text))}
 
 
 def _there(entries: set[Entry]) -> set[Entry]:
@@ -62,10 +62,4 @@ def _there(entries: set[Entry]) -> set[Entry]:
         values: tuple[object, ...] = (json.dumps(given),)
     else:
         values = [term for term, _ in given], [number for _, number in given]
-    return set(_rows(_THERE[connection.vendor], *values))
-
-
-def _rows(statement: str, *values: object) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return cursor.fetchall()
+    return set(read(_THERE[connection.vendor], *values))

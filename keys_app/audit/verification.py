@@ -151,7 +151,7 @@ class Verification:
     def _check_end(self) -> None:
         """Check that nothing speaks of more events than there are; some may have been added meanwhile."""
         signed = max(self._sizes, default=0)
-        nodes = max(((position + 1) << level for level, position in _rows(_HIGHEST)), default=0)
+        nodes = max(((position + 1) << level for level, position in read(_HIGHEST)), default=0)
         size = proofs.size()
         if signed > size:
             raise Wrong(size + 1, f"Event {size + 1} is missing: a checkpoint of {signed} events was signed.")
@@ -173,7 +173,7 @@ def _mapped(processes: int) -> Iterator[Any]:
 def check_batch(batch: Batch) -> Checked:
     """Check events, their columns and the stored tree over them. Raises `Wrong` for the first that is not right."""
     start, end = batch.start, batch.end
-    rows = _rows(_EVENTS.format(time=_TIME[connection.vendor]), start, end)
+    rows = read(_EVENTS.format(time=_TIME[connection.vendor]), start, end)
     if [row[0] for row in rows] != list(range(start + 1, end + 1)):
         raise _gap(rows, start)
     leaves = [sha256(b"\x00" + row[1].encode()).digest() for row in rows]
@@ -190,7 +190,8 @@ def check_batch(batch: Batch) -> Checked:
     return Checked(batch, levels[BATCH_LEVEL][0] if end - start == BATCH else None, parts)
 
 
-def _rows(statement: str, *values: int) -> list[Any]:
+def read(statement: str, *values: object) -> list[Any]:
+    """Return what a statement finds, past the models: there may be a million events."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()
@@ -269,7 +270,7 @@ def _levels(leaves: list[bytes]) -> list[list[bytes]]:
 
 def _check_level(level: int, position: int, hashes: list[bytes]) -> None:
     """Hold a run of one level's computed hashes against the stored ones."""
-    stored = [bytes(value) for (value,) in _rows(_NODES, level, position, position + len(hashes))]
+    stored = [bytes(value) for (value,) in read(_NODES, level, position, position + len(hashes))]
     if stored == hashes:
         return
     wrong = next((n for n, value in enumerate(hashes) if stored[n : n + 1] != [value]), 0)

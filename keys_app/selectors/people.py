@@ -79,7 +79,7 @@ class Person:
 
 
 # Made once, because every page asks who somebody stands in for.
-_OF_A_LEAD = Delegation.objects.filter(
+_GIVEN_BY_A_LEAD = Delegation.objects.filter(
     lead__is_active=True,
     lead__groups__name=TEAM_LEADS,
     lead__memberships__team=F("team"),
@@ -90,7 +90,7 @@ _OF_A_LEAD = Delegation.objects.filter(
 def _stands_in_for(user: AbstractBaseUser) -> QuerySet[Delegation]:
     """Return the delegations in force: both are in the team still, and the lead leads it still."""
     now = timezone.now()
-    return _OF_A_LEAD.filter(deputy=user, starts_at__lte=now, ends_at__gt=now, team__memberships__user=user)
+    return _GIVEN_BY_A_LEAD.filter(deputy=user, starts_at__lte=now, ends_at__gt=now, team__memberships__user=user)
 
 
 def person(user: AbstractBaseUser) -> Person:

@@ -23,7 +23,6 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "404.html", status=404)
 
 
-@login_not_required
 def too_many_tries(request: HttpRequest) -> HttpResponse:
     """The sign-in library's limit for an address was reached, or for what somebody signed in may try."""
     name = request.user.get_username() if request.user.is_authenticated else ""

@@ -109,8 +109,6 @@ class _Sqlite:
         self.connection.execute("INSERT INTO audit_eventterm SELECT term, sequence FROM loading ORDER BY 1, 2")
         self.connection.execute("DROP TABLE loading")
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.connection.execute("PRAGMA cache_size=-2000")
-        self.connection.execute("PRAGMA synchronous=FULL")
 
 
 class _Postgresql:

@@ -18,7 +18,7 @@ FILTER = "?q=action:key.*+-risk:low"
 
 
 def exports(events: int) -> dict[str, list[str]]:
-    """Measure each kind, everything and filtered, in turns with the tool."""
+    """Measure each kind, everything and filtered, after the tool."""
     from keys_app.audit import checkpoints
 
     checkpoints.sign()  # in a portal that runs, the last one is never far back
