@@ -191,7 +191,7 @@ _WORDS = {
     "key.vanished": "found that key {key} was deleted outside the portal",
     "key.reappeared": "found key {key} at Twilio though it was revoked",
     "key.drifted": "found that key {key} was changed outside the portal",
-    "key.drift_cleared": "found key {key} as it was approved again",
+    "key.drift_cleared": "found key {key} as it was before it was changed",
     "key.owner_left": "asked the team's leads to take over key {key}: its owner left",
     "key.owner_back": "left key {key} with its owner, who is back",
     "key.handed_over": "took over key {key}; its secret was not shown",

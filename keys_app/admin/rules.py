@@ -36,5 +36,5 @@ class ApprovalRuleAdmin(AuditedAdmin):
     def construct_change_message(self, request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
         """Add what was saved: the ledger has to tell what a rule allowed at any time."""
         rule = form.instance
-        saved = {name: str(getattr(rule, name)) for name in self.fields}
+        saved = {name: str(getattr(rule, name)) for name in self.fields} | {"team": str(rule.team or "every team")}
         return [*super().construct_change_message(request, form, formsets, add), {"saved": saved}]

@@ -108,6 +108,7 @@ def _entity(body: dict[str, object]) -> dict[str, object]:
     entity: dict[str, object] = {"type": kind, "uid": uid or str(details.get("subject_id") or "") or family}
     if name:
         entity["name"] = name
-    if body["policy"]:
-        entity["data"] = {"policy": json.loads(str(body["policy"])), "risk": body.get("risk", "")}
+    if body["policy"] or body.get("risk"):  # a risk alone is that of a key without a policy
+        policy = json.loads(str(body["policy"])) if body["policy"] else None
+        entity["data"] = {"policy": policy, "risk": body.get("risk", "")}
     return entity

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from .risk import Risk
 
 _NUMBERS = {1: "A lead of the team", 2: "Two leads of the team"}
+_ORDINALS = {1: "first", 2: "second", 3: "third"}
+
+
+def ordinal(number: int) -> str:
+    """Return which approval this is, in words."""
+    return _ORDINALS.get(number, f"{number}th")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from ..domain.approval_rules import ordinal
 from ..domain.policy import Difference, Policy
 from .people import MAX_LIFETIME_DAYS, Account, Team
 from .requests import KeyRequest
@@ -62,6 +63,11 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.decision} by {self.approver or self.rule_name}"
+
+    @property
+    def ordinal(self) -> str:
+        """Which of several approvals this is, in words; empty for the first, and for other decisions."""
+        return ordinal(self.stage) if self.decision == self.Decision.APPROVED and self.stage > 1 else ""
 
 
 class Narrowing(models.Model):

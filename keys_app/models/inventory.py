@@ -52,7 +52,7 @@ class UnmanagedKey(models.Model):
     @property
     def risk(self) -> Risk | None:
         """The risk of its policy; None if it has none, or nobody has looked."""
-        return policy_risk(self.policy) if self.policy else None
+        return policy_risk(self.policy) if self.policy is not None else None
 
     @property
     def is_the_portals(self) -> bool:

@@ -1,6 +1,7 @@
 """Attempts to make a key, and the keys that were made. A secret is in neither."""
 
 import json
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import models
@@ -9,10 +10,17 @@ from django.urls import reverse
 
 from ..domain.naming import MAX_FRIENDLY_NAME, plain_name
 from ..domain.policy import Policy
+from ..domain.risk import Risk, policy_risk
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, KeyState
 from ..model_parts import choices_of, key_sid, one_of
 from .people import Account, Team
 from .requests import KeyRequest
+
+
+@lru_cache(maxsize=1024)
+def risk_of_key(policy_json: str) -> Risk:
+    """Return the risk of a key with this policy, as rated today; critical without one: it may do nearly everything."""
+    return policy_risk(Policy.from_json(policy_json)) if policy_json else Risk.CRITICAL
 
 
 class Issuance(models.Model):
@@ -141,6 +149,11 @@ class ApiKey(models.Model):
     def policy(self) -> Policy:
         """What the key may do; empty for an adopted key without a policy, which may do nearly everything."""
         return Policy.from_json(self.policy_json) if self.policy_json else Policy(())
+
+    @property
+    def risk(self) -> Risk:
+        """How much harm it could do with the policy the portal knows of."""
+        return risk_of_key(self.policy_json)
 
     @property
     def drift(self) -> dict[str, object]:

@@ -53,7 +53,7 @@ from .reconciliation import (
     runs_with_findings,
     unmanaged_keys,
 )
-from .reports import decisions, expiring_keys, issued_of, live_keys, unconfirmed_keys
+from .reports import decisions, expiring_keys, issued_of, live_keys, rules_that_decided, unconfirmed_keys
 from .requests import (
     OPEN_REQUESTS,
     TO_PRESS,
@@ -121,6 +121,7 @@ __all__ = [
     "reviewed_keys",
     "right_to_decide",
     "right_to_review",
+    "rules_that_decided",
     "runs_with_findings",
     "successor_of",
     "teams_for",

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
-from ..domain.approval_rules import Need
+from ..domain.approval_rules import Need, ordinal
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest, Narrowing, TeamMembership
 from .people import SECURITY, TEAM_LEADS, Person
@@ -23,9 +23,6 @@ _OTHER_LEADS = TeamMembership.objects.filter(
 def _count(rows: QuerySet, group: str) -> Coalesce:
     counted = rows.order_by().values(group).annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted), 0)
-
-
-ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +124,7 @@ def next_decider(key_request: KeyRequest) -> str:
     given = key_request.approvals.filter(decision=Approval.Decision.APPROVED).count()
     need = need_of(key_request)
     if not need.leads_missing(given):
-        return f"Security gives the {ORDINALS[need.total]} approval."
+        return f"Security gives the {ordinal(need.total)} approval."
     if not given:
         return "A lead of the team decides this request first."
     return "Another lead of the team gives the next approval."

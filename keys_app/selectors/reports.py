@@ -13,11 +13,14 @@ from ..audit.query import Term
 from ..domain.risk import Risk
 from ..domain.states import KeyState
 from ..models import ApiKey, Approval
+from ..models.keys import risk_of_key
 from .keys import LIVE_KEYS
 
 AGES = ((30, "up to 30 days"), (90, "31 to 90 days"), (180, "91 to 180 days"), (365, "181 to 365 days"))
 OLDER = "more than a year"
 _OWNERS_SHOWN = 20
+RULE = "rule:"
+"""What stands before a rule's name where a user name could stand, which has no colon."""
 
 
 @dataclass(slots=True)
@@ -62,7 +65,8 @@ def live_keys() -> LiveKeys:
     for label in (*(label for _, label in AGES), OLDER):
         groups["Age"][label] = Bar(label)
     for key in ApiKey.objects.filter(state__in=LIVE_KEYS).order_by().values_list(*_COLUMNS).iterator():
-        risk, issued, team, account, sid, login, first, last = key
+        policy, issued, team, account, sid, login, first, last = key
+        risk = risk_of_key(policy)
         names = {
             "Age": (_age(issued, now), ""),
             "Team": (team, Term("team", team).render()),
@@ -77,7 +81,7 @@ def live_keys() -> LiveKeys:
 
 
 _COLUMNS = (
-    "request__risk", "issued_at", "team__name", "account__name", "account_id", "owner__username", "owner__first_name",
+    "policy_json", "issued_at", "team__name", "account__name", "account_id", "owner__username", "owner__first_name",
     "owner__last_name",
 )  # fmt: skip
 
@@ -104,17 +108,24 @@ def expiring_keys(within: timedelta) -> QuerySet[ApiKey]:
 
 
 def unconfirmed_keys() -> QuerySet[ApiKey]:
-    """Return the active keys nobody confirmed in time to have stored, the oldest first."""
+    """Return the active keys nobody confirmed in time to have stored, the oldest first; adopted ones need no word."""
     before = timezone.now() - settings.CONFIRM_WITHIN
-    keys = ApiKey.objects.filter(state=KeyState.ACTIVE, confirmed_at=None, issued_at__lt=before)
+    keys = ApiKey.objects.filter(state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None, issued_at__lt=before)
     return keys.select_related("owner", "team", "account", "request").order_by("issued_at", "pk")
 
 
-def decisions(*, approver: str = "") -> QuerySet[Approval]:
-    """Return who approved or rejected what."""
-    found = Approval.objects.select_related("approver", "request", "request__requester", "request__team")
-    found = found.select_related("request__account", "approver", "request__requester", "request__team")
-    return found.filter(approver__username=approver) if approver else found
+def decisions(*, by: str = "") -> QuerySet[Approval]:
+    """Return who decided what; with `by`, a user name or `rule:` and a rule's name, only their decisions."""
+    people = ("approver", "authority", "request__requester")
+    found = Approval.objects.select_related(*people, "request__team", "request__account")
+    if by.startswith(RULE):
+        return found.filter(rule_name=by.removeprefix(RULE))
+    return found.filter(approver__username=by) if by else found
+
+
+def rules_that_decided() -> QuerySet[Approval, str]:
+    """Return the names of the rules that approved something, whether or not there still is such a rule."""
+    return Approval.objects.exclude(rule_name="").order_by("rule_name").values_list("rule_name", flat=True).distinct()
 
 
 def issued_of(approvals: Iterable[Approval]) -> dict[object, list[str]]:

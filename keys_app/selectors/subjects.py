@@ -13,7 +13,7 @@ Record = dict[str, object]
 
 
 def records_of_key(key: ApiKey) -> Iterator[Record]:
-    """Return what a key is now, and its request with the decisions on it."""
+    """Return what a key is now, and its request with the decisions on it; an adopted key has none."""
     yield {
         "key": {
             "sid": key.pk,
@@ -21,22 +21,28 @@ def records_of_key(key: ApiKey) -> Iterator[Record]:
             "owner": key.owner.get_username(),
             "team": key.team.name,
             "account": key.account_id,
-            "policy": list(key.policy),
+            "policy": list(key.policy) if key.policy_json else None,
+            "risk": key.risk,
             "state": key.state,
             "issued_at": _iso(key.issued_at),
+            "adopted_at": _iso(key.adopted_at),
             "expires_at": _iso(key.expires_at),
+            "retires_at": _iso(key.retires_at),
             "confirmed_at": _iso(key.confirmed_at),
+            "changed_at_twilio": key.drift or None,
             "revoked_at": _iso(key.revoked_at),
             "revoke_reason": key.revoke_reason,
         }
     }
+    if key.request is None:
+        return
     yield _request(key.request)
-    for approval in key.request.approvals.select_related("approver"):
+    for approval in key.request.approvals.select_related("approver", "authority"):
         yield _approval(approval)
 
 
 def records_of_person(user: User) -> Iterator[Record]:
-    """Return who somebody is, and their requests, keys and decisions."""
+    """Return who somebody is, and their requests, keys and decisions, also those a deputy took in their place."""
     teams = {one.team.name: "lead" if one.is_lead else "member" for one in user.memberships.select_related("team")}
     yield {
         "person": {
@@ -52,7 +58,8 @@ def records_of_person(user: User) -> Iterator[Record]:
         yield _request(key_request)
     for key in user.api_keys.select_related("owner", "team").order_by("issued_at"):
         yield next(records_of_key(key))
-    for approval in user.approvals.select_related("approver"):
+    theirs = Approval.objects.filter(Q(approver=user) | Q(authority=user))
+    for approval in theirs.select_related("approver", "authority"):
         yield _approval(approval)
 
 
@@ -79,7 +86,9 @@ def _approval(approval: Approval) -> Record:
         "decision": {
             "request": str(approval.request_id),
             "decision": approval.decision,
-            "by": approval.approver.get_username(),
+            "by": approval.approver.get_username() if approval.approver else f"rule “{approval.rule_name}”",
+            "capacity": approval.capacity,
+            "for": approval.authority.get_username() if approval.capacity == Approval.Capacity.DEPUTY else None,
             "reason": approval.reason,
             "at": _iso(approval.created_at),
         }
@@ -93,7 +102,8 @@ def _iso(moment: object) -> str | None:
 def events_about(subject: ApiKey | User) -> QuerySet[ledger.AuditEvent]:
     """Return every event about a key and its request; or by a person, about their requests and keys, and about them."""
     if isinstance(subject, ApiKey):
-        return ledger.matching().filter(Q(key_sid=subject.pk) | Q(request_id=str(subject.request_id)))
+        about = Q(key_sid=subject.pk)
+        return ledger.matching().filter(about | Q(request_id=str(subject.request_id)) if subject.request_id else about)
     requests = [str(one) for one in subject.key_requests.values_list("pk", flat=True)]
     keys = list(subject.api_keys.values_list("pk", flat=True))
     edited = Q(action__startswith="user.", canonical__contains=f'"subject_id":"{subject.pk}"')

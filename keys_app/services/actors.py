@@ -77,7 +77,7 @@ def record(
             key_sid=key.sid if key else key_sid,
             request_id=str(key_request.pk if key_request else (key and key.request_id) or ""),
             team=subject.team.name if subject else "",
-            risk=policy_risk(subject.policy) if subject else "",
+            risk=key.risk if key else policy_risk(key_request.policy) if key_request else "",
             policy=subject.policy_json if subject else "",
             reason=reason,
             details=details,

@@ -31,6 +31,10 @@ DRIFTED = (
     "At Twilio it is not what was approved any more. Its page says what differs. Rotate or revoke it, or set it back "
     "at Twilio."
 )
+ADOPTED_DRIFTED = (
+    "At Twilio it is not what it was when it was adopted. Its page says what differs. Revoke it, or set it back at "
+    "Twilio."
+)
 
 
 def compare_keys(visit: Visit) -> None:
@@ -130,7 +134,8 @@ def _compare(visit: Visit, key: ApiKey, detail: KeyDetail) -> None:
             record("key.drift_cleared", visit.actor, key=key)
             visit.found.drift_cleared += 1
             return
-        _alarm("key_drifted", key, f"Key {key.name} was changed outside the portal", DRIFTED)
+        text = ADOPTED_DRIFTED if key.adopted_at else DRIFTED
+        _alarm("key_drifted", key, f"Key {key.name} was changed outside the portal", text)
         record("key.drifted", visit.actor, key=key, **key.drift)
         visit.found.drifted += 1
 

@@ -76,13 +76,15 @@ def _warn(team: Team, owner: AbstractBaseUser, keys: list[ApiKey]) -> None:
 def _tell(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: datetime) -> None:
     """Tell the leads; where a team has none, it is for Security."""
     leads = list(selectors.leads_of(team))
+    left = f"left team {team}" if owner.is_active else f"of team {team} can't sign in any more"
     names = ", ".join(f"{key.name} ({key.sid}, {key.account})" for key in keys[:20])
     more = f" and {len(keys) - 20} more" if len(keys) > 20 else ""
     notifications.notify(
         "key.owner_left" if leads else "alarm.key_without_lead",
-        title=f"{selectors.display_name(owner)} left team {team}: take over {len(keys)} of their keys, or revoke them",
+        title=f"{selectors.display_name(owner)} {left}: take over {len(keys)} of their keys, or revoke them",
         text=f"{names}{more}. What nobody has taken over by {until:%Y-%m-%d %H:%M} UTC is revoked then. Whoever left "
-        "may still know the secrets: rotate a key after taking it over; who approved it cannot, and sends a request.",
+        "may still know the secrets: rotate a key after taking it over. Who approved it can't, and no one can rotate "
+        "an adopted key: request a new one, then revoke it.",
         path=LIST_URL,
         people=leads,
         team=team,

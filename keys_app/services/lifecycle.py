@@ -25,13 +25,21 @@ ROTATED = "It was rotated, and the overlap with its successor is over."
 
 
 def confirm_key(*, key: ApiKey, actor: Actor) -> None:
-    """Note that the owner has stored the secret. Doing it twice changes nothing."""
+    """Note that the owner has stored the secret. Doing it twice changes nothing.
+
+    Raises `Conflict` for a key that is not active, or that was adopted: nobody here had its secret.
+    """
     require_owner(key, actor)
+    if key.adopted_at:
+        raise Conflict("This key was adopted: its secret was never here, so there is nothing to confirm.")
     with transaction.atomic(durable=True):
         rows = ApiKey.objects.filter(pk=key.pk, state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None)
-        if rows.update(confirmed_at=timezone.now()):
-            key.refresh_from_db()
+        confirmed = rows.update(confirmed_at=timezone.now())
+        key.refresh_from_db()
+        if confirmed:
             record("key.confirmed", actor, key=key)
+        elif key.state != KeyState.ACTIVE:
+            raise Conflict(f"This key is {key.get_state_display().lower()}. There is nothing to confirm.")
 
 
 def require_owner(key: ApiKey, actor: Actor) -> None:

@@ -119,8 +119,8 @@ def _check_rights(key_request: KeyRequest, who: selectors.Person) -> None:
     in_team = selectors.teams_for(who, account).filter(pk=key_request.team_id).exists()
     if not (in_team and who.may_request and account.is_active):
         raise NotAllowed("You can ask for keys on your own teams' accounts only, while they are switched on.")
-    if key and (key.owner_id != who.user.pk or key.account_id != account.pk):
-        raise NotAllowed("You can ask for changes of your own keys only, on their own account.")
+    if key and not selectors.changeable_keys(who).filter(pk=key.pk, account=account).exists():
+        raise NotAllowed("You can ask for changes of your own live keys only, on their own account.")
     if key_request.is_break_glass and key_request.team_id not in who.break_glass_team_ids:
         raise NotAllowed("You may not break glass for this team. Send the request without an incident number.")
 

@@ -25,6 +25,7 @@ from .snippets import curl_for
 
 STATES = {"": "All", "live": "Live", "expiring": "Expiring in 14 days", "revoked": "Revoked"}
 DEFAULT_OVERLAP = 24
+ADOPTED_ADVICE = "request a new key, then revoke this one. An adopted key can’t be rotated."
 
 
 @require_safe
@@ -163,5 +164,6 @@ def key_rotate(request: HttpRequest, sid: str) -> HttpResponse:
 @post_or_go_back
 def key_take_over(request: HttpRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
-    done = "You are the owner now. Whoever left may still know the secret: rotate the key."
+    done = "You are the owner now. The previous owner may still know the secret: "
+    done += ADOPTED_ADVICE if key.adopted_at else "rotate the key. If you approved it, request a new one instead."
     return _act(request, key, lambda: leaving.take_over(key=key, actor=actor_of(request)), done)

@@ -69,13 +69,14 @@ def report_keys(request: HttpRequest) -> HttpResponse:
 @security_only
 def report_decisions(request: HttpRequest) -> HttpResponse:
     """Show who approved and rejected what, newest first."""
-    approver = request.GET.get("by", "").strip()[:150]
-    rows, next_url = newest_first(request, selectors.decisions(approver=approver), "created_at")
+    by = request.GET.get("by", "").strip()[:150]
+    rows, next_url = newest_first(request, selectors.decisions(by=by), "created_at")
     issued = selectors.issued_of(rows)
     for row in rows:
         row.key_sids = issued.get(row.request_id, [])
     approvers = User.objects.filter(approvals__isnull=False).distinct().order_by("username")
-    context = {"decisions": rows, "next_url": next_url, "approver": approver, "approvers": approvers}
+    rules = selectors.rules_that_decided()
+    context = {"decisions": rows, "next_url": next_url, "by": by, "approvers": approvers, "rules": rules}
     return render(request, "portal/audit_report_decisions.html", context)
 
 

@@ -58,7 +58,7 @@ def _page(
     context = {
         "unmanaged": unmanaged,
         "policy": policy,
-        "summary": summarize(policy, selectors.current_catalogue()) if policy else None,
+        "summary": summarize(policy, selectors.current_catalogue()) if policy is not None else None,
         "can_adopt": can_adopt,
         "can_propose": free and who.is_security,
         "adopt_form": adopt_form or AdoptForm(teams, initial={"team": unmanaged.proposed_team_id}),

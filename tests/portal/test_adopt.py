@@ -1,15 +1,20 @@
 """Adopting a key that the portal never made: an owner and an end, never its secret."""
 
+import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from keys_app.audit.ledger import matching
+from keys_app.domain.errors import NotAllowed
 from keys_app.domain.policy import Policy
 from keys_app.models import Account, ApiKey, Team, UnmanagedKey
+from keys_app.services.actors import Actor
 from keys_app.services.reconciling import reconcile
+from keys_app.services.requests import create_request
 from tests.cast import MAKE_KEYS, READ_MESSAGES, text_of
 
 
@@ -84,8 +89,26 @@ def test_it_cannot_be_rotated_or_replaced(cast, standin, adopted, action):
 
 
 def test_nobody_confirms_a_secret_that_was_never_here(cast, adopted, actions):
-    cast.client("engineer").post(f"/keys/{adopted.sid}/confirm/")
+    answer = cast.client("engineer").post(f"/keys/{adopted.sid}/confirm/")
+    assert answer.status_code == 409
+    assert "its secret was never here" in text_of(answer)
     assert "key.confirmed" not in actions()
+
+
+def test_no_change_of_it_can_be_asked_for_whichever_way(cast, adopted):
+    assert cast.client("engineer").post("/requests/new/", cast.form(changes_key=adopted.sid)).status_code == 422
+    with pytest.raises(NotAllowed):
+        create_request(
+            actor=Actor.of(cast.people["engineer"]),
+            account=cast.account,
+            team=cast.team,
+            friendly_name="change",
+            purpose="A table.",
+            ticket_url="",
+            lifetime_days=30,
+            policy=adopted.policy,
+            changes_key=adopted,
+        )
 
 
 @pytest.mark.parametrize("role", ["engineer", "lead", "security"])
@@ -111,7 +134,9 @@ def test_it_is_compared_as_any_other(cast, standin, adopted):
     assert reconcile().vanished == 1
 
 
-def test_a_key_without_a_policy_can_be_adopted_and_says_what_that_means(cast, standin):
+@pytest.fixture
+def standard(cast, standin):
+    """An adopted key without a policy, which is a Standard key."""
     with standin.client() as client:
         standin.fault("null_policy")
         client.create_restricted_key(account_sid=standin.account_sid, friendly_name="all", policy=Policy.of(MAKE_KEYS))
@@ -119,9 +144,73 @@ def test_a_key_without_a_policy_can_be_adopted_and_says_what_that_means(cast, st
     entry = UnmanagedKey.objects.get()
     assert "No policy" in text_of(cast.client("lead").get("/keys/unmanaged/"))
     assert adopt(cast, entry).status_code == 302
-    page = text_of(cast.client("engineer").get(f"/keys/{entry.sid}/"))
+    return ApiKey.objects.get(pk=entry.sid)
+
+
+def test_a_key_without_a_policy_can_be_adopted_and_says_what_that_means(cast, standard):
+    page = text_of(cast.client("engineer").get(f"/keys/{standard.sid}/"))
     assert "it may do nearly everything on the account" in page
     assert reconcile().drifted == 0
+
+
+def test_no_page_or_event_takes_a_key_without_a_policy_for_harmless(cast, standard):
+    """Not to have a policy is not to have an empty one."""
+    client = cast.client("security")
+    event = matching(action="key.adopted").get()
+    assert event.risk == "critical"
+    assert "it could do nearly everything" in text_of(client.get(f"/audit/{event.sequence}/"))
+    assert client.get("/audit/reports/").context["live"].total.counts["critical"] == 1
+    lines = b"".join(client.get("/audit/export.ocsf.jsonl", {"q": "risk:critical"}).streaming_content).splitlines()
+    assert [json.loads(line)["entity"]["data"] for line in lines] == [{"policy": None, "risk": "critical"}]
+    assert records(client, key=standard.sid)[0]["key"]["policy"] is None
+    pending = cast.ask()
+    held = text_of(client.get(f"/admin/keys_app/keyrequest/{pending.pk}/change/"))
+    assert "It has no policy: it may do nearly everything" in held
+    assert "Nothing in common" not in held
+
+
+def records(client, **about):
+    """Return what the header of a file about a key or person holds."""
+    answer = client.get("/audit/reports/about.jsonl", about)
+    assert answer.status_code == 200
+    return json.loads(b"".join(answer.streaming_content).splitlines()[0])["header"]["records"]
+
+
+def test_the_reports_know_it(cast, adopted):
+    """It has no request, so its risk is that of its own policy, and there is no secret to confirm."""
+    client = cast.client("security")
+    ApiKey.objects.update(issued_at=timezone.now() - timedelta(days=40))  # what Twilio says of an older key
+    assert client.get("/audit/reports/").context["live"].total.counts["high"] == 1
+    assert "0 never confirmed" in text_of(client.get("/audit/reports/"))
+    assert list(client.get("/audit/reports/keys/").context["unconfirmed"]) == []
+    assert [list(one) for one in records(client, key=adopted.sid)] == [["key"]]
+    assert records(client, key=adopted.sid)[0]["key"]["adopted_at"]
+    assert [list(one) for one in records(client, person="engineer")] == [["person"], ["key"]]
+    lines = b"".join(client.get("/audit/reports/about.jsonl", {"key": adopted.sid}).streaming_content).splitlines()
+    assert {json.loads(line)["event"]["key_sid"] for line in lines[1:-1]} == {adopted.sid}
+
+
+def test_an_access_review_says_what_it_is(cast, standard):
+    cast.client("security").post("/reviews/", {"quarter": "2026-Q4"})
+    page = text_of(cast.client("lead").get("/reviews/2026-Q4/"))
+    assert "Critical" in page
+    assert "the portal did not make it. It has no policy" in page
+
+
+def test_nobody_is_told_to_rotate_it(cast, standin, adopted, told):
+    with standin.client() as client:
+        client.update_key(adopted.sid, policy=Policy.of(MAKE_KEYS))
+    User.objects.filter(username="engineer").update(is_active=False)
+    reconcile()
+    pages = [text_of(cast.client("lead").get(f"/keys/{adopted.sid}/"))]
+    assert "not what it was when it was adopted" in pages[0]
+    assert "can’t sign in any more" in pages[0]
+    answer = cast.client("lead").post(f"/keys/{adopted.sid}/take-over/", follow=True)
+    pages += [text_of(answer), *(notice["text"] for notice in told if notice["kind"].startswith("alarm."))]
+    assert "An adopted key can’t be rotated" in pages[1]
+    for page in pages:
+        assert "Rotate or revoke" not in page
+        assert "rotate the key" not in page
 
 
 @pytest.mark.parametrize(

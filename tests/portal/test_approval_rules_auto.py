@@ -96,6 +96,7 @@ def test_the_operator_makes_changes_and_ends_a_rule_in_the_admin(cast):
     assert KeyRequest.objects.filter(state="approved").count() == 1
     text = str([(event.action, event.details) for event in matching(actor="Admin")])
     assert text.count("By hand") >= 2
+    assert "'team': 'every team'" in text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Reports for Security, and a key's life."""
 
+import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,10 +9,10 @@ from django.utils import timezone
 
 from keys_app.audit import ledger
 from keys_app.domain.policy import Policy
-from keys_app.models import Account, ApiKey, UnmanagedKey
+from keys_app.models import Account, ApiKey, ApprovalRule, UnmanagedKey
 from keys_app.services.reconciling import reconcile
 from keys_app.views import reports
-from tests.cast import MAKE_KEYS, READ_MESSAGES, text_of
+from tests.cast import MAKE_KEYS, READ_MESSAGES, secret_in, text_of
 
 URLS = ["/audit/reports/", "/audit/reports/keys/", "/audit/reports/decisions/"]
 
@@ -130,6 +132,52 @@ def test_who_approved_what(cast):
     assert [one.request.friendly_name for one in decided] == ["refused"]
     assert client.get("/audit/reports/decisions/?by=nobody").context["decisions"] == []
     assert client.get("/audit/reports/decisions/?after=x").status_code == 404
+
+
+def test_it_names_who_decided_whoever_it_was(cast):
+    """A rule, a deputy in a lead's place, and the third of three."""
+    ApprovalRule.objects.create(name="Usage in staging", template="read-usage", environment="staging")
+    cast.ask(friendly_name="ruled")
+    Account.objects.update(leads_required=2)
+    cast.delegate("colead", "colleague")
+    key_request = cast.ask(friendly_name="keys", permissions=MAKE_KEYS)
+    for role in ("lead", "colleague", "security"):
+        assert cast.decide(role, key_request, "approve").status_code == 302
+    client = cast.client("security")
+    answer = client.get("/audit/reports/decisions/")
+    cells = re.findall(r'data-label="By"><span>\s*(.*?)\s*</span>', answer.content.decode(), re.S)
+    assert cells == [
+        "Security Person for Security",
+        "Colleague Person for Colead Person",
+        "Lead Person",
+        "The rule “Usage in staging”",
+    ]
+    ordinals = [one.ordinal for one in answer.context["decisions"]]
+    assert ordinals == ["third", "second", "", ""]
+    assert "third" in text_of(answer)
+    assert 'value="rule:Usage in staging">The rule' in answer.content.decode()
+    found = client.get("/audit/reports/decisions/", {"by": "rule:Usage in staging"}).context["decisions"]
+    assert [one.request.friendly_name for one in found] == ["ruled"]
+    page = text_of(client.get(f"/admin/keys_app/keyrequest/{key_request.pk}/change/"))
+    assert "Colleague Person approved for Colead Person" in page
+
+
+@pytest.mark.parametrize("by", ["key", "person"])
+def test_everything_about_a_key_or_person_names_the_rule_and_the_deputy(cast, by):
+    ApprovalRule.objects.create(name="Usage in staging", template="read-usage", environment="staging")
+    cast.delegate("lead", "colleague")
+    ruled = cast.ask()
+    assert secret_in(cast.issue(ruled))
+    other = cast.ask(permissions=READ_MESSAGES)
+    cast.decide("colleague", other, "approve")
+    about = {"key": ruled.keys.get().sid} if by == "key" else {"person": "lead"}
+    answer = cast.client("security").get("/audit/reports/about.jsonl", about)
+    assert answer.status_code == 200
+    records = json.loads(b"".join(answer.streaming_content).splitlines()[0])["header"]["records"]
+    (decision,) = [one["decision"] for one in records if "decision" in one]
+    by_rule = ("rule “Usage in staging”", "rule", None)
+    expected = by_rule if by == "key" else ("colleague", "deputy", "lead")
+    assert (decision["by"], decision["capacity"], decision["for"]) == expected
 
 
 def test_what_a_key_could_do_at_each_moment(cast):

@@ -38,6 +38,15 @@ def test_it_is_confirmed_by_its_owner_once(cast, key, actions):
     assert actions().count("key.confirmed") == 1
 
 
+def test_a_revoked_key_is_not_confirmed_and_says_so(cast, key, actions):
+    client = cast.client("engineer")
+    client.post(f"/keys/{key.sid}/revoke/", {"reason": "Not needed."})
+    answer = client.post(f"/keys/{key.sid}/confirm/")
+    assert answer.status_code == 409
+    assert "This key is revoked" in text_of(answer)
+    assert "key.confirmed" not in actions()
+
+
 def test_it_asks_for_a_confirmation_that_is_late(cast, key):
     page = text_of(cast.client("engineer").get(f"/keys/{key.sid}/"))
     assert "has not confirmed yet" in page
