@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ..domain.errors import InvalidInput
@@ -69,6 +70,18 @@ def _condition(key: str, value: str) -> Condition:
     return Condition(terms=(f"{key}:{value}",))
 
 
+def _conditions(key: str, value: str) -> list[Condition]:
+    """Return the ways an event can have this value of a key, any of which is enough.
+
+    Older events have the actor's number without the user name, so a user name is also looked for by its number.
+    """
+    found = [_condition(key, value)]
+    if key == "actor":
+        users = get_user_model().objects.filter(username__iexact=value).order_by("pk")
+        found += [Condition(terms=(f"actor:#{pk}",)) for pk in users.values_list("pk", flat=True)]
+    return found
+
+
 class Search:
     """A query over the events up to and with the number `upto`, so that appends meanwhile change nothing."""
 
@@ -85,7 +98,7 @@ class Search:
         asked.sort(key=lambda term: term.key)
         groups: list[list[Condition]] = []
         for key, terms in groupby(asked, key=lambda term: term.key):
-            conditions = [_condition(key, term.value) for term in terms]
+            conditions = [one for term in terms for one in _conditions(key, term.value)]
             groups += [[one] for one in conditions] if key == "text" else [conditions]
         return groups
 
@@ -136,7 +149,7 @@ class Search:
         others = [group for group in self._groups if group is not self._leading]
         rest = [_either([condition.holds(on_events) for condition in group]) for group in others]
         refused = [term for term in self.query.terms if term.negated and term.key != "created"]
-        rest += [~_condition(term.key, term.value).holds(on_events) for term in refused]
+        rest += [~one.holds(on_events) for term in refused for one in _conditions(term.key, term.value)]
         rest += [~_of_event(on_events, _in_time(moments(one))) for one in self.query.of("created", negated=True)]
         if self.range.start or self.range.end:
             rest.append(_of_event(on_events, _in_time(self.range)))

@@ -4,11 +4,12 @@ from django.db import models
 
 
 class Repeat(models.Model):
-    """How often somebody did the same thing within one hour. The first time is in the ledger, the sum follows."""
+    """How often one actor did the same thing within one hour. The first time is in the ledger, the sum follows."""
 
     action = models.CharField(max_length=60)
     hour = models.DateTimeField()
     actor_id = models.CharField(max_length=40, blank=True)
+    login = models.CharField(max_length=150, blank=True)
     actor_name = models.CharField(max_length=320)
     address = models.CharField(max_length=45, blank=True)
     key_sid = models.CharField(max_length=34, blank=True)
@@ -25,3 +26,8 @@ class Repeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor_name}: {self.times}"
+
+    def same(self) -> models.QuerySet["Repeat"]:
+        """Return the stored count of the same thing by the same actor within the same hour, if there is one."""
+        fields = self._meta.constraints[0].fields
+        return Repeat.objects.filter(**{name: getattr(self, name) for name in fields})

@@ -15,15 +15,20 @@ from ..selectors import display_name
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A signed-in person with the address they come from, or a part of the portal itself (no user)."""
+    """A signed-in user with the address they come from, or a part of the portal itself (no user).
+
+    `id` and `login` are what the ledger copies of the user; they outlive the user.
+    """
 
     user: AbstractBaseUser | None
     name: str
     address: str = ""
+    id: str = ""
+    login: str = ""
 
     @classmethod
     def of(cls, user: AbstractBaseUser, address: str = "") -> "Actor":
-        return cls(user, display_name(user), address)
+        return cls(user, display_name(user), address, str(user.pk), user.get_username())
 
     @classmethod
     def operator(cls, command: str) -> "Actor":
@@ -56,12 +61,14 @@ def record(
     key_request: KeyRequest | None = None,
     key: ApiKey | None = None,
     key_sid: str = "",
+    request_id: str = "",
     reason: str = "",
     **details: object,
 ) -> None:
-    """Append an event to the ledger in the running transaction, as its last write.
+    """Append an event to the ledger in the running transaction, as its last write. Every event is written here.
 
-    Account, team, risk and policy are taken from the request or key where they are not given.
+    Account, team, risk and policy are taken from the key or request. `key_sid` and `request_id` are for a key or
+    request that the portal has no row of.
     """
     subject = key or key_request
     if account is None and subject is not None:
@@ -70,12 +77,12 @@ def record(
         ledger.Entry(
             action=action,
             actor_name=actor.name,
-            actor_id=str(actor.user.pk) if actor.user else "",
-            login=actor.user.get_username() if actor.user else "",
+            actor_id=actor.id,
+            login=actor.login,
             address=actor.address,
             account_sid=account.sid if account else "",
             key_sid=key.sid if key else key_sid,
-            request_id=str(key_request.pk if key_request else (key and key.request_id) or ""),
+            request_id=str(key_request.pk if key_request else (key and key.request_id) or request_id),
             team=subject.team.name if subject else "",
             risk=key.risk if key else policy_risk(key_request.policy) if key_request else "",
             policy=subject.policy_json if subject else "",

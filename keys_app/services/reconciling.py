@@ -30,6 +30,7 @@ from .leaving import note_leavers
 from .lifecycle import carry_out, revoke_due
 from .orphans import settle_attempts
 from .reminding import remind_of_expiry
+from .repeats import sum_up
 from .requests import lapse_overdue
 from .visit import Findings, Visit, is_about_all
 
@@ -60,6 +61,7 @@ def reconcile(
             _reconcile_account(account, actor, found, progress, wait)
         found.reminded = remind_of_expiry(actor)
         found.lapsed = lapse_overdue(actor)
+        sum_up()
     except Exception as error:
         run.error = f"The run broke off: {type(error).__name__}."
         raise

@@ -1,7 +1,7 @@
-"""Events that somebody can cause at will, kept few: a flood must not fill the ledger.
+"""Events that anyone can cause at will, kept few: a flood must not fill the ledger.
 
-The first of a kind within an hour is an event at once. Those after it are counted, and the sum is an event when
-the hour is over. Somebody who goes through many objects, and many people at once, get one common count.
+The first of a kind within an hour is an event immediately. Those after it are counted, and the sum is an event when
+the hour is over. A user who goes through many objects, and many users together, get one common count.
 """
 
 from datetime import datetime, timedelta
@@ -10,12 +10,11 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from ..audit import ledger
-from ..models import Repeat
-from .actors import Actor
+from ..models import ApiKey, KeyRequest, Repeat
+from .actors import Actor, record
 
 MOST_PER_PERSON = 20
-"""So many different objects of one kind and hour are told apart for each person."""
+"""So many different objects of one kind and hour are told apart for each user."""
 
 MOST_IN_ALL = 500
 """So many counts of one kind are kept within an hour, whoever they are of."""
@@ -26,32 +25,54 @@ _TOGETHER = "More of these within this hour are counted together."
 
 
 def note(action: str, actor: Actor, *, key_sid: str = "", request_id: str = "", **details: object) -> None:
-    """Append the event if it is the first of its kind, person and object within this hour; count it in any case."""
-    who = {"actor_id": str(actor.user.pk) if actor.user else "", "actor_name": actor.name, "address": actor.address}
-    with transaction.atomic(durable=True):
-        row, new = _count(action, who, {"key_sid": key_sid, "request_id": request_id})
-        if new:
-            told_apart = (row.actor_name, row.key_sid, row.request_id) == (actor.name, key_sid, request_id)
-            _append(row, details if told_apart else {"note": _TOGETHER})
-
-
-def _count(action: str, who: dict[str, str], subject: dict[str, str]) -> tuple[Repeat, bool]:
-    """Add one to the count this belongs to, and tell whether it is new."""
-    counts = Repeat.objects.filter(action=action, hour=_this_hour())
-    known = counts.aggregate(
-        same=Count("pk", filter=Q(**who, **subject)), of_person=Count("pk", filter=Q(**who)), all=Count("pk")
+    """Append the event if it is the first of its kind, user and object within this hour; count it in any case."""
+    own = Repeat(
+        action=action,
+        hour=_this_hour(),
+        actor_id=actor.id,
+        login=actor.login,
+        actor_name=actor.name,
+        address=actor.address,
+        key_sid=key_sid,
+        request_id=request_id,
     )
-    if not known["same"]:
-        if known["of_person"] >= MOST_PER_PERSON or known["all"] >= MOST_IN_ALL:
-            subject = {"key_sid": "", "request_id": ""}
-        if known["all"] >= MOST_IN_ALL:
-            who = {"actor_id": "", "actor_name": MANY, "address": ""}
-    row = Repeat(action=action, hour=_this_hour(), **who, **subject)
-    new = not known["same"] and not counts.filter(**who, **subject).exists()
-    if new:
-        Repeat.objects.bulk_create([row], ignore_conflicts=True)  # somebody may have been as fast
-    counts.filter(**who, **subject).update(times=F("times") + 1)
-    return row, new
+    with transaction.atomic(durable=True):
+        if _counted(own):
+            return
+        row = _common(own)
+        if _count(row) == 1:
+            _append(row, details if row is own else {"note": _TOGETHER})
+
+
+def _counted(row: Repeat) -> bool:
+    """Add one to a count that is there, and tell whether it is."""
+    return bool(row.same().update(times=F("times") + 1))
+
+
+def _count(row: Repeat) -> int:
+    """Add one to a count and return it; where it was summed up meanwhile, a new one begins."""
+    while not _counted(row):
+        Repeat.objects.bulk_create([row], ignore_conflicts=True)  # another process may create it first
+    return row.same().values_list("times", flat=True).get()
+
+
+def _common(own: Repeat) -> Repeat:
+    """Return the count that a new kind of repetition belongs to: its own, or one it shares once there are too many."""
+    counts = Repeat.objects.filter(action=own.action, hour=own.hour)
+    who = Q(actor_id=own.actor_id, actor_name=own.actor_name, address=own.address)
+    there = counts.aggregate(of_person=Count("pk", filter=who), all=Count("pk"))
+    if there["all"] >= MOST_IN_ALL:
+        return Repeat(action=own.action, hour=own.hour, actor_name=MANY)
+    if there["of_person"] >= MOST_PER_PERSON:
+        return Repeat(
+            action=own.action,
+            hour=own.hour,
+            actor_id=own.actor_id,
+            login=own.login,
+            actor_name=own.actor_name,
+            address=own.address,
+        )
+    return own
 
 
 def _this_hour() -> datetime:
@@ -59,24 +80,33 @@ def _this_hour() -> datetime:
 
 
 def sum_up() -> int:
-    """Append how often each thing was repeated in the hours that are over; return how many events that made."""
+    """Append how often each thing was repeated in the hours that are over; return how many events that made.
+
+    Several processes may do so at once. A count that is added to while it is summed up is in this sum or the next.
+    """
     made = 0
-    for row in Repeat.objects.filter(hour__lt=_this_hour()).order_by("hour", "pk"):
+    for pk in Repeat.objects.filter(hour__lt=_this_hour()).order_by("hour", "pk").values_list("pk", flat=True):
         with transaction.atomic(durable=True):
-            locked = Repeat.objects.select_for_update().filter(pk=row.pk).first()
-            if locked is None:
-                continue  # another process was faster
-            locked.delete()
-            if locked.times > 1:
-                _append_sum(locked)
+            row = Repeat.objects.select_for_update().filter(pk=pk).first()
+            if row is None:
+                continue  # another process summed it up first
+            row.delete()
+            if row.times > 1:
+                _append(row, {"times": row.times, "from": row.hour.isoformat(), "to": (row.hour + HOUR).isoformat()})
                 made += 1
     return made
 
 
-def _append_sum(row: Repeat) -> None:
-    _append(row, {"times": row.times, "from": row.hour.isoformat(), "to": (row.hour + HOUR).isoformat()})
-
-
 def _append(row: Repeat, details: dict[str, object]) -> None:
-    subject = {"key_sid": row.key_sid, "request_id": row.request_id}
-    ledger.append(ledger.Entry(row.action, row.actor_name, row.actor_id, row.address, **subject, details=details))
+    """Append an event about a count's actor and object, as the portal has them now."""
+    key = row.key_sid and ApiKey.objects.select_related("account", "team").filter(pk=row.key_sid).first()
+    asked = row.request_id and KeyRequest.objects.select_related("account", "team").filter(pk=row.request_id).first()
+    record(
+        row.action,
+        Actor(None, row.actor_name, row.address, row.actor_id, row.login),
+        key=key or None,
+        key_request=asked or None,
+        key_sid=row.key_sid,
+        request_id=row.request_id,
+        **details,
+    )

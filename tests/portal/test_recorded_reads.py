@@ -1,17 +1,24 @@
 """Sign-ins and refused access are events, few however often they are repeated, and without a password."""
 
+import re
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import transaction
 from django.test import Client
 
-from keys_app.audit.ledger import matching
+from keys_app.audit.ledger import Entry, append, matching
 from keys_app.models import Repeat
 from keys_app.services import repeats
+from keys_app.services.reconciling import reconcile
+from tests.cast import READ_MESSAGES
 from tests.portal.test_admin_records import team_form
 
+SOURCES = Path(__file__).parents[2] / "keys_app"
 PASSWORD = "a-long-enough-passphrase"
 LOGIN = "/accounts/login/"
 
@@ -191,3 +198,82 @@ def test_changed_guard_rails_are_recorded_with_their_values(cast):
     assert cast.client("admin").post(f"/admin/keys_app/team/{cast.team.pk}/change/", data).status_code == 302
     details = events("team.changed")[0].details
     assert (details["max_lifetime_days"], details["max_risk"], details["allowed_products"]) == (30, "medium", ["voice"])
+
+
+def found(cast, line):
+    """Return the actions that a search of the audit finds, oldest first."""
+    answer = cast.client("security").get("/audit/", {"q": line})
+    return [event.action for event in reversed(answer.context["events"])]
+
+
+def test_there_is_one_place_that_writes_events():
+    writes = re.compile(r"ledger\.append|import .*\bappend\b|\bEntry\(")
+    places = [path for path in SOURCES.rglob("*.py") if writes.search(path.read_text())]
+    assert [path.relative_to(SOURCES).as_posix() for path in places] == ["services/actors.py"]
+
+
+def test_refusals_and_failed_sign_ins_are_found_by_user_name_team_and_account(cast, person):
+    """The user name is in no display name here, so only the event's own user name can find it."""
+    User.objects.update(first_name="Zoë", last_name="Ångström")
+    cast.people = {user.username: user for user in User.objects.all()}
+    key_request, _ = cast.issued(permissions=READ_MESSAGES)
+    key = key_request.keys.get()
+    for _ in range(2):
+        cast.client("engineer2").get(f"/keys/{key.pk}/")
+        cast.client("engineer2").get(f"/requests/{key_request.pk}/")
+        Client().post(LOGIN, {"login": "engineer2", "password": "not-my-password"})
+    an_hour_later()
+    assert repeats.sum_up() == 3
+    refused = found(cast, "actor:engineer2 action:access.refused")
+    assert refused == ["access.refused"] * 4  # each and its sum
+    assert found(cast, "actor:engineer2 action:user.sign_in_failed") == ["user.sign_in_failed"] * 2
+    for line in (
+        "team:Payments",
+        f"account:{cast.account.sid}",
+        f"request:{key_request.pk}",
+        "permission:/twilio/messaging/",
+    ):
+        assert found(cast, f"{line} action:access.refused") == refused, line
+    logins = [event.body["login"] for event in matching(action="access.refused")]
+    assert logins == ["engineer2"] * 4
+
+
+def test_events_without_a_user_name_are_found_by_it_too(cast):
+    """As refusals were written before they had one."""
+    User.objects.filter(username="engineer2").update(first_name="Zoë", last_name="Ångström")
+    with transaction.atomic():
+        append(Entry("access.refused", "Zoë Ångström", actor_id=str(cast.user("engineer2").pk)))
+        append(Entry("access.refused", "Zoë Ångström", actor_id=str(cast.user("engineer").pk)))
+    assert found(cast, "actor:engineer2") == found(cast, "actor:ENGINEER2 action:access.refused") == ["access.refused"]
+    assert found(cast, "-actor:engineer2 action:access.refused") == ["access.refused"]
+    assert found(cast, "actor:zoë -actor:engineer -actor:engineer2") == []
+
+
+def test_a_sum_names_a_user_who_is_deleted_meanwhile(cast):
+    stranger = cast.user("stranger")
+    for _ in range(2):
+        cast.client("stranger").get(f"/keys/{'SK' + '5' * 32}/")
+    number = str(stranger.pk)
+    stranger.delete()
+    an_hour_later()
+    assert repeats.sum_up() == 1
+    event = events("access.refused")[-1]
+    assert (event.actor_id, event.body["login"], event.key_sid) == (number, "stranger", "SK" + "5" * 32)
+
+
+def test_sums_are_written_by_the_reconciler_without_a_signing_key(cast, person, settings):
+    settings.AUDIT_SIGNING_KEY = ""
+    for _ in range(3):
+        Client().post(LOGIN, {"login": "engineer", "password": "not-my-password"})
+    an_hour_later()
+    reconcile()
+    assert [event.details.get("times") for event in events("user.sign_in_failed")] == [None, 3]
+
+
+def test_signing_a_checkpoint_does_nothing_else(live_cast):
+    for _ in range(3):
+        live_cast.client("engineer2").get(f"/keys/{'SK' + '5' * 32}/")
+    an_hour_later()
+    call_command("audit_checkpoint", verbosity=0)
+    assert Repeat.objects.exists()
+    assert len(events("access.refused")) == 1

@@ -8,7 +8,6 @@ from keys_app.audit import checkpoints
 from keys_app.domain.errors import PortalError
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
 from keys_app.services.auditing import sign_checkpoint
-from keys_app.services.repeats import sum_up
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ class Command(BaseCommand):
             self._forever(every)
 
     def _once(self) -> None:
-        sum_up()
         try:
             self.stdout.write(sign_checkpoint().note, ending="")
         except PortalError as error:
@@ -47,7 +45,6 @@ class Command(BaseCommand):
         stop = stopped_by_signal()
         while not stop.is_set():
             try:
-                sum_up()
                 sign_checkpoint()
             except PortalError as error:
                 log.error("no checkpoint was signed: %s", error.message)
