@@ -47,7 +47,7 @@ def write(size: int, note: str) -> None:
             if read(size) != note:
                 raise HistoryReplaced(f"{path} holds another checkpoint than the database has for {size} events.")
             return
-        _write_new(path, note.encode())
+        write_new(path, note.encode())
     except OSError as error:
         raise CheckpointNotKept(f"The checkpoint of {size} events cannot be written: {error}") from None
 
@@ -56,8 +56,8 @@ def _path(size: int) -> Path:
     return settings.CHECKPOINT_DIR / str(size)
 
 
-def _write_new(path: Path, data: bytes) -> None:
-    """Write beside it, bring it to the disk, and give it its name."""
+def write_new(path: Path, data: bytes) -> None:
+    """Write beside it, bring it to the disk, and give it its name. Raises `OSError`."""
     number, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(number, "wb") as file:

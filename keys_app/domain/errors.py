@@ -60,6 +60,10 @@ class NotDeleted(Problem):
     """Twilio has not deleted a key yet. It is tried again."""
 
 
+class NotRecorded(Problem):
+    """Twilio has deleted a key, and that could not be written. It is tried again."""
+
+
 class OutcomeUnknown(Problem):
     """Twilio may or may not have done it. The reconciler finds out."""
 

@@ -3,19 +3,15 @@
 import logging
 from collections.abc import Collection
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from ..domain.errors import Conflict, OutcomeUnknown, PolicyBreach
+from ..domain.errors import Conflict, OutcomeUnknown
 from ..domain.naming import new_marker
-from ..domain.policy import Policy
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState, request_after
 from ..models import Issuance, KeyRequest
-from ..twilio_iam.client import TwilioIamClient
 from ..twilio_iam.errors import TwilioError
-from . import notifications
 from .actors import Actor, record
-from .deleting import delete_at_twilio
 from .transitions import move_request
 
 log = logging.getLogger(__name__)
@@ -66,7 +62,7 @@ def move_on(issuance: Issuance, key_request: KeyRequest, outcome: IssuanceState,
 def settle(
     issuance: Issuance, outcome: IssuanceState, actor: Actor, error: TwilioError, code: int | None = None
 ) -> None:
-    """T2 without a key: commit what became of the attempt.
+    """T2 without a key: commit what became of the attempt, unless the reconciler has settled it meanwhile.
 
     Raises `OutcomeUnknown` if that cannot be written: then the reconciler finds it out.
     """
@@ -83,8 +79,10 @@ def settle(
                 twilio_code=code,
                 message=error.message,
             )
-    except DatabaseError:
-        log.error("the outcome of attempt %s could not be recorded; the reconciler will settle it", issuance.marker)
+    except Conflict:
+        log.info("attempt %s was settled by the reconciler meanwhile", issuance.marker)
+    except Exception:
+        log.exception("the outcome of attempt %s could not be recorded; the reconciler will settle it", issuance.marker)
         raise unknown(issuance, f"{error.message.rstrip('.')}. That could not be recorded.") from None
 
 
@@ -96,39 +94,4 @@ def unknown(issuance: Issuance, what: str) -> OutcomeUnknown:
     )
     return OutcomeUnknown(
         f"{what} It is not known whether Twilio made a key. If it did, its secret is lost.", next_step=next_step
-    )
-
-
-def withdraw(client: TwilioIamClient, issuance: Issuance, key_sid: str, policy: Policy | None, actor: Actor) -> None:
-    """Delete a key that carries `policy`, not the approved one. It is never shown. Always raises `PolicyBreach`."""
-    log.error("Twilio made key %s with another policy than the approved one", key_sid)
-    with transaction.atomic(durable=True):
-        key_request = close_issuance(issuance, IssuanceState.UNKNOWN, key_sid=key_sid)
-        _alarm(key_request, key_sid)
-        found = {"policy": None} if policy is None else policy.departure(key_request.policy)
-        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker, **found)
-    try:
-        delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
-    except TwilioError:
-        raise PolicyBreach(
-            "Twilio made a key with another policy than the approved one. It was not shown, but could not be "
-            "deleted yet.",
-            next_step="The portal goes on trying to delete it. Security has to look at this.",
-        ) from None
-    with transaction.atomic(durable=True):
-        key_request = close_issuance(issuance, IssuanceState.BREACH)
-        move_on(issuance, key_request, IssuanceState.BREACH)
-        record("key.breach_deleted", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
-    raise PolicyBreach(
-        "Twilio made a key with another policy than the approved one. It was deleted at once and never shown.",
-        next_step="Tell Security before you try again.",
-    )
-
-
-def _alarm(key_request: KeyRequest, key_sid: str) -> None:
-    notifications.notify(
-        "alarm.policy_breach",
-        title=f"Twilio made a key with another policy than the approved one: {key_sid}",
-        text="It was not shown to anybody. The portal deletes it; look at the account if it does not succeed.",
-        path=key_request.get_absolute_url(),
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -28,7 +28,8 @@ from ..models import Account, ApiKey, Approval, Issuance, KeyRequest
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
-from .attempts import begin_attempt, close_issuance, move_on, settle, unknown, withdraw
+from .attempts import begin_attempt, close_issuance, move_on, settle, unknown
+from .breaches import withdraw
 from .credentials import client_for
 from .lifecycle import record_retirement, retire
 from .requests import current_digest, lapse, require_guard_rails
@@ -71,7 +72,7 @@ def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Act
         issuance = record_intent()  # 1. durable, with a random marker
         created = _ask_twilio(client, issuance, actor)  # 2. once
         if created.policy != issuance.request.policy:  # 3. nothing but what was approved is ever shown
-            withdraw(client, issuance, created.sid, created.policy, actor)
+            raise withdraw(client, issuance, created.sid, created.policy, actor)
         key = _record_key(issuance, created.sid, actor)  # 4. durable
     return IssuedKey(key, created.secret)  # 5. for the answer to the same POST
 
@@ -229,8 +230,8 @@ def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
             if issuance.rotates:
                 record_retirement(issuance.rotates, successor=key, actor=actor)
             record("key.issued", actor, key=key, marker=issuance.marker, **_story(issuance, key))
-    except (DatabaseError, Conflict) as error:
-        log.error("key %s was made but could not be recorded; the reconciler will delete it", key_sid)
+    except Exception as error:  # whatever it is, the reconciler will settle it
+        log.exception("key %s was made but could not be recorded; the reconciler will delete it", key_sid)
         why = f" {error.message}" if isinstance(error, Conflict) and issuance.rotates_id else ""
         raise unknown(issuance, f"The key was made but could not be recorded, so it is not shown.{why}") from None
     return key
@@ -243,7 +244,7 @@ def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor:
         sid=key_sid,
         request=key_request,
         issuance=issuance,
-        account_id=key_request.account_id,
+        account=issuance.request.account,  # as read before: the page with the secret needs no more of the database
         team_id=key_request.team_id,
         owner_id=actor.user.pk,
         friendly_name=marked_name(key_request.friendly_name, issuance.marker),

@@ -1,5 +1,6 @@
 """What happens to a key after it was issued."""
 
+import logging
 from contextlib import suppress
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
-from ..domain.errors import Conflict, NotAllowed, NotDeleted, PortalBusy
+from ..domain.errors import Conflict, NotAllowed, NotDeleted, NotRecorded, PortalBusy
 from ..domain.states import KeyState, RequestState
 from ..models import ApiKey, KeyRequest
 from ..twilio_iam.client import TwilioIamClient
@@ -19,6 +20,8 @@ from .deleting import delete_at_twilio
 from .reasons import require_reason
 from .slots import twilio_slot
 from .transitions import move_key, move_request
+
+log = logging.getLogger(__name__)
 
 ADOPTED = "This key was adopted: the portal did not make it, so it can only be revoked. Send a request for a new one."
 ROTATED = "It was rotated, and the overlap with its successor is over."
@@ -78,7 +81,8 @@ def start_revoking(key: ApiKey, reason: str, actor: Actor) -> None:
 def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None) -> None:
     """Delete a revoking key at Twilio; a key that is not there any more counts as deleted.
 
-    Raises `NotDeleted` if Twilio did not agree; the key stays revoking and is tried again.
+    Raises `NotDeleted` if Twilio did not agree, `NotRecorded` if it did and that could not be written; the key stays
+    revoking and is tried again.
     """
     try:
         with client_for(key.account, deadline=deadline) as client:
@@ -92,14 +96,30 @@ def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None)
 
 
 def carry_out(client: TwilioIamClient, key: ApiKey, actor: Actor) -> None:
-    """Delete a revoking key at Twilio and commit that it is gone. Raises `TwilioError` if that is not certain."""
+    """Delete a revoking key at Twilio and commit that it is gone.
+
+    Raises `TwilioError` if that is not certain, `NotRecorded` if it is gone and that cannot be written.
+    """
     delete_at_twilio(client, account_sid=key.account_id, key_sid=key.sid)
-    with transaction.atomic(durable=True):
-        key.refresh_from_db()
-        if key.state == KeyState.REVOKED:
-            return  # the reconciler was faster
-        move_key(key, KeyState.REVOKED)
-        record("key.revoked", actor, key=key, reason=key.revoke_reason)
+    try:
+        with transaction.atomic(durable=True):
+            _record_deletion(key, actor)
+    except Conflict:
+        raise
+    except Exception:
+        log.exception("the deletion of key %s could not be recorded; the reconciler will do it", key.pk)
+        raise NotRecorded(
+            "Twilio has deleted the key, but the portal could not record it.",
+            next_step="The key no longer works. The portal goes on trying to record it; until then it says “revoking”.",
+        ) from None
+
+
+def _record_deletion(key: ApiKey, actor: Actor) -> None:
+    key.refresh_from_db()
+    if key.state == KeyState.REVOKED:
+        return  # the reconciler was faster
+    move_key(key, KeyState.REVOKED)
+    record("key.revoked", actor, key=key, reason=key.revoke_reason)
 
 
 def replace_key(*, key: ApiKey, actor: Actor) -> None:

@@ -11,9 +11,10 @@ from django.utils import timezone
 from ..domain.errors import Conflict
 from ..domain.states import OPEN_ISSUANCES, IssuanceState
 from ..models import Issuance, KeyRequest
-from ..twilio_iam.errors import TwilioError
+from ..twilio_iam.errors import Rejected, TwilioError
 from .actors import record
 from .attempts import close_issuance, move_on
+from .breaches import note_breach
 from .deleting import delete_at_twilio
 from .visit import Visit, chunks, is_about_all
 
@@ -67,6 +68,7 @@ def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:
     if not _claim(issuance, sids[0], was_open):
         return  # it was settled just now
     for sid in sids:
+        _note_other_policy(visit, issuance, sid)
         delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
     with transaction.atomic(durable=True):
         key_request = _close(issuance, IssuanceState.ORPHAN_DELETED, key_sid=sids[0]) if was_open else issuance.request
@@ -75,6 +77,21 @@ def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:
         for sid in sids:
             record("key.orphan_deleted", visit.actor, key_request=key_request, key_sid=sid, marker=issuance.marker)
     visit.found.orphans_deleted += len(sids)
+
+
+def _note_other_policy(visit: Visit, issuance: Issuance, sid: str) -> None:
+    """Tell Security if the key is not what was approved: whoever made it may not have come to that.
+
+    A key that Twilio does not show, or whose request cannot be read, is deleted all the same. Raises `TwilioError`
+    where Twilio did not answer.
+    """
+    try:
+        policy = visit.client.fetch_key(sid).policy
+        differs = policy != issuance.request.policy
+    except (Rejected, ValueError):
+        return
+    if differs:
+        note_breach(issuance, sid, policy, visit.actor)
 
 
 def _claim(issuance: Issuance, sid: str, was_open: bool) -> bool:
@@ -105,6 +122,8 @@ def _close(issuance: Issuance, outcome: IssuanceState, **values: object) -> KeyR
 
     An attempt that noted a SID before made a key with another policy.
     """
+    KeyRequest.objects.select_for_update(no_key=True).get(pk=issuance.request_id)
+    issuance.refresh_from_db(fields=["key_sid"])
     if issuance.key_sid:
         outcome = IssuanceState.BREACH
     key_request = close_issuance(issuance, outcome, **values)

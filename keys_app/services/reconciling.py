@@ -22,6 +22,7 @@ from ..twilio_iam.errors import TwilioError
 from ..twilio_iam.patience import Patience
 from . import notifications
 from .actors import Actor, record
+from .breaches import enter_kept
 from .catalogue_checking import settle_probes
 from .comparing import compare_keys
 from .credentials import client_for
@@ -55,6 +56,7 @@ def reconcile(
     run = ReconcileRun.objects.create(started_at=timezone.now())
     found = Findings()
     try:
+        enter_kept(actor)
         found.owners_left = note_leavers(actor)
         revoke_due(actor)
         for account in Account.objects.order_by("sid"):

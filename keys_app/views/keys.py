@@ -155,7 +155,6 @@ def key_rotate(request: HttpRequest, sid: str) -> HttpResponse:
         return problem(request, error, back_url=key.get_absolute_url(), back_label="Back to the key")
     except PortalError as error:
         return problem(request, error, back_url=key.get_absolute_url(), back_label="Back to the key")
-    key.refresh_from_db()
     curl, note = curl_for(issued.key)
     context = {"key": issued.key, "secret": issued.secret, "curl_command": curl, "curl_note": note, "old_key": key}
     return render(request, "portal/partials/issued_dialog.html" if request.htmx else "portal/issued.html", context)

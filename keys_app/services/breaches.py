@@ -1,0 +1,123 @@
+"""A key that Twilio made with another policy than the approved one: never shown, deleted, and Security is told.
+
+It is written down before it is deleted: in the database or, where that fails, in a file beside the checkpoints, which
+the reconciler enters. What cannot be written down stays at Twilio, where the reconciler finds it by its marker.
+"""
+
+import json
+import logging
+from contextlib import suppress
+
+from django.conf import settings
+from django.db import transaction
+
+from ..audit.directory import write_new
+from ..domain.errors import Conflict, PolicyBreach
+from ..domain.policy import Policy
+from ..domain.states import IssuanceState
+from ..models import Issuance, KeyRequest
+from ..twilio_iam.client import TwilioIamClient
+from ..twilio_iam.errors import TwilioError
+from . import notifications
+from .actors import Actor, record
+from .attempts import close_issuance, move_on
+from .deleting import delete_at_twilio
+
+log = logging.getLogger(__name__)
+
+_FILES = "breach-"
+_MADE = "Twilio made a key with another policy than the approved one. It was not shown, but could not be"
+
+
+def withdraw(
+    client: TwilioIamClient, issuance: Issuance, key_sid: str, policy: Policy | None, actor: Actor
+) -> PolicyBreach:
+    """Delete a key that carries `policy`, not the approved one; return the error that says so.
+
+    Raises nothing: whatever fails here, the reconciler goes on with.
+    """
+    log.error("Twilio made key %s with another policy than the approved one", key_sid)
+    if not (_note(issuance, key_sid, policy, actor) or _keep(issuance, key_sid, policy)):
+        return PolicyBreach(
+            f"{_MADE} recorded or deleted yet.", next_step="The portal goes on trying. Tell Security about it."
+        )
+    try:
+        delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
+    except TwilioError:
+        return PolicyBreach(
+            f"{_MADE} deleted yet.",
+            next_step="The portal goes on trying to delete it. Security has to look at this.",
+        )
+    _settle(issuance, key_sid, actor)
+    return PolicyBreach(
+        "Twilio made a key with another policy than the approved one. It was deleted at once and never shown.",
+        next_step="Tell Security before you try again.",
+    )
+
+
+def note_breach(issuance: Issuance, key_sid: str, policy: Policy | None, actor: Actor) -> None:
+    """Record once for an attempt that its key has another policy, and alarm Security. An open attempt stays open."""
+    with transaction.atomic(durable=True):
+        key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=issuance.request_id)
+        if not Issuance.objects.filter(pk=issuance.pk, key_sid="").update(key_sid=key_sid):
+            return
+        with suppress(Conflict):  # a key may turn up after its attempt was closed
+            close_issuance(issuance, IssuanceState.UNKNOWN)
+        notifications.notify(
+            "alarm.policy_breach",
+            title=f"Twilio made a key with another policy than the approved one: {key_sid}",
+            text="It was not shown to anybody. The portal deletes it; look at the account if it does not succeed.",
+            path=key_request.get_absolute_url(),
+        )
+        found = {"policy": None} if policy is None else policy.departure(key_request.policy)
+        record("key.policy_breach", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker, **found)
+
+
+def _note(issuance: Issuance, key_sid: str, policy: Policy | None, actor: Actor) -> bool:
+    try:
+        note_breach(issuance, key_sid, policy, actor)
+    except Exception:
+        log.exception("that key %s has another policy could not be recorded", key_sid)
+        return False
+    return True
+
+
+def _settle(issuance: Issuance, key_sid: str, actor: Actor) -> None:
+    """T2 after the deletion. An attempt whose breach is in a file alone stays open until the reconciler has it."""
+    try:
+        with transaction.atomic(durable=True):
+            if not Issuance.objects.filter(pk=issuance.pk, key_sid=key_sid).exists():
+                return
+            key_request = close_issuance(issuance, IssuanceState.BREACH)
+            move_on(issuance, key_request, IssuanceState.BREACH)
+            record("key.breach_deleted", actor, key_request=key_request, key_sid=key_sid, marker=issuance.marker)
+    except Exception:
+        log.exception("the deletion of key %s could not be recorded; the reconciler will settle it", key_sid)
+
+
+def _keep(issuance: Issuance, key_sid: str, policy: Policy | None) -> bool:
+    """Write a breach into a file; tell whether it is on the disk."""
+    content = {"marker": issuance.marker, "key_sid": key_sid, "policy": policy.to_json() if policy else ""}
+    try:
+        settings.CHECKPOINT_DIR.mkdir(parents=True, exist_ok=True)
+        write_new(settings.CHECKPOINT_DIR / f"{_FILES}{issuance.marker}", json.dumps(content).encode())
+    except OSError:
+        log.exception("nor could it be written into a file; the reconciler looks at key %s before deleting it", key_sid)
+        return False
+    return True
+
+
+def enter_kept(actor: Actor) -> None:
+    """Record the breaches that are in files, and remove those."""
+    for path in sorted(settings.CHECKPOINT_DIR.glob(f"{_FILES}*")):
+        try:
+            _enter(json.loads(path.read_text()), actor)
+            path.unlink(missing_ok=True)
+        except Exception:
+            log.exception("%s could not be recorded", path)
+
+
+def _enter(content: dict[str, str], actor: Actor) -> None:
+    issuance = Issuance.objects.get(marker=content["marker"])
+    policy = Policy.from_json(content["policy"]) if content["policy"] else None
+    note_breach(issuance, content["key_sid"], policy, actor)
