@@ -1,13 +1,22 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
 from allauth.core import context
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
 from keys_app.services import signing_in
+
+
+class PortalBackend(AuthenticationBackend):
+    """Loads the user of a session together with what is known of their sign-in: still one query a page."""
+
+    def get_user(self, user_id: object) -> User | None:
+        user = User.objects.select_related("sign_in").filter(pk=user_id).first()
+        return user if user and self.user_can_authenticate(user) else None
 
 
 class PortalAccountAdapter(DefaultAccountAdapter):
@@ -39,9 +48,11 @@ class PortalAccountAdapter(DefaultAccountAdapter):
         signing_in.note_failed_sign_in(name=name, address=self._address(request))
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        match = context.request.resolver_match
+        by_mail = match is not None and match.url_name == "account_reset_password_from_key"
         with transaction.atomic():
             super().set_password(user, password)
-            signing_in.record_password_change(user=user, address=self._address(context.request))
+            signing_in.record_password_change(user=user, address=self._address(context.request), by_mail=by_mail)
 
     def _address(self, request: HttpRequest) -> str:
         return self.get_client_ip(request) or ""

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware, get_user
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
+from django.utils.functional import SimpleLazyObject
 
+from keys_app.services.signing_in import is_ended
 from keys_app.views.errors import bad_request
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -38,6 +42,21 @@ class RefuseNulMiddleware:
         if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
             return bad_request(request, ValueError("NUL"))
         return self.get_response(request)
+
+
+class SessionUserMiddleware(AuthenticationMiddleware):
+    """Django's own, but that a session which was ended has no user any more."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: self._user(request))
+
+    def _user(self, request: HttpRequest) -> AbstractBaseUser | AnonymousUser:
+        user = get_user(request)
+        if user.is_authenticated and is_ended(request.session, user):
+            request.session.flush()
+            user = request._cached_user = AnonymousUser()
+        return user
 
 
 class SignInMiddleware(LoginRequiredMiddleware):

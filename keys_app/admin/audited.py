@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from ..services.actors import actor_of
-from ..services.administration import record_admin_change
+from ..services.administration import lock_and_read, record_admin_change
 
 
 class AuditedAdmin(admin.ModelAdmin):
@@ -34,15 +35,26 @@ class AuditedAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.is_superuser
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
+        """Return the row; one that is about to be changed is locked, and what it is now is kept for the event."""
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None and request.method == "POST" and connection.in_atomic_block:
+            before = lock_and_read(obj)
+            obj = super().get_object(request, object_id, from_field)  # as it is under the lock
+            obj.state_before = before
+        return obj
+
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         record_admin_change(actor=actor_of(request), what="created", subject=obj, changes=message)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        record_admin_change(actor=actor_of(request), what="changed", subject=obj, changes=message)
+        before = getattr(obj, "state_before", None)
+        record_admin_change(actor=actor_of(request), what="changed", subject=obj, changes=message, before=before)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet) -> Any:
         for obj in queryset:
-            record_admin_change(actor=actor_of(request), what="deleted", subject=obj, changes=[])
+            before = getattr(obj, "state_before", None)
+            record_admin_change(actor=actor_of(request), what="deleted", subject=obj, changes=[], before=before)
         return super().log_deletions(request, queryset)

@@ -10,7 +10,7 @@ from .decisions import Approval, ApprovalRule, Comment, Delegation, Narrowing
 from .inventory import AccountCheck, ReconcileRun, UnmanagedKey
 from .keys import ApiKey, Issuance
 from .notices import NoticeKey, Webhook, WebhookDelivery
-from .people import MAX_LIFETIME_DAYS, Account, Team, TeamMembership
+from .people import MAX_LIFETIME_DAYS, Account, SignIn, Team, TeamMembership
 from .repeats import Repeat
 from .requests import KeyRequest
 
@@ -36,6 +36,7 @@ __all__ = [
     "ReconcileRun",
     "Repeat",
     "ReviewedKey",
+    "SignIn",
     "Team",
     "TeamMembership",
     "UnmanagedKey",

@@ -54,6 +54,28 @@ class TeamMembership(models.Model):
         return f"{self.user} in {self.team}"
 
 
+class SignIn(models.Model):
+    """What the portal knows of how a person signs in. No row: nothing of it ever happened.
+
+    A session remembers how often sessions had been ended when it began; deactivating a user, by whatever code or
+    statement, ends them (a trigger, migration 0061).
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="sign_in"
+    )
+    sessions_ended = models.PositiveIntegerField(default=0)
+    password_set_by = models.CharField(
+        max_length=400, blank=True, help_text="Who set the password, if somebody else than the user did."
+    )
+    mail_set_by = models.CharField(
+        max_length=400, blank=True, help_text="Who changed the mail address, if somebody else than the user did."
+    )
+
+    def __str__(self) -> str:
+        return f"sign-in of {self.user_id}"
+
+
 class Account(GuardRailed):
     """A Twilio account and the credential the portal manages its keys with, encrypted."""
 

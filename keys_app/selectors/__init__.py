@@ -40,10 +40,13 @@ from .people import (
     display_name,
     leads_of,
     may_manage_feeds,
+    name_and_login,
     person,
     possible_deputies,
+    sign_in_of,
     teams_for,
     teams_led,
+    with_login,
 )
 from .reconciliation import (
     account_checks,
@@ -107,6 +110,7 @@ __all__ = [
     "may_comment",
     "may_copy",
     "may_manage_feeds",
+    "name_and_login",
     "narrowed_since",
     "need_of",
     "next_decider",
@@ -123,6 +127,7 @@ __all__ = [
     "right_to_review",
     "rules_that_decided",
     "runs_with_findings",
+    "sign_in_of",
     "successor_of",
     "teams_for",
     "teams_led",
@@ -136,4 +141,5 @@ __all__ = [
     "waiting_for",
     "why_not_decidable",
     "why_not_reviewable",
+    "with_login",
 ]

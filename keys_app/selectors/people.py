@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from ..models import Account, Delegation, Team, TeamMembership
+from ..models import Account, Delegation, SignIn, Team, TeamMembership
 
 ENGINEERS = "Engineers"
 TEAM_LEADS = "Team leads"
@@ -109,6 +109,24 @@ def leads_of(team: Team) -> QuerySet[User]:
 
 def display_name(user: AbstractBaseUser) -> str:
     return user.get_full_name() or user.get_username()
+
+
+def name_and_login(user: AbstractBaseUser) -> str:
+    """Return how approvers and auditors see a user: two may have one name, and none the same login."""
+    return with_login(display_name(user), user.get_username())
+
+
+def with_login(name: str, login: str) -> str:
+    """Return a name with the login behind it, where there is one and it is not the name itself."""
+    return f"{name} ({login})" if login and login != name else name
+
+
+def sign_in_of(user: AbstractBaseUser) -> SignIn:
+    """Return what is known of how a user signs in; for most, that nothing happened."""
+    try:
+        return user.sign_in
+    except SignIn.DoesNotExist:
+        return SignIn(user_id=user.pk)
 
 
 def accounts_for(who: Person) -> QuerySet[Account]:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ..audit import ledger
 from ..domain.risk import policy_risk
 from ..models import Account, ApiKey, KeyRequest
-from ..selectors import display_name
+from ..selectors import display_name, sign_in_of, with_login
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class Actor:
     address: str = ""
     id: str = ""
     login: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return the name as approvers and auditors see it: with the login behind it."""
+        return with_login(self.name, self.login)
 
     @classmethod
     def of(cls, user: AbstractBaseUser, address: str = "") -> "Actor":
@@ -68,7 +73,8 @@ def record(
     """Append an event to the ledger in the running transaction, as its last write. Every event is written here.
 
     Account, team, risk and policy are taken from the key or request. `key_sid` and `request_id` are for a key or
-    request that the portal has no row of.
+    request that the portal has no row of. Where somebody else set the password the actor signs in with, the event
+    says who.
     """
     subject = key or key_request
     if account is None and subject is not None:
@@ -87,6 +93,12 @@ def record(
             risk=key.risk if key else policy_risk(key_request.policy) if key_request else "",
             policy=subject.policy_json if subject else "",
             reason=reason,
-            details=details,
+            details={**details, **mark_of(actor)},
         )
     )
+
+
+def mark_of(actor: Actor) -> dict[str, str]:
+    """Return what an event says of the actor's password: who else set it, if anybody did."""
+    by = sign_in_of(actor.user).password_set_by if actor.user else ""
+    return {"password_set_by": by} if by else {}

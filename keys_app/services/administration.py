@@ -1,19 +1,33 @@
-"""Changes made in the admin, as ledger events."""
+"""Changes made in the admin, as ledger events that say from what to what."""
 
 from django.contrib.auth.models import User
 from django.db.models import Model
 
 from ..models import Account, Team, Webhook
+from ..selectors import display_name
+from . import people
 from .actors import Actor, record
 
+State = dict[str, object]
 
-def record_admin_change(*, actor: Actor, what: str, subject: Model, changes: object) -> None:
-    """Append an event for a team, account, user or group edited in the admin.
+_UNSAID = "password"
+"""What the ledger says of it is that it was set: neither from nor to."""
+
+
+def record_admin_change(
+    *, actor: Actor, what: str, subject: Model, changes: object, before: State | None = None
+) -> None:
+    """Append an event for a team, account, user or group edited in the admin, and tell those it is about.
 
     `what` is `created`, `changed` or `deleted`; `changes` is Django's own list of changed fields, which
-    names fields and never holds a password or credential. The rights as they are afterwards are recorded
-    with it. Runs in the admin's transaction.
+    names fields and never holds a password or credential; `before` is what `lock_and_read` returned. The rights as
+    they are afterwards, or were before a deletion, are recorded with it. Runs in the admin's transaction.
     """
+    changed = _difference(before or {}, {} if what == "deleted" else _state(subject))
+    if isinstance(subject, User) and what != "deleted":
+        people.account_changed(user=subject, changed=changed, actor=actor)
+    if isinstance(subject, Team):
+        people.members_changed(team=subject, changed=changed.get("members", {}), actor=actor)
     record(
         f"{subject._meta.model_name}.{what}",
         actor,
@@ -21,20 +35,61 @@ def record_admin_change(*, actor: Actor, what: str, subject: Model, changes: obj
         subject=str(subject),
         subject_id=str(subject.pk),
         changes=changes,
-        **({} if what == "deleted" else _rights(subject)),
+        **({"changed": changed} if what == "changed" and changed else {}),
+        **_rights(subject),
     )
 
 
-def _rights(subject: Model) -> dict[str, object]:
+def lock_and_read(subject: Model) -> State:
+    """Lock a row until the transaction ends, and return what is compared after the change."""
+    type(subject)._base_manager.select_for_update(no_key=True).get(pk=subject.pk)
+    return _state(subject)
+
+
+def _state(subject: Model) -> State:
+    """Return what somebody is told of, or may do, by this object."""
+    if isinstance(subject, User):
+        return {
+            "login": subject.get_username(),
+            "name": display_name(subject),
+            "mail": subject.email,
+            _UNSAID: subject.get_session_auth_hash(),
+            **_rights(subject),
+        }
+    if isinstance(subject, Team):
+        rights = _rights(subject)
+        for login in rights.pop("may_break_glass"):
+            rights["members"][login] += ", may break glass"
+        return {**rights, "name": subject.name, "notice_email": subject.notice_email}
+    if isinstance(subject, Account):
+        return {**_rights(subject), "name": subject.name, "environment": subject.environment}
+    return _rights(subject)
+
+
+def _difference(before: State, after: State) -> State:
+    """Return from what to what each thing changed; inside one that has parts, each part."""
+    changed: State = {}
+    for name in [*after, *(name for name in before if name not in after)]:
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) or isinstance(new, dict):
+            changed |= {name: parts} if (parts := _difference(old or {}, new or {})) else {}
+        else:
+            changed[name] = "set" if name == _UNSAID else {"from": old, "to": new}
+    return changed
+
+
+def _rights(subject: Model) -> State:
     """Return who may do what because of this object."""
     if isinstance(subject, User):
         groups = sorted(subject.groups.values_list("name", flat=True))
         return {"groups": groups, "superuser": subject.is_superuser, "active": subject.is_active}
     if isinstance(subject, Team):
-        people = subject.memberships.select_related("user").order_by("user__username")
-        glass = [person.user.get_username() for person in people if person.may_break_glass]
-        members = {person.user.get_username(): "lead" if person.is_lead else "member" for person in people}
-        return {"members": members, "may_break_glass": glass, **_limits(subject)}
+        members = subject.memberships.select_related("user").order_by("user__username")
+        glass = [one.user.get_username() for one in members if one.may_break_glass]
+        roles = {one.user.get_username(): "lead" if one.is_lead else "member" for one in members}
+        return {"members": roles, "may_break_glass": glass, **_limits(subject)}
     if isinstance(subject, Account):
         return {
             "teams": sorted(subject.teams.values_list("name", flat=True)),
@@ -48,8 +103,8 @@ def _rights(subject: Model) -> dict[str, object]:
     return {}
 
 
-def _limits(subject: Account | Team) -> dict[str, object]:
-    """Return the guard rails as they are afterwards."""
+def _limits(subject: Account | Team) -> State:
+    """Return the guardrails as they are afterwards."""
     return {
         "allowed_products": sorted(subject.allowed_products),
         "forbidden_permissions": sorted(subject.forbidden_permissions),

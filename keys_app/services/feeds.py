@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -41,6 +42,14 @@ def revoke_token(*, token: FeedToken, actor: Actor) -> None:
         if not FeedToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
             raise Conflict("This token is revoked already.")
         record("audit.feed_revoked", actor, name=token.name, feed=token.pk)
+
+
+def revoke_tokens_of(*, maker: User, actor: Actor) -> None:
+    """Revoke every token of a user who is deactivated, in the running transaction."""
+    tokens = list(FeedToken.objects.select_for_update(no_key=True).filter(created_by=maker, revoked_at=None))
+    FeedToken.objects.filter(pk__in=[token.pk for token in tokens]).update(revoked_at=timezone.now())
+    for token in tokens:
+        record("audit.feed_revoked", actor, name=token.name, feed=token.pk, maker_deactivated=maker.get_username())
 
 
 def token_for(presented: str) -> FeedToken | None:

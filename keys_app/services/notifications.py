@@ -35,14 +35,15 @@ def notify(
     path: str,
     people: Iterable[User] = (),
     team: Team | None = None,
+    addresses: Iterable[str] = (),
     key: str = "",
     to_webhooks: bool = True,
 ) -> None:
     """Queue a notice in the running transaction; with a `key`, before `record`, since it may have to wait for another.
 
     `kind` is the ledger's name of the event, or `alarm.<what>`: an alarm goes to everybody in Security too.
-    Mail goes to those of `people` who are active and have an address, once to each address, and to the
-    team's. `path` is the portal's page it is about. A second notice with the same `key` is not queued.
+    Mail goes to those of `people` who are active and have an address, once to each address, to the team's and to
+    `addresses`. `path` is the portal's page it is about. A second notice with the same `key` is not queued.
     Title and text must not hold a secret. Raises `TransactionManagementError` outside a transaction.
     """
     if not connection.in_atomic_block:
@@ -54,7 +55,7 @@ def notify(
     title, text, url = one_line(title, MAX_TITLE), plain_text(text), settings.BASE_URL.geturl() + path
     everybody = [*people, *(_security() if kind.startswith(ALARM) else ())]
     if settings.SENDS_MAIL:
-        _queue_mail(title, f"{text}\n\n{url}\n", _addresses(everybody, team), urgent=kind.startswith(ALARM))
+        _queue_mail(title, f"{text}\n\n{url}\n", _addresses(everybody, team, addresses), urgent=kind.startswith(ALARM))
     if to_webhooks:
         _queue_webhooks(kind, title, text, url, team)
 
@@ -86,9 +87,9 @@ def _security() -> Iterable[User]:
     return User.objects.filter(groups__name=SECURITY)
 
 
-def _addresses(people: Iterable[User], team: Team | None) -> list[str]:
+def _addresses(people: Iterable[User], team: Team | None, more: Iterable[str]) -> list[str]:
     """Return each address once, whatever its case; one that is none is left out."""
-    given = [user.email for user in people if user.is_active] + ([team.notice_email] if team else [])
+    given = [user.email for user in people if user.is_active] + ([team.notice_email] if team else []) + list(more)
     addresses = {address.casefold(): address for address in given if _is_address(address)}
     return sorted(addresses.values())
 

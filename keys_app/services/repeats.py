@@ -11,7 +11,7 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from ..models import ApiKey, KeyRequest, Repeat
-from .actors import Actor, record
+from .actors import Actor, mark_of, record
 
 MOST_PER_PERSON = 20
 """So many different objects of one kind and hour are told apart for each user."""
@@ -41,7 +41,7 @@ def note(action: str, actor: Actor, *, key_sid: str = "", request_id: str = "", 
             return
         row = _common(own)
         if _count(row) == 1:
-            _append(row, details if row is own else {"note": _TOGETHER})
+            _append(row, {**details, **mark_of(actor)} if row is own else {"note": _TOGETHER})
 
 
 def _counted(row: Repeat) -> bool:

@@ -1,11 +1,16 @@
 """Signing in and out, as ledger events. What was typed as a password is never here."""
 
 from django.contrib.auth.models import AbstractBaseUser, User
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
+from django.http import HttpRequest
 
+from ..selectors import sign_in_of
+from . import people
 from .actors import Actor, record
 from .repeats import note
 
+_ENDED_BEFORE = "portal.sessions_ended"
 UNKNOWN = "an unknown name"
 """Written instead of a name nobody has: people type their password into the wrong field."""
 
@@ -19,8 +24,21 @@ def record_sign_out(*, user: AbstractBaseUser, address: str) -> None:
         record("user.signed_out", Actor.of(user, address))
 
 
-def record_password_change(*, user: AbstractBaseUser, address: str) -> None:
-    record("user.password_changed", Actor.of(user, address))
+def record_password_change(*, user: AbstractBaseUser, address: str, by_mail: bool) -> None:
+    """Record that a user set their own password: signed in, or with a mailed link, which takes a mark off it."""
+    if by_mail:
+        people.password_set_by_mail(user=user)
+    record("user.password_changed", Actor.of(user, address), **({"with": "a mailed link"} if by_mail else {}))
+
+
+def begin_session(*, request: HttpRequest, user: AbstractBaseUser, **_: object) -> None:
+    """Let a new session remember how often the user's sessions were ended before it. Called by Django's signal."""
+    request.session[_ENDED_BEFORE] = people.known_of(user).sessions_ended
+
+
+def is_ended(session: SessionBase, user: AbstractBaseUser) -> bool:
+    """Tell whether a user's sessions were ended after this one began, as deactivating the user does."""
+    return session.get(_ENDED_BEFORE, 0) != sign_in_of(user).sessions_ended
 
 
 def note_failed_sign_in(*, name: str, address: str) -> None:
@@ -34,11 +52,13 @@ def note_turned_away(*, name: str = "", address: str, page: str) -> None:
 
 
 def _who(name: str, address: str) -> Actor:
-    user = User.objects.filter(username=name).first() if name else None
+    user = User.objects.filter(username__iexact=name).first() if name else None
     return Actor.of(user, address) if user else Actor(None, UNKNOWN, address)
 
 
 def record_command(action: str, command: str, user: User) -> None:
     """Record what an operator did to an account with one of Django's own commands, in the same transaction."""
     rights = {"superuser": user.is_superuser, "active": user.is_active}
-    record(action, Actor.operator(command), subject=user.get_username(), subject_id=str(user.pk), **rights)
+    actor = Actor.operator(command)
+    people.set_on_command_line(user=user, created=action == "user.created", actor=actor)
+    record(action, actor, subject=user.get_username(), subject_id=str(user.pk), **rights)

@@ -88,6 +88,8 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
+        if value.keys() == {"from", "to"}:
+            return f"{_text(value['from'])} → {_text(value['to'])}"
         return _joined([f"{name}: {_text(one)}" for name, one in value.items()], value.values())
     if isinstance(value, list):
         return _joined([_text(one) for one in value], value)

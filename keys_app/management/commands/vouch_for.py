@@ -1,0 +1,32 @@
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from keys_app.services.actors import Actor
+from keys_app.services.people import vouch
+from keys_app.services.reasons import MAX_REASON
+
+
+class Command(BaseCommand):
+    """For a portal that sends no mail, or a user whose mail address a portal admin changed."""
+
+    help = (
+        "Say that the password and mail address of a user are the user's own, after making sure of it: events no "
+        "longer say who set them. Ends the user's sessions; the user and Security are told."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("login")
+        parser.add_argument("--reason", required=True, help="how you made sure; it is in the event")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        reason = options["reason"].strip()
+        if not 1 <= len(reason) <= MAX_REASON:
+            raise CommandError(f"Give a reason of 1 to {MAX_REASON} characters.")
+        with transaction.atomic(durable=True):
+            user = User.objects.select_for_update(no_key=True).filter(username__iexact=options["login"]).first()
+            if user is None:
+                raise CommandError(f"There is no user {options['login']}.")
+            vouch(user=user, reason=reason, actor=Actor.operator("vouch_for"))
