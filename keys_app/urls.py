@@ -8,7 +8,6 @@ from .views import (
     deputies,
     exports,
     feeds,
-    health,
     home,
     keys,
     reconciliation,
@@ -66,6 +65,4 @@ urlpatterns = [
     path("reviews/<str:quarter>/close/", reviews.review_close, name="review_close"),
     path("audit/verify/", audit_verify.audit_verify, name="audit_verify"),
     path("audit/verifier.py", audit_verify.audit_verifier, name="audit_verifier"),
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
 ]

@@ -7,6 +7,18 @@ from keys_app.domain.secret import MASK, mask_live_secrets
 
 _AUTHORIZATION = re.compile(r"(?i)\b(basic|bearer)\s+[a-z0-9+/=._~-]{8,}")
 
+_WARNING = (logging.WARNING, "WARNING")
+
+
+class RefusalFilter(logging.Filter):
+    """Makes a refused request (4xx) one line: it is no fault of the portal, and where it was refused helps no one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "status_code", 500) < 500:
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = min((record.levelno, record.levelname), _WARNING)
+        return True
+
 
 class MaskingFormatter(logging.Formatter):
     """Formats a record, traceback included, and masks secrets that are alive and authorization values."""

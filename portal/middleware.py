@@ -7,14 +7,36 @@ from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware, get_user
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render, resolve_url
 from django.utils.functional import SimpleLazyObject
 
 from keys_app.services.signing_in import is_ended
 from keys_app.views.errors import bad_request
+from portal import readiness
 
 Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class ProbeMiddleware:
+    """Answers `/healthz` and `/readyz` before anything looks at the request's `Host`.
+
+    A probe knows a process by its address, so it sends another `Host` than users do, or none.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self.checks: dict[str, Callable[[HttpRequest], str]] = {"/healthz": lambda _: "", "/readyz": readiness.problem}
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        check = self.checks.get(request.path_info)
+        if check is None:
+            return self.get_response(request)
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        trouble = check(request)
+        body = f"{trouble or 'ok'}\n" if request.method == "GET" else ""
+        return HttpResponse(body, status=503 if trouble else 200, content_type="text/plain")
 
 
 class NoStoreMiddleware:

@@ -27,6 +27,13 @@ def decrypt(ciphertext: str) -> Secret | None:
         return None
 
 
+def can_decrypt_credentials() -> bool:
+    """Tell whether the encryption keys fit: they decrypt one of the latest credentials, or there are none."""
+    latest = Account.objects.order_by("-connected_at").values_list("credential_ciphertext", flat=True)[:20]
+    stored = list(latest)
+    return not stored or any(decrypt(one) is not None for one in stored)
+
+
 def client_for(account: Account, *, patience: Patience | None = None, deadline: float | None = None) -> TwilioIamClient:
     """Return a client that acts for this account. Close it after use.
 

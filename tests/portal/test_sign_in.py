@@ -19,7 +19,7 @@ SAMPLES = {
     "sequence": 1,
     "quarter": "2026-Q4",
 }
-OPEN = {"healthz", "readyz", "audit_feed"}  # a feed has a token of its own
+OPEN = {"audit_feed"}  # a feed has a token of its own
 LOGIN = "/accounts/login/"
 
 
