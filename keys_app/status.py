@@ -243,6 +243,7 @@ _FINDINGS = {
     "reminded": "reminders sent",
     "lapsed": "requests lapsed",
     "accounts_failed": "accounts not compared",
+    "failures": "kinds of work failed",
 }
 
 
@@ -258,6 +259,4 @@ def _counted(number: int, words: str) -> str:
 
 
 def run_in_words(run: ReconcileRun) -> str:
-    return (
-        f"{run.error} Until then: {findings_in_words(run.findings)}" if run.error else findings_in_words(run.findings)
-    )
+    return f"{run.error} {findings_in_words(run.findings)}".strip()

@@ -52,7 +52,7 @@ from .reconciliation import (
     account_checks,
     drifted_keys,
     last_run,
-    late_reconciler,
+    reconciler_warning,
     runs_with_findings,
     unmanaged_keys,
 )
@@ -103,7 +103,7 @@ __all__ = [
     "keys_in_state",
     "keys_matching",
     "last_run",
-    "late_reconciler",
+    "reconciler_warning",
     "leads_of",
     "left_keys",
     "live_keys",

@@ -18,13 +18,15 @@ def runs_with_findings() -> QuerySet[ReconcileRun]:
     return ReconcileRun.objects.filter(found_something=True)
 
 
-def late_reconciler() -> str:
-    """Return a warning if the reconciler never ran, or not for long; empty if it is well."""
+def reconciler_warning() -> str:
+    """Return a warning if the reconciler never ran, not for long, or not without failures; empty if it is well."""
     last = last_run()
     if last is None:
         return "The reconciler has never run. Keys past their lifetime and keys with lost secrets stay at Twilio."
     if timezone.now() - last.finished_at > settings.RECONCILE_LATE_AFTER:
         return f"The reconciler ran last at {last.finished_at:%Y-%m-%d %H:%M} UTC. Start it again: keys wait for it."
+    if last.error:
+        return f"The reconciler's last run could not do everything. {last.error} The portal's log says more."
     return ""
 
 

@@ -1,6 +1,7 @@
 """Who does something, as the ledger records it."""
 
 import getpass
+import logging
 from dataclasses import dataclass
 
 from allauth.account.adapter import get_adapter
@@ -11,6 +12,8 @@ from ..audit import ledger
 from ..domain.risk import policy_risk
 from ..models import Account, ApiKey, KeyRequest
 from ..selectors import display_name, sign_in_of, with_login
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ def record(
     subject = key or key_request
     if account is None and subject is not None:
         account = subject.account
+    policy, risk = _policy_of(key, key_request)
     ledger.append(
         ledger.Entry(
             action=action,
@@ -90,8 +94,8 @@ def record(
             key_sid=key.sid if key else key_sid,
             request_id=str(key_request.pk if key_request else (key and key.request_id) or request_id),
             team=subject.team.name if subject else "",
-            risk=key.risk if key else policy_risk(key_request.policy) if key_request else "",
-            policy=subject.policy_json if subject else "",
+            risk=risk,
+            policy=policy,
             reason=reason,
             details={**details, **mark_of(actor)},
         )
@@ -102,3 +106,14 @@ def mark_of(actor: Actor) -> dict[str, str]:
     """Return what an event says of the actor's password: who else set it, if anybody did."""
     by = sign_in_of(actor.user).password_set_by if actor.user else ""
     return {"password_set_by": by} if by else {}
+
+
+def _policy_of(key: ApiKey | None, key_request: KeyRequest | None) -> tuple[str, str]:
+    """Return policy and risk for an event; empty where what is stored is no policy: such a key must still end."""
+    try:
+        if key:
+            return key.policy_json, key.risk
+        return (key_request.policy_json, policy_risk(key_request.policy)) if key_request else ("", "")
+    except ValueError:
+        log.exception("the policy of %s cannot be read", key or key_request)
+        return "", ""

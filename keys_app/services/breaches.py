@@ -22,6 +22,7 @@ from . import notifications
 from .actors import Actor, record
 from .attempts import close_issuance, move_on
 from .deleting import delete_at_twilio
+from .isolation import isolated
 
 log = logging.getLogger(__name__)
 
@@ -110,11 +111,9 @@ def _keep(issuance: Issuance, key_sid: str, policy: Policy | None) -> bool:
 def enter_kept(actor: Actor) -> None:
     """Record the breaches that are in files, and remove those."""
     for path in sorted(settings.CHECKPOINT_DIR.glob(f"{_FILES}*")):
-        try:
+        with isolated("recording breaches kept in files", path.name):
             _enter(json.loads(path.read_text()), actor)
             path.unlink(missing_ok=True)
-        except Exception:
-            log.exception("%s could not be recorded", path)
 
 
 def _enter(content: dict[str, str], actor: Actor) -> None:

@@ -3,21 +3,20 @@
 Twilio has no call that lists its permissions, but it refuses to make a key with one that does not exist and
 names it. So throwaway keys are made in batches and deleted at once; what Twilio refuses is taken out, noted,
 and the rest asked for again. As with issuing, a `Probe` with a random marker is committed before each key is
-asked for: whatever a process that dies leaves behind, `settle_probes` finds and deletes. No secret is kept.
+asked for: whatever a process that dies leaves behind, `probes` finds and deletes. No secret is kept.
 """
 
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -27,7 +26,7 @@ from ..domain.naming import marked_name, new_marker
 from ..domain.permissions import WILDCARD
 from ..domain.policy import MAX_PERMISSIONS, Policy
 from ..models import Account, CatalogueObservation, Probe
-from ..twilio_iam.client import KeySummary, TwilioIamClient
+from ..twilio_iam.client import TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
 from .credentials import client_for
@@ -199,7 +198,7 @@ class _Check:
     def _record_refusal(self, probe: Probe, error: Rejected | NotProcessed, refused: str | None) -> None:
         with transaction.atomic(durable=True):
             self._observe([refused] if refused else [], accepted=False)
-            _close(probe)
+            close_probe(probe)
             details = {"permission": refused} if refused else {}
             self._record("catalogue.key_not_made", probe, twilio_code=error.code, message=error.message, **details)
 
@@ -218,7 +217,7 @@ class _Check:
             raise OutcomeUnknown(what, next_step=RUN_RECONCILE) from None
         self.found.keys += 1
         with transaction.atomic(durable=True):
-            if _close(probe):  # otherwise the reconciler was faster
+            if close_probe(probe):  # otherwise the reconciler was faster
                 self._record("catalogue.key_deleted", probe, key_sid=sid)
 
     def _observe(self, names: Iterable[str], *, accepted: bool) -> None:
@@ -240,55 +239,6 @@ def _named(error: Rejected | NotProcessed, policy: Policy) -> str | None:
     return match.group(1) if match and match.group(1) in policy else None
 
 
-def _close(probe: Probe) -> bool:
+def close_probe(probe: Probe) -> bool:
     """Mark a probe as settled; tell whether it was open. Call it inside a transaction."""
     return bool(Probe.objects.filter(pk=probe.pk, finished_at=None).update(finished_at=timezone.now()))
-
-
-def settle_probes(
-    client: TwilioIamClient, account: Account, listed: Mapping[str, KeySummary], looked_at: datetime, actor: Actor
-) -> tuple[int, int, int]:
-    """Delete every key that a check left behind on an account, and close its probe.
-
-    `listed` are the account's keys by marker, from a listing begun at `looked_at`. Returns how many keys were
-    deleted, how many probes closed without one, and how many stay open. A probe whose key is not listed is
-    closed after the grace period only; a key that turns up even later is deleted all the same, since no such
-    key is ever wanted. A check that may still wait for Twilio is left alone. Raises `TwilioError`.
-    """
-    left_alone = Q(finished_at=None, in_flight_until__gt=looked_at)
-    unsettled = Q(finished_at=None) | Q(marker__in=list(listed))
-    deleted = closed = still_open = 0
-    for probe in Probe.objects.filter(unsettled, account=account).exclude(left_alone).order_by("pk"):
-        key = listed.get(probe.marker)
-        if sid := key.sid if key else probe.key_sid:
-            deleted += _delete_leftover(client, account, probe, sid, actor)
-        elif timezone.now() - probe.started_at < settings.RECONCILE_GRACE:
-            still_open += 1
-        else:
-            closed += _give_up(account, probe, actor)
-    return deleted, closed, still_open
-
-
-def _delete_leftover(client: TwilioIamClient, account: Account, probe: Probe, sid: str, actor: Actor) -> bool:
-    """Delete a key of a check and close its probe; tell whether there was one, or a probe to close.
-
-    Which key it is stands in an open probe before the key is deleted, so that whoever is killed in between does
-    not leave the deletion out of the ledger.
-    """
-    settled_with_it = Q(finished_at__isnull=False, key_sid=sid)  # then only the listing is old
-    Probe.objects.filter(pk=probe.pk).exclude(settled_with_it).update(key_sid=sid, finished_at=None)
-    delete_at_twilio(client, account_sid=account.sid, key_sid=sid)
-    with transaction.atomic(durable=True):
-        was_open = _close(probe)
-        if was_open:
-            record("key.orphan_deleted", actor, account=account, key_sid=sid, marker=probe.marker)
-    return was_open
-
-
-def _give_up(account: Account, probe: Probe, actor: Actor) -> bool:
-    with transaction.atomic(durable=True):
-        was_open = _close(probe)
-        if was_open:
-            message = "No such key was listed within the grace period."
-            record("catalogue.key_not_made", actor, account=account, marker=probe.marker, message=message)
-    return was_open

@@ -26,6 +26,7 @@ from .visit import Visit
 CLOCKS_APART = timedelta(seconds=60)
 """How far Twilio's clock may be from the portal's, when a date in the listing says that a key was changed."""
 
+COMPARING = "comparing keys"
 VANISHED = "Deleted outside the portal."
 DRIFTED = (
     "At Twilio it is not what was approved any more. Its page says what differs. Rotate or revoke it, or set it back "
@@ -44,14 +45,16 @@ def compare_keys(visit: Visit) -> None:
     for key in _said_to_be_gone(visit):
         if not visit.may_look():
             return
-        _look_at_revoked(visit, key)
+        with visit.attempt(COMPARING, key.pk):
+            _look_at_revoked(visit, key)
     missing = [key for key in keys if key.sid not in visit.listed]
     due = [key for key in keys if key.sid in visit.listed and _is_due(visit, key)]
     due.sort(key=lambda key: (not _was_changed(visit, key), key.looked_at or key.issued_at))
     for key in missing + due:
         if not visit.may_look():
             return
-        _look_at(visit, key)
+        with visit.attempt(COMPARING, key.pk):
+            _look_at(visit, key)
 
 
 def _said_to_be_gone(visit: Visit) -> list[ApiKey]:

@@ -14,6 +14,7 @@ from .actors import record
 from .comparing import CLOCKS_APART
 from .visit import Visit, chunks
 
+TAKING = "taking the inventory"
 NEW_PER_RUN = 500
 """How many new entries one run makes for an account; the next run goes on."""
 
@@ -27,8 +28,9 @@ def take_inventory(visit: Visit) -> None:
     known = {key.sid: key for key in UnmanagedKey.objects.filter(account=visit.account)}
     new = sorted(sid for sid in strangers if sid not in known or known[sid].gone_at)[:NEW_PER_RUN]
     if new:
-        _enter(visit, new)
-    _note_seen(visit, [sid for sid in strangers if sid in known])
+        _enter_all(visit, new)
+    with visit.attempt(TAKING):
+        _note_seen(visit, [sid for sid in strangers if sid in known])
     _note_missing(visit)
     _fetch_policies(visit)
 
@@ -47,6 +49,16 @@ def _strangers(visit: Visit) -> list[str]:
         for marker in [*keyless.values_list("marker", flat=True), *probes.values_list("marker", flat=True)]:
             mine |= {key.sid for key in marked[marker]}
     return [sid for sid in visit.listed if sid not in mine]
+
+
+def _enter_all(visit: Visit, sids: list[str]) -> None:
+    """Enter all in one transaction, with one alarm; if one of them fails, each in its own."""
+    try:
+        _enter(visit, sids)
+    except Exception:  # noqa: BLE001 it is found, and told, below
+        for sid in sids:
+            with visit.attempt(TAKING, sid):
+                _enter(visit, [sid])
 
 
 def _enter(visit: Visit, sids: list[str]) -> None:
@@ -100,16 +112,20 @@ def _note_missing(visit: Visit) -> None:
     """Call an entry gone when two listings in a row lack it."""
     here = UnmanagedKey.objects.filter(account=visit.account, gone_at=None, adopted_at=None)
     for entry in here.filter(first_seen__lt=visit.began_at):
-        if entry.sid in visit.listed:
-            continue
-        rows = UnmanagedKey.objects.filter(pk=entry.pk, gone_at=None)
-        if not _missing_before(entry, visit.began_at):
-            rows.filter(missing_since=None).update(missing_since=timezone.now())
-            continue
-        with transaction.atomic(durable=True):
-            if rows.update(gone_at=timezone.now()):
-                record("key.unmanaged_gone", visit.actor, account=visit.account, key_sid=entry.sid)
-                visit.found.unmanaged_gone += 1
+        if entry.sid not in visit.listed:
+            with visit.attempt(TAKING, entry.sid):
+                _note_unlisted(visit, entry)
+
+
+def _note_unlisted(visit: Visit, entry: UnmanagedKey) -> None:
+    rows = UnmanagedKey.objects.filter(pk=entry.pk, gone_at=None)
+    if not _missing_before(entry, visit.began_at):
+        rows.filter(missing_since=None).update(missing_since=timezone.now())
+        return
+    with transaction.atomic(durable=True):
+        if rows.update(gone_at=timezone.now()):
+            record("key.unmanaged_gone", visit.actor, account=visit.account, key_sid=entry.sid)
+            visit.found.unmanaged_gone += 1
 
 
 def _missing_before(entry: UnmanagedKey, moment: datetime) -> bool:
@@ -125,7 +141,8 @@ def _fetch_policies(visit: Visit) -> None:
             continue
         if not visit.may_look():
             return
-        _fetch_policy(visit, entry)
+        with visit.attempt(TAKING, entry.sid):
+            _fetch_policy(visit, entry)
 
 
 def _is_due(entry: UnmanagedKey, changed: datetime | None) -> bool:

@@ -17,8 +17,10 @@ from ..domain.states import KeyState
 from ..models import ApiKey, Team
 from . import notifications
 from .actors import Actor, record
+from .isolation import isolated
 
 WARN_BEFORE = timedelta(days=3)
+LEAVERS = "the keys of users who left"
 LIST_URL = "/keys/left/"
 
 
@@ -29,14 +31,17 @@ def note_leavers(actor: Actor) -> int:
     """
     active = ApiKey.objects.filter(state=KeyState.ACTIVE).select_related("owner", "team", "account")
     for key in active.filter(handover_by__isnull=False).exclude(selectors.OWNER_LEFT):
-        _take_back(key, actor)
+        with isolated(LEAVERS, key.pk):
+            _take_back(key, actor)
     until = timezone.now() + settings.LEAVER_GRACE
     noted = 0
     for (team, owner), keys in _by_team_and_owner(active.filter(selectors.OWNER_LEFT, handover_by=None)).items():
-        noted += _note(team, owner, keys, until, actor)
+        with isolated(LEAVERS, team):
+            noted += _note(team, owner, keys, until, actor)
     soon = active.filter(selectors.OWNER_LEFT, handover_warned_at=None, handover_by__lte=timezone.now() + WARN_BEFORE)
     for (team, owner), keys in _by_team_and_owner(soon).items():
-        _warn(team, owner, keys)
+        with isolated(LEAVERS, team):
+            _warn(team, owner, keys)
     return noted
 
 

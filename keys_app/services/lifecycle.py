@@ -17,6 +17,7 @@ from ..twilio_iam.errors import TwilioError
 from .actors import Actor, record
 from .credentials import client_for
 from .deleting import delete_at_twilio
+from .isolation import isolated
 from .reasons import require_reason
 from .slots import twilio_slot
 from .transitions import move_key, move_request
@@ -197,5 +198,5 @@ def revoke_due(actor: Actor) -> None:
     left = active.filter(selectors.OWNER_LEFT, handover_by__lte=now, expires_at__gte=now, retires_at=None)
     due += [(key, "Its owner left, and nobody took it over in time.") for key in left]
     for key, reason in due:
-        with suppress(Conflict), transaction.atomic(durable=True):  # somebody revoked it just now
+        with isolated("revoking what is due", key.pk), suppress(Conflict), transaction.atomic(durable=True):
             start_revoking(key, reason, actor)

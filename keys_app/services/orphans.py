@@ -11,12 +11,12 @@ from django.utils import timezone
 from ..domain.errors import Conflict
 from ..domain.states import OPEN_ISSUANCES, IssuanceState
 from ..models import Issuance, KeyRequest
-from ..twilio_iam.errors import Rejected, TwilioError
+from ..twilio_iam.errors import Rejected
 from .actors import record
 from .attempts import close_issuance, move_on
 from .breaches import note_breach
 from .deleting import delete_at_twilio
-from .visit import Visit, chunks, is_about_all
+from .visit import Visit, chunks
 
 COMMIT_MARGIN = timedelta(seconds=30)
 """How long a process may need around the call for its two transactions. Longer only costs it the key."""
@@ -26,26 +26,24 @@ LOOKS_BEFORE_CLOSING = 3
 
 
 def settle_attempts(visit: Visit) -> None:
-    """Delete every listed key that carries the marker of an attempt without a key, then count the missing ones."""
+    """Delete every listed key that carries the marker of an attempt without a key, then count the missing ones.
+
+    Raises `TwilioError` where Twilio does not answer.
+    """
     listed = visit.by_marker()
     keyless = Issuance.objects.filter(request__account=visit.account, key=None).select_related("request")
     begun = list(keyless.exclude(orphan_sid=""))
     found = [one for markers in chunks(sorted(listed)) for one in keyless.filter(marker__in=markers, orphan_sid="")]
-    trouble: TwilioError | None = None
-    for issuance in begun + found:
-        try:
-            with suppress(Conflict):  # another reconciler settled it
-                _delete_orphan(visit, issuance, [key.sid for key in listed.get(issuance.marker, [])])
-        except TwilioError as error:
-            trouble = error
-            if is_about_all(error):
-                break
     still_open = keyless.filter(state__in=OPEN_ISSUANCES, started_at__lt=visit.began_at, orphan_sid="")
-    for issuance in still_open:
-        if issuance.marker not in listed and not _in_flight(issuance):
-            _note_missing(visit, issuance)
-    if trouble:
-        raise trouble
+    try:
+        for issuance in begun + found:
+            with visit.attempt("settling attempts", issuance.marker), suppress(Conflict):  # another reconciler did
+                _delete_orphan(visit, issuance, [key.sid for key in listed.get(issuance.marker, [])])
+    finally:
+        for issuance in still_open:
+            if issuance.marker not in listed and not _in_flight(issuance):
+                with visit.attempt("settling attempts", issuance.marker):
+                    _note_missing(visit, issuance)
 
 
 def _in_flight(issuance: Issuance) -> bool:

@@ -5,14 +5,17 @@ records, by SID and then by marker. Every step is a compare-and-swap with its ev
 that several reconcilers may run at once, and each may be killed at any point.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from ..domain.errors import Conflict, PortalError
@@ -23,20 +26,22 @@ from ..twilio_iam.patience import Patience
 from . import notifications
 from .actors import Actor, record
 from .breaches import enter_kept
-from .catalogue_checking import settle_probes
 from .comparing import compare_keys
 from .credentials import client_for
 from .inventory import take_inventory
+from .isolation import Failures, isolated, note_failure, noting_failures
 from .leaving import note_leavers
 from .lifecycle import carry_out, revoke_due
 from .orphans import settle_attempts
+from .probes import settle_probes
 from .reminding import remind_of_expiry
 from .repeats import sum_up
 from .requests import lapse_overdue
-from .visit import Findings, Visit, is_about_all
+from .visit import ITSELF, Findings, Visit, is_about_all
 
 log = logging.getLogger(__name__)
 
+NEWS_AFTER = timedelta(days=1)
 RUNS_KEPT = 200
 """How many runs that found nothing are kept, and as many that found something."""
 
@@ -47,7 +52,7 @@ def reconcile(
     progress: Callable[[str], None] = lambda _: None,
     wait: Callable[[float], object] = time.sleep,
 ) -> Findings:
-    """Go once over every account. One account's outage does not stop the others.
+    """Go once over every account. Nothing that fails stops the rest: Security is told of it, once a day at most.
 
     `progress` gets a line now and then for somebody who watches; `wait` gets the seconds to pause when Twilio
     is busy, at most `RECONCILE_PATIENCE` in all for each account.
@@ -55,21 +60,31 @@ def reconcile(
     actor = actor or Actor.system("reconciler")
     run = ReconcileRun.objects.create(started_at=timezone.now())
     found = Findings()
-    try:
-        enter_kept(actor)
-        found.owners_left = note_leavers(actor)
-        revoke_due(actor)
-        for account in Account.objects.order_by("sid"):
-            _reconcile_account(account, actor, found, progress, wait)
-        found.reminded = remind_of_expiry(actor)
-        found.lapsed = lapse_overdue(actor)
-        sum_up()
-    except Exception as error:
-        run.error = f"The run broke off: {type(error).__name__}."
-        raise
-    finally:
-        _close_run(run, found)
+    with noting_failures() as failures:
+        try:
+            with isolated("recording breaches kept in files"):
+                enter_kept(actor)
+            with isolated("the keys of users who left"):
+                found.owners_left = note_leavers(actor)
+            with isolated("revoking what is due"):
+                revoke_due(actor)
+            for account in _accounts():
+                _reconcile_account(account, actor, found, progress, wait)
+            with isolated("reminders"):
+                found.reminded = remind_of_expiry(actor)
+            with isolated("lapsing requests"):
+                found.lapsed = lapse_overdue(actor)
+            with isolated("sums of repetitions"):
+                sum_up()
+        finally:
+            found.failures = len(failures.kinds)
+            _close_run(run, found, failures, actor)
     return found
+
+
+def _accounts() -> QuerySet[Account]:
+    """Return all accounts, those that failed before after the others, which they then do not delay."""
+    return Account.objects.order_by(F("check_state__failed_runs").asc(nulls_first=True), "sid")
 
 
 def _reconcile_account(
@@ -80,16 +95,14 @@ def _reconcile_account(
     wait: Callable[[float], object],
 ) -> None:
     patience = Patience(wait=wait, left=settings.RECONCILE_PATIENCE)
-    try:
-        with client_for(account, patience=patience) as client:
-            trouble = _visit(Visit(client, account, actor, found, progress))
-    except PortalError as error:  # the credential cannot be read
-        trouble = error.message
-        _note_failure(account, trouble, actor)
-    except Exception:  # whatever it is about this account, keys on the others must still be deleted
-        log.exception("account %s could not be reconciled", account.sid)
-        trouble = "The portal itself failed; see its log."
-        _note_failure(account, trouble, actor)
+    trouble = ITSELF
+    with isolated("an account", account):
+        try:
+            with client_for(account, patience=patience) as client:
+                trouble = _visit(Visit(client, account, actor, found, progress))
+        except PortalError as error:  # the credential cannot be read
+            trouble = error.message
+            _note_failure(account, trouble, actor)
     if trouble:
         found.accounts_failed += 1
         log.warning("account %s could not be reconciled: %s", account.sid, trouble)
@@ -98,22 +111,33 @@ def _reconcile_account(
 
 def _visit(visit: Visit) -> str:
     """Do all there is to do on an account; return what went wrong first. A failing step does not stop the rest."""
-    account, steps = visit.account, [carry_out_revocations]
-    trouble = ""
-    try:
-        visit.list_keys()
-        _note_success(visit)
-        visit.progress(f"{account}: {len(visit.listed)} keys listed, comparing")
-        steps += [settle_attempts, _settle_probes, compare_keys, take_inventory]
-    except TwilioError as error:
-        trouble = error.message
-        _note_failure(account, trouble, visit.actor)
-    for step in steps:
-        try:
+    steps = {"deleting keys": carry_out_revocations}
+    if _list(visit):
+        visit.progress(f"{visit.account}: {len(visit.listed)} keys listed, comparing")
+        steps |= {
+            "settling attempts": settle_attempts,
+            "settling catalogue checks": settle_probes,
+            "comparing keys": compare_keys,
+            "taking the inventory": take_inventory,
+        }
+    for name, step in steps.items():
+        with suppress(TwilioError), visit.attempt(name):
             step(visit)
-        except TwilioError as error:
-            trouble = trouble or error.message
-    return trouble
+    return visit.trouble
+
+
+def _list(visit: Visit) -> bool:
+    """List the account's keys and note how that went; tell whether there is a whole list."""
+    listed = False
+    with suppress(TwilioError), visit.attempt("listing keys"):
+        visit.list_keys()
+        listed = True
+    with visit.attempt("noting how listing went"):
+        if listed:
+            _note_success(visit)
+        else:
+            _note_failure(visit.account, visit.trouble, visit.actor)
+    return listed
 
 
 def carry_out_revocations(visit: Visit) -> None:
@@ -134,14 +158,11 @@ def carry_out_revocations(visit: Visit) -> None:
             if is_about_all(error):
                 found.not_revoked += len(waiting) - number - 1
                 raise
-
-
-def _settle_probes(visit: Visit) -> None:
-    listed = {marker: keys[0] for marker, keys in visit.by_marker().items()}
-    deleted, closed, still_open = settle_probes(visit.client, visit.account, listed, visit.began_at, visit.actor)
-    visit.found.orphans_deleted += deleted
-    visit.found.never_created += closed
-    visit.found.still_open += still_open
+            visit.trouble = visit.trouble or error.message
+        except Exception as error:
+            found.not_revoked += 1
+            visit.trouble = visit.trouble or ITSELF
+            note_failure(f"deleting keys on {visit.account}", key.pk, error)
 
 
 def _note_success(visit: Visit) -> None:
@@ -180,15 +201,40 @@ def _note_failure(account: Account, trouble: str, actor: Actor) -> None:
         record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
 
 
-def _close_run(run: ReconcileRun, found: Findings) -> None:
-    """Store what a run found, and forget the oldest runs."""
+def _close_run(run: ReconcileRun, found: Findings, failures: Failures, actor: Actor) -> None:
+    """Store what a run found, tell of what failed in it, and forget the oldest runs."""
     run.finished_at = timezone.now()
-    run.findings = asdict(found)
+    run.error = (
+        f"Failed: {failures.words}."[: ReconcileRun._meta.get_field("error").max_length] if failures.kinds else ""
+    )
+    run.findings = {**asdict(found), "failed": failures.kinds}
     quiet = {**run.findings, "looked_at": 0, "still_open": 0}
     run.found_something = bool(run.error) or any(quiet.values())
     run.save()
+    if failures.kinds:
+        with isolated("telling of what failed"):
+            _tell_of(run, failures, actor)
     for kind in (True, False):
         rows = ReconcileRun.objects.filter(found_something=kind)
         oldest = rows.values_list("pk", flat=True)[RUNS_KEPT - 1 : RUNS_KEPT].first()
         if oldest:
             rows.filter(pk__lt=oldest).delete()
+
+
+def _tell_of(run: ReconcileRun, failures: Failures, actor: Actor) -> None:
+    """Alarm Security of kinds of failure that no run of the last day had."""
+    earlier = ReconcileRun.objects.filter(finished_at__gt=timezone.now() - NEWS_AFTER).exclude(pk=run.pk)
+    known = {kind for findings in earlier.values_list("findings", flat=True) for kind in findings.get("failed", [])}
+    new = [kind for kind in failures.kinds if kind not in known]
+    if not new:
+        return
+    once = hashlib.sha256("\n".join(new).encode()).hexdigest()
+    with transaction.atomic(durable=True):
+        notifications.notify(
+            "alarm.reconciler_failed",
+            title="The reconciler could not do everything",
+            text=f"{run.error} Everything else was done. The portal's log says more.",
+            path="/reconciliation/",
+            key=f"alarm.reconciler_failed:{run.finished_at:%Y-%m-%d}:{once}",
+        )
+        record("reconciler.failed", actor, failed=new)

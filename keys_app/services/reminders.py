@@ -12,9 +12,11 @@ from django.utils import timezone
 from .. import selectors
 from ..domain.states import RequestState
 from ..models import KeyRequest, NoticeKey
+from .isolation import isolated
 from .notifications import notify
 
 DAY = timedelta(days=1)
+LAPSES = "announcing what lapses"
 _LISTED = 20
 
 
@@ -32,9 +34,10 @@ def send_digests(now: datetime | None = None) -> None:
     for user in User.objects.filter(approvers, is_active=True).exclude(email="").distinct():
         if _digest_key(hour, user) in told:
             continue
-        waiting = list(selectors.waiting_for(selectors.Person(user)).filter(created_at__lt=hour))
-        if waiting:
-            _digest(user, waiting, hour)
+        with isolated("digests", user.pk):
+            waiting = list(selectors.waiting_for(selectors.Person(user)).filter(created_at__lt=hour))
+            if waiting:
+                _digest(user, waiting, hour)
 
 
 def _digest(user: User, waiting: list[KeyRequest], hour: datetime) -> None:
@@ -76,10 +79,12 @@ def announce_lapses(now: datetime | None = None) -> None:
     lifetime = settings.PENDING_LAPSES_AFTER
     soon = now - lifetime + min(DAY, lifetime / 2)
     for item in requests.filter(state=RequestState.PENDING, created_at__range=(now - lifetime, soon)):
-        _announce_undecided(item, item.created_at + lifetime)
+        with isolated(LAPSES, item.pk):
+            _announce_undecided(item, item.created_at + lifetime)
     soon = now + min(DAY, settings.APPROVAL_LAPSES_AFTER / 2)
     for item in requests.filter(state__in=selectors.TO_PRESS, claim_until__range=(now, soon)):
-        _announce_unused(item)
+        with isolated(LAPSES, item.pk):
+            _announce_unused(item)
 
 
 def _announce_undecided(key_request: KeyRequest, end: datetime) -> None:

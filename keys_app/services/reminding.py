@@ -11,6 +11,7 @@ from ..domain.states import KeyState
 from ..models import ApiKey
 from . import notifications
 from .actors import Actor, record
+from .isolation import isolated
 
 DAYS_BEFORE = (1, 3, 14)
 """When reminders are sent, in days before the expiry. What was missed meanwhile is not sent later."""
@@ -28,7 +29,8 @@ def remind_of_expiry(actor: Actor) -> int:
     for key in keys.filter(expires_at__lte=now + timedelta(days=max(DAYS_BEFORE))):
         days = min(days for days in DAYS_BEFORE if key.expires_at <= now + timedelta(days=days))
         if key.expires_at - key.since > timedelta(days=days):
-            sent += _remind(key, days, actor)
+            with isolated("reminders", key.pk):
+                sent += _remind(key, days, actor)
     return sent
 
 

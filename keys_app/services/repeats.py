@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ..models import ApiKey, KeyRequest, Repeat
 from .actors import Actor, mark_of, record
+from .isolation import isolated
 
 MOST_PER_PERSON = 20
 """So many different objects of one kind and hour are told apart for each user."""
@@ -86,7 +87,7 @@ def sum_up() -> int:
     """
     made = 0
     for pk in Repeat.objects.filter(hour__lt=_this_hour()).order_by("hour", "pk").values_list("pk", flat=True):
-        with transaction.atomic(durable=True):
+        with isolated("sums of repetitions"), transaction.atomic(durable=True):
             row = Repeat.objects.select_for_update().filter(pk=pk).first()
             if row is None:
                 continue  # another process summed it up first

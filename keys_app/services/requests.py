@@ -1,5 +1,6 @@
 """Asking for a key, taking the request back, and letting it lapse."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from ..domain.states import RequestState
 from ..models import Account, ApiKey, KeyRequest, Team
 from .actors import Actor, record
 from .automatic import approve_by_rule, matching_rule, record_approval_by_rule
+from .isolation import isolated
 from .notice_texts import break_glass_used, request_sent
 from .transitions import move_request
 
@@ -210,9 +212,7 @@ def lapse_overdue(actor: Actor) -> int:
     overdue += [(item, "The approval was not used in time.") for item in unused]
     done = 0
     for key_request, reason in overdue:
-        try:
+        with isolated("lapsing requests", key_request.pk), suppress(Conflict):  # decided or issued just now
             lapse(key_request, actor, reason)
             done += 1
-        except Conflict:
-            continue  # somebody decided or issued it just now
     return done

@@ -1,23 +1,19 @@
 """One run of the sender: what is due to be said is queued, what is queued is sent, what is old is removed."""
 
-import logging
 from collections.abc import Callable
 
-from django.db import close_old_connections
-
+from .isolation import isolated, noting_failures
 from .mail_sending import Sent, remove_old, send_mails
 from .reminders import announce_lapses, send_digests
 from .webhook_sending import send_deliveries
 
-log = logging.getLogger(__name__)
-
 
 def send_notices(stopping: Callable[[], bool] = lambda: False) -> tuple[Sent, int]:
-    """Run every step, whatever happens to the others; return what was sent and how many steps failed.
+    """Run every step, whatever happens to the others; return what was sent and how many kinds of failure there were.
 
     `stopping` is asked between two mails or deliveries, and ends the run.
     """
-    total, failed = Sent(), 0
+    total = Sent()
     steps: dict[str, Callable[[], Sent | None]] = {
         "announcing what lapses": announce_lapses,
         "making digests": send_digests,
@@ -25,11 +21,8 @@ def send_notices(stopping: Callable[[], bool] = lambda: False) -> tuple[Sent, in
         "sending to webhooks": lambda: send_deliveries(stopping),
         "removing what is old": remove_old,
     }
-    for name, step in steps.items():
-        try:
-            total += step() or Sent()
-        except Exception:  # the other steps, and a later run of this one, must still happen
-            log.exception("%s failed", name)
-            close_old_connections()
-            failed += 1
-    return total, failed
+    with noting_failures() as failures:
+        for name, step in steps.items():
+            with isolated(name):
+                total += step() or Sent()
+    return total, len(failures.kinds)

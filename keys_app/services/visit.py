@@ -1,6 +1,7 @@
 """One look at one account by the reconciler: what Twilio lists, and how much may still be done."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +13,9 @@ from ..models import Account
 from ..twilio_iam.client import KeySummary, TwilioIamClient
 from ..twilio_iam.errors import Rejected, TwilioError
 from .actors import Actor
+from .isolation import note_failure
+
+ITSELF = "The portal itself failed; see its log."
 
 
 @dataclass
@@ -34,11 +38,15 @@ class Findings:
     unmanaged_gone: int = 0
     reminded: int = 0
     owners_left: int = 0
+    failures: int = 0
 
 
 @dataclass
 class Visit:
-    """`listed` is Twilio's whole list by SID, from a listing begun at `began_at`; empty before `list_keys`."""
+    """`listed` is Twilio's whole list by SID, from a listing begun at `began_at`; empty before `list_keys`.
+
+    `trouble` is what Twilio said first of what went wrong.
+    """
 
     client: TwilioIamClient
     account: Account
@@ -49,6 +57,7 @@ class Visit:
     began_at: datetime = field(default_factory=timezone.now)
     looks_left: int = field(default_factory=lambda: settings.RECONCILE_LOOKS)
     deletes_left: int = field(default_factory=lambda: settings.RECONCILE_DELETES)
+    trouble: str = ""
 
     def list_keys(self) -> None:
         """Page through all keys. A SID that is listed twice counts once. Raises `TwilioError` unless it is whole."""
@@ -59,6 +68,19 @@ class Visit:
             if not len(listed) % 1000:
                 self.progress(f"{self.account}: {len(listed)} keys listed")
         self.listed = listed
+
+    @contextmanager
+    def attempt(self, what: str, subject: object = "") -> Iterator[None]:
+        """Let only this key fail. What will meet the next call to Twilio as well is raised, to end the step."""
+        try:
+            yield
+        except TwilioError as error:
+            self.trouble = self.trouble or error.message
+            if is_about_all(error):
+                raise
+        except Exception as error:  # whatever it is about this key, the others must still have their turn
+            self.trouble = self.trouble or ITSELF
+            note_failure(f"{what} on {self.account}", subject, error)
 
     def by_marker(self) -> dict[str, list[KeySummary]]:
         """Return the listed keys that carry a marker of the portal; a copied name makes it several for one."""

@@ -24,7 +24,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "my_requests_count": mine.count(),
         "my_keys": selectors.visible_keys(who).filter(owner=request.user, state__in=selectors.LIVE_KEYS)[:SHOWN],
         "accounts": accounts,
-        "reconciler_warning": selectors.late_reconciler() if who.is_security else "",
+        "reconciler_warning": selectors.reconciler_warning() if who.is_security else "",
         "can_request": bool(accounts),
     }
     return render(request, "portal/home.html", context)

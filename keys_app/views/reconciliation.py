@@ -21,7 +21,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
         run.words = run_in_words(run)
     context = {
         "last": last,
-        "warning": selectors.late_reconciler(),
+        "warning": selectors.reconciler_warning(),
         "runs": runs,
         "accounts": selectors.account_checks(),
         "drifted": selectors.drifted_keys()[:RUNS_SHOWN],

@@ -163,19 +163,6 @@ def test_it_forgets_the_oldest_runs_of_each_kind(alone, monkeypatch):
     assert {run.pk for run in kept} == {run.pk for run in notable[2:]}
 
 
-def test_it_keeps_that_a_run_broke_off(alone, monkeypatch):
-    def broken(actor):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(reconciling, "remind_of_expiry", broken)
-    with pytest.raises(ZeroDivisionError):
-        reconcile()
-    run = ReconcileRun.objects.get()
-    assert run.error == "The run broke off: ZeroDivisionError."
-    assert run.finished_at
-    assert "broke off" in text_of(alone.client("security").get("/reconciliation/"))
-
-
 def test_it_reports_an_account_once_when_it_failed_too_often_and_when_it_works_again(alone, standin, settings, told):
     settings.RECONCILE_FAILED_RUNS = 3
     standin.fault("unauthorized", operation="list", times=4)

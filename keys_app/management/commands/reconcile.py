@@ -42,7 +42,7 @@ class Command(BaseCommand):
     def _once(self, progress: Callable[[str], None]) -> None:
         found = reconcile(progress=progress)
         self._report(found)
-        if found.accounts_failed or found.not_revoked:
+        if found.accounts_failed or found.not_revoked or found.failures:
             raise CommandError("Not everything could be settled; see above and run it again.")
 
     def _say(self, line: str) -> None:
