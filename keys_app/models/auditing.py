@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
 
 from .keys import ApiKey
@@ -60,18 +60,26 @@ class ReviewedKey(models.Model):
 
 
 class FeedToken(models.Model):
-    """The right of another system to follow the audit. Only the token's hash is kept."""
+    """The right of another system to follow the audit, for a time. Only the token's hash is kept."""
 
     name = models.CharField(max_length=80)
     digest = models.CharField(max_length=64, unique=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    warned_at = models.DateTimeField(null=True, help_text="When Security was told that it expires.")
     revoked_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=80, blank=True, help_text="Why it ended, if no one pressed Revoke.")
     last_used_at = models.DateTimeField(null=True)
     last_recorded_at = models.DateTimeField(null=True, help_text="When a read was put into the audit last.")
 
     class Meta:
         ordering = ["revoked_at", "name", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("created_at")), name="feed_expires_after_it_was_created"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

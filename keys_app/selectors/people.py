@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.contrib.auth.models import AbstractBaseUser, User
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from ..models import Account, Delegation, SignIn, Team, TeamMembership
+from ..models import Account, Delegation, FeedToken, SignIn, Team, TeamMembership
 
 ENGINEERS = "Engineers"
 TEAM_LEADS = "Team leads"
@@ -157,6 +157,17 @@ def delegations_given(who: Person) -> QuerySet[Delegation]:
     return current.select_related("team", "deputy")
 
 
+def in_security() -> QuerySet[User]:
+    """Return the active users of Security."""
+    return User.objects.filter(groups__name=SECURITY, is_active=True)
+
+
 def may_manage_feeds(user: AbstractBaseUser) -> bool:
-    """Tell whether this person may make tokens that read the whole audit: who may read it anyway."""
-    return person(user).is_security
+    """Tell whether a user may create tokens that read the whole audit: who may read it anyway."""
+    return user.is_active and person(user).is_security
+
+
+def feed_tokens() -> QuerySet[FeedToken]:
+    """Return all tokens, each with `maker_may`: whether its maker may still create one. One query."""
+    maker_may = Exists(in_security().filter(pk=OuterRef("created_by")))
+    return FeedToken.objects.select_related("created_by").annotate(maker_may=maker_may)

@@ -1,42 +1,59 @@
-"""Tokens with which another system follows the audit. Only their hash is stored."""
+"""Tokens with which another system follows the audit. Only their hash is stored.
+
+A token works until it expires, and as long as its maker may read the audit: `why_over` decides that at each use.
+"""
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 
 from .. import selectors
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.secret import Secret
 from ..models import FeedToken
+from . import notifications
 from .actors import Actor, record
 
 PREFIX = "kpf_"
+MAX_NAME = 80
+MAX_DAYS = 365
+WARN_BEFORE = timedelta(days=14)
 RECORDED_EVERY = timedelta(hours=1)
 _USE_NOTED_EVERY = timedelta(minutes=1)
+_EXPIRED = "It expired."
+_MAKER_LEFT = "The user who created it is no longer in Security."
 
 
-def create_token(*, name: str, actor: Actor) -> tuple[FeedToken, Secret]:
-    """Make a token for a system called `name`. The token itself is in the answer and nowhere else."""
+def create_token(*, name: str, actor: Actor, lifetime_days: int = MAX_DAYS) -> tuple[FeedToken, Secret]:
+    """Create a token for a system called `name`. The token itself is in the answer and nowhere else.
+
+    Raises `NotAllowed` for others than Security, `InvalidInput` for the name or the lifetime.
+    """
     _require_right(actor)
     name = " ".join(name.split())
-    if not (1 <= len(name) <= 80 and name.isprintable()):
-        raise InvalidInput("name", "Give the system a name of 1 to 80 characters, all of them visible.")
+    if not (1 <= len(name) <= MAX_NAME and name.isprintable()):
+        raise InvalidInput("name", f"Give the system a name of 1 to {MAX_NAME} characters, all of them visible.")
+    if not 1 <= lifetime_days <= MAX_DAYS:
+        raise InvalidInput("lifetime_days", f"Choose a lifetime of 1 to {MAX_DAYS} days.")
     secret = Secret(PREFIX + secrets.token_urlsafe(32))
+    now = timezone.now()
+    expires = now + timedelta(days=lifetime_days)
     with transaction.atomic(durable=True):
         token = FeedToken.objects.create(
-            name=name, digest=_digest(secret.reveal()), created_by=actor.user, created_at=timezone.now()
+            name=name, digest=_digest(secret.reveal()), created_by=actor.user, created_at=now, expires_at=expires
         )
-        record("audit.feed_created", actor, name=name, feed=token.pk)
+        record("audit.feed_created", actor, name=name, feed=token.pk, expires=expires.isoformat())
     return token, secret
 
 
 def revoke_token(*, token: FeedToken, actor: Actor) -> None:
-    """Take the right away, at once. Raises `Conflict` if that was done before."""
+    """Revoke a token, immediately. Raises `Conflict` if that was done before."""
     _require_right(actor)
     with transaction.atomic(durable=True):
         if not FeedToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
@@ -47,16 +64,66 @@ def revoke_token(*, token: FeedToken, actor: Actor) -> None:
 def revoke_tokens_of(*, maker: User, actor: Actor) -> None:
     """Revoke every token of a user who is deactivated, in the running transaction."""
     tokens = list(FeedToken.objects.select_for_update(no_key=True).filter(created_by=maker, revoked_at=None))
-    FeedToken.objects.filter(pk__in=[token.pk for token in tokens]).update(revoked_at=timezone.now())
+    ended = {"revoked_at": timezone.now(), "end_reason": "The user who created it was deactivated."}
+    FeedToken.objects.filter(pk__in=[token.pk for token in tokens]).update(**ended)
     for token in tokens:
         record("audit.feed_revoked", actor, name=token.name, feed=token.pk, maker_deactivated=maker.get_username())
 
 
+def why_over(token: FeedToken, now: datetime) -> str:
+    """Return why a token of `selectors.feed_tokens` that no one revoked no longer works; empty if it does."""
+    if token.expires_at <= now:
+        return _EXPIRED
+    return "" if token.maker_may else _MAKER_LEFT  # type: ignore[attr-defined]
+
+
 def token_for(presented: str) -> FeedToken | None:
-    """Return the valid token that was presented, if it is one."""
+    """Return the valid token that was presented, if it is one. One that is over by now is ended for good."""
     if not presented.startswith(PREFIX) or len(presented) > 100:
         return None
-    return FeedToken.objects.filter(digest=_digest(presented), revoked_at=None).first()
+    token = selectors.feed_tokens().filter(digest=_digest(presented), revoked_at=None).first()
+    return None if token is None or _ended(token) else token
+
+
+def check_tokens() -> None:
+    """End the tokens that are over though no one uses them, and warn Security of those that expire soon."""
+    for token in selectors.feed_tokens().filter(revoked_at=None):
+        if not _ended(token) and _expires_soon(token):
+            _warn(token)
+
+
+def _ended(token: FeedToken) -> bool:
+    """Tell whether a token is over; if it is, end it, tell Security and record it, once."""
+    why = why_over(token, timezone.now())
+    if not why:
+        return False
+    with transaction.atomic(durable=True):
+        rows = FeedToken.objects.filter(pk=token.pk, revoked_at=None)
+        if rows.update(revoked_at=timezone.now(), end_reason=why):
+            again = "The system gets no more events until it has a new token."
+            _tell_security("audit.feed_ended", f"The token of feed {token.name} no longer works", f"{why} {again}")
+            record("audit.feed_ended", Actor.system("feeds"), name=token.name, feed=token.pk, why=why)
+    return True
+
+
+def _expires_soon(token: FeedToken) -> bool:
+    """Tell whether a token's last days have begun: `WARN_BEFORE` of them, or the last half of a short lifetime."""
+    last = min(WARN_BEFORE, (token.expires_at - token.created_at) / 2)
+    return token.warned_at is None and token.expires_at - last <= timezone.now()
+
+
+def _warn(token: FeedToken) -> None:
+    with transaction.atomic(durable=True):
+        if FeedToken.objects.filter(pk=token.pk, revoked_at=None, warned_at=None).update(warned_at=timezone.now()):
+            when = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
+            text = "Create a new token, give it to the system, and revoke this one."
+            _tell_security("audit.feed_expires", f"The token of feed {token.name} expires at {when}", text)
+            record("audit.feed_reminded", Actor.system("feeds"), name=token.name, feed=token.pk, expires=when)
+
+
+def _tell_security(kind: str, title: str, text: str) -> None:
+    people = selectors.in_security()
+    notifications.notify(kind, title=title, text=text, path=reverse("portal:audit_feeds"), people=people)
 
 
 def note_use(*, token: FeedToken, address: str, after: int) -> None:

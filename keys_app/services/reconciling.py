@@ -28,6 +28,7 @@ from .actors import Actor, record
 from .breaches import enter_kept
 from .comparing import compare_keys
 from .credentials import client_for
+from .feeds import check_tokens
 from .inventory import take_inventory
 from .isolation import Failures, isolated, note_failure, noting_failures
 from .leaving import note_leavers
@@ -74,6 +75,8 @@ def reconcile(
                 found.reminded = remind_of_expiry(actor)
             with isolated("lapsing requests"):
                 found.lapsed = lapse_overdue(actor)
+            with isolated("ending feed tokens"):
+                check_tokens()
             with isolated("sums of repetitions"):
                 sum_up()
         finally:

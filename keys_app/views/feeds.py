@@ -4,9 +4,11 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
+from .. import selectors
 from ..audit import formats, ledger
 from ..audit.query import Query
 from ..audit.searching import Search
@@ -24,24 +26,28 @@ MOST = 1000
 @require_http_methods(["GET", "HEAD", "POST"])
 @security_only
 def audit_feeds(request: HttpRequest) -> HttpResponse:
-    """Show the tokens, and make one: it is shown in the answer to that POST and nowhere else."""
-    name, error, secret, made = "", "", None, None
+    """Show the tokens, and create one: it is shown in the answer to that POST and nowhere else."""
+    typed = {"name": "", "lifetime_days": str(feeds.MAX_DAYS)}
+    errors, secret, made = {}, None, None
     if request.method == "POST":
-        name = request.POST.get("name", "")[:200]
+        sent = {name: request.POST.get(name, default)[:200] for name, default in typed.items()}
+        days = sent["lifetime_days"].strip()
+        number = int(days) if days.isascii() and days.isdecimal() and len(days) < 6 else 0
         try:
-            made, secret = feeds.create_token(name=name, actor=actor_of(request))
-            name = ""
+            made, secret = feeds.create_token(name=sent["name"], lifetime_days=number, actor=actor_of(request))
         except PortalError as wrong:
-            error = wrong.message
+            typed, errors = sent, {getattr(wrong, "field", "name"): wrong.message}
+    now = timezone.now()
     context = {
-        "tokens": FeedToken.objects.select_related("created_by"),
-        "name": name,
-        "error": error,
+        "tokens": [(token, feeds.why_over(token, now)) for token in selectors.feed_tokens()],
+        "typed": typed,
+        "longest": feeds.MAX_DAYS,
+        "errors": errors,
         "secret": secret,
         "made": made,
         "feed_url": request.build_absolute_uri(reverse("portal:audit_feed")),
     }
-    return render(request, "portal/audit_feeds.html", context, status=422 if error else 200)
+    return render(request, "portal/audit_feeds.html", context, status=422 if errors else 200)
 
 
 @post_or_go_back

@@ -6,18 +6,21 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError
 from django.test import Client
 from django.utils import timezone
 
 from keys_app.audit import ledger
 from keys_app.models import FeedToken
 from keys_app.services import feeds
+from keys_app.services.reconciling import reconcile
 from tests.cast import text_of
 
 
-def make(cast, role="security", name="SIEM"):
-    answer = cast.client(role).post("/audit/feeds/", {"name": name})
+def make(cast, role="security", name="SIEM", **fields):
+    answer = cast.client(role).post("/audit/feeds/", {"name": name, **fields})
     found = re.search(r'<code id="feed-token"[^>]*>([^<]+)</code>', answer.content.decode())
     return found.group(1) if found else "", answer
 
@@ -156,3 +159,111 @@ def test_it_takes_no_invisible_characters_into_a_name(cast, actions, name):
     assert (answer.status_code, token) == (422, "")
     assert "all of them visible" in text_of(answer)
     assert not FeedToken.objects.exists() and "audit.feed_created" not in actions()
+
+
+def age(days):
+    """Let the token be older by this many days."""
+    token = FeedToken.objects.get()
+    by = timedelta(days=days)
+    FeedToken.objects.update(created_at=token.created_at - by, expires_at=token.expires_at - by)
+
+
+@pytest.mark.parametrize(("typed", "days"), [({}, 365), ({"lifetime_days": "365"}, 365), ({"lifetime_days": " 1 "}, 1)])
+def test_a_token_has_a_lifetime(cast, typed, days):
+    make(cast, **typed)
+    token = FeedToken.objects.get()
+    assert token.expires_at - token.created_at == timedelta(days=days)
+    page = text_of(cast.client("security").get("/audit/feeds/"))
+    assert f"{token.expires_at:%Y-%m-%d}" in page
+    assert ledger.last("audit.feed_created").details["expires"] == token.expires_at.isoformat()
+
+
+@pytest.mark.parametrize("typed", ["0", "366", "-1", "", "x", "²", "9" * 400])
+def test_no_other_lifetime_can_be_chosen(cast, typed):
+    token, answer = make(cast, name="SIEM", lifetime_days=typed)
+    assert (answer.status_code, token) == (422, "")
+    page = answer.content.decode()
+    assert "Choose a lifetime of 1 to 365 days." in page
+    assert 'value="SIEM"' in page  # what was typed stays
+    assert not FeedToken.objects.exists()
+
+
+def test_the_database_refuses_a_token_without_a_lifetime(cast):
+    make(cast)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        FeedToken.objects.update(expires_at=FeedToken.objects.get().created_at)
+
+
+def ended(cast, token, actions, told, why):
+    """Check that a token is refused like any wrong one, and that this is recorded and told once."""
+    answers = [read(token), read(token), read("kpf_wrong")]
+    assert [answer.status_code for answer in answers] == [401] * 3
+    assert len({answer.content for answer in answers}) == 1
+    reconcile()
+    assert actions().count("audit.feed_ended") == 1
+    event = ledger.last("audit.feed_ended")
+    assert (event.details["name"], event.details["why"]) == ("SIEM", why)
+    (notice,) = (one for one in told if one["kind"] == "audit.feed_ended")
+    assert why in notice["text"] and {user.username for user in notice["people"]} <= {"security", "security2"}
+    assert why in text_of(cast.client("security2").get("/audit/feeds/"))
+
+
+def test_an_expired_token_is_worth_nothing(cast, actions, told):
+    token, _ = make(cast, lifetime_days="30")
+    age(29)
+    assert read(token).status_code == 200
+    age(1)
+    assert "It expired." in text_of(cast.client("security2").get("/audit/feeds/"))
+    ended(cast, token, actions, told, "It expired.")
+
+
+def leave_security(user):
+    user.groups.clear()
+
+
+def be_deactivated(user):
+    User.objects.filter(pk=user.pk).update(is_active=False)  # past the portal, as a script could
+
+
+@pytest.mark.parametrize("leave", [leave_security, be_deactivated])
+def test_a_token_ends_with_its_makers_right(cast, actions, told, leave):
+    token, _ = make(cast)
+    assert read(token).status_code == 200
+    leave(cast.user("security"))
+    ended(cast, token, actions, told, "The user who created it is no longer in Security.")
+    cast.user("security").groups.set(cast.user("security2").groups.all())
+    User.objects.update(is_active=True)
+    assert read(token).status_code == 401  # it does not come back with them
+
+
+def test_a_token_no_one_uses_ends_too(cast, actions):
+    make(cast)
+    reconcile()
+    assert "audit.feed_ended" not in actions()
+    leave_security(cast.user("security"))
+    reconcile()
+    reconcile()
+    assert actions().count("audit.feed_ended") == 1
+    assert FeedToken.objects.get().revoked_at
+
+
+@pytest.mark.parametrize(("lifetime", "quiet", "warned"), [("365", 350, 351), ("10", 4, 5), ("1", 0, 0.5)])
+def test_security_is_warned_once_before_a_token_expires(cast, actions, told, lifetime, quiet, warned):
+    token, _ = make(cast, lifetime_days=lifetime)
+    age(quiet)
+    reconcile()
+    assert not told
+    age(warned - quiet)
+    reconcile()
+    reconcile()
+    (notice,) = told
+    assert {user.username for user in notice["people"]} == {"security", "security2"}
+    assert "SIEM expires at" in notice["title"]
+    assert actions().count("audit.feed_reminded") == 1
+    assert read(token).status_code == 200
+
+
+def test_a_maker_cannot_be_deleted_from_under_a_token(cast):
+    make(cast)
+    with pytest.raises(ProtectedError):
+        cast.user("security").delete()

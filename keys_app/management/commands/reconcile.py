@@ -16,8 +16,8 @@ class Command(BaseCommand):
     help = (
         "Compare the portal's records with Twilio's and settle what differs: delete keys nobody has the secret of, "
         "delete expired keys, retry revocations, note what was changed or made outside the portal, hand over the keys "
-        "of owners who left, remind of expiries, lapse what waited too long, and write the sums of repeated events. "
-        "May run in several places at once."
+        "of owners who left, remind of expiries, lapse what waited too long, end feed tokens that are over, "
+        "and write the sums of repeated events. May run in several places at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
