@@ -51,7 +51,8 @@ class PortalAccountAdapter(DefaultAccountAdapter):
         match = context.request.resolver_match
         by_mail = match is not None and match.url_name == "account_reset_password_from_key"
         with transaction.atomic():
-            super().set_password(user, password)
+            user.set_password(password)
+            user.save(update_fields=["password"])  # what else is stored may have changed since this request began
             signing_in.record_password_change(user=user, address=self._address(context.request), by_mail=by_mail)
 
     def _address(self, request: HttpRequest) -> str:

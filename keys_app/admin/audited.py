@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -11,8 +12,34 @@ from ..services.actors import actor_of
 from ..services.administration import lock_and_read, record_admin_change
 
 
+class AsShown:
+    """Makes a form take for changed what differs from what its page showed, not from what is stored by now.
+
+    So a page that was opened before another change, as in a second tab, does not undo it. A form posted without what
+    the page showed, as a script does it, is compared with what is stored. A form's `columns` names, for a field which
+    is none of the model's own, the columns that hold it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        has_shown = not self.is_bound or any(name.startswith(self.add_initial_prefix("")) for name in self.data)
+        for field in self.fields.values():
+            field.show_hidden_initial = has_shown and not field.disabled  # a disabled one may be a password's hash
+
+    @property
+    def changed_columns(self) -> list[str]:
+        own = {field.name for field in self._meta.model._meta.concrete_fields}
+        kept_in = getattr(self, "columns", {})
+        columns = [kept_in.get(name, [name]) for name in self.changed_data]
+        return sorted(own & {column for names in columns for column in names})
+
+
+class AsShownForm(AsShown, forms.ModelForm):
+    """For the rows of an inline."""
+
+
 class AuditedAdmin(admin.ModelAdmin):
-    """For portal admins alone. Writes each change to the ledger, in the same transaction."""
+    """For portal admins alone. Writes what was changed, and nothing else, with its event in the same transaction."""
 
     actions = None  # deleting several at once is not one transaction
 
@@ -43,6 +70,35 @@ class AuditedAdmin(admin.ModelAdmin):
             obj = super().get_object(request, object_id, from_field)  # as it is under the lock
             obj.state_before = before
         return obj
+
+    def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (AsShown, form), {}) if change else form
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        if form.changed_columns:
+            obj.save(update_fields=form.changed_columns)
+        obj.refresh_from_db()  # the event tells what it is now
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        if change:
+            for field in form.instance._meta.many_to_many:
+                if field.name not in form.changed_data:
+                    form.cleaned_data.pop(field.name, None)
+        super().save_related(request, form, formsets, change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.save(commit=False)
+        for row in formset.deleted_objects:
+            row.delete()
+        for row, changed in formset.changed_objects:
+            row.save(update_fields=changed)
+        for row in formset.new_objects:
+            row.save()
+        formset.save_m2m()
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         record_admin_change(actor=actor_of(request), what="created", subject=obj, changes=message)

@@ -50,6 +50,8 @@ class WebhookForm(forms.ModelForm):
         help_text=f"For JSON: what the receiver checks the signature with. Make one: {MAKE_SECRET}. Never shown again.",
     )
 
+    columns = {"url": ["url_ciphertext", "url_host"], "signing_secret": ["signing_secret_ciphertext"]}
+
     class Meta:
         model = Webhook
         fields = ["name", "kind", "team", "event_kinds", "is_active"]

@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 
 from ..forms import GuardRailsForm
 from ..models import Account, Team, TeamMembership
-from .audited import AuditedAdmin
+from .audited import AsShownForm, AuditedAdmin
 
 admin.site.unregister(EmailAddress)  # the portal signs people in by name
 admin.site.unregister(User)
@@ -43,6 +43,7 @@ class PortalGroupAdmin(AuditedAdmin, GroupAdmin):
 
 class MembershipInline(admin.TabularInline):
     model = TeamMembership
+    form = AsShownForm
     extra = 0
     autocomplete_fields = ["user"]
 

@@ -15,12 +15,17 @@ from keys_app.services.signing_in import record_command
 def recorded(action: str, command: str) -> Iterator[None]:
     """Record each account that is saved meanwhile, in the transaction that saves it.
 
-    That begins right before the save: the commands ask for a password first, and nothing may be locked so long.
+    That begins right before the save: the commands ask for a password first, and nothing may be locked so long. All
+    else about the account is taken as it is then: it was read before the question.
     """
     with ExitStack() as open_transaction:
 
-        def begin(**_: Any) -> None:
+        def begin(instance: User, **_: Any) -> None:
             open_transaction.enter_context(transaction.atomic(durable=True))
+            if not instance._state.adding:
+                User.objects.select_for_update(no_key=True).get(pk=instance.pk)
+                others = [field.name for field in User._meta.concrete_fields if field.name != "password"]
+                instance.refresh_from_db(fields=others)
 
         def end(instance: User, **_: Any) -> None:
             record_command(action, command, instance)

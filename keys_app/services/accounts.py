@@ -3,7 +3,7 @@
 import itertools
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ..domain.errors import InvalidInput, PortalError
@@ -11,7 +11,10 @@ from ..domain.secret import Secret
 from ..models import Account, Team
 from ..twilio_iam.errors import TwilioError
 from .actors import Actor, record
+from .administration import difference, state_of
 from .credentials import encrypt, open_client
+
+GIVEN = ["name", "environment", "credential_user", "credential_ciphertext", "connected_at"]
 
 
 def connect_account(
@@ -19,7 +22,7 @@ def connect_account(
 ) -> Account:
     """Check a credential by listing the account's keys, then store the account with it, encrypted.
 
-    Connecting an account again replaces its credential, name and environment and adds the teams.
+    Connecting an account again replaces its credential, name and environment, adds the teams, and leaves the rest.
     Raises `InvalidInput` for a bad value and `PortalError` if Twilio does not accept the credential.
     """
     account = Account(
@@ -32,21 +35,43 @@ def connect_account(
         field, messages = next(iter(error.message_dict.items()))
         raise InvalidInput(field, f"{field}: {' '.join(messages)}") from None
     _check(sid, username, password)
+    if Account.objects.filter(pk=sid).exists() or not _add(account, teams, actor):
+        _connect_again(account, teams, actor)
+    return Account.objects.get(pk=sid)
+
+
+def _add(account: Account, teams: list[Team], actor: Actor) -> bool:
+    """Store a new account; tell whether it was new."""
+    try:
+        with transaction.atomic(durable=True):
+            account.save(force_insert=True)
+            account.teams.add(*teams)
+            record("account.connected", actor, account=account, **_given(account, teams))
+    except IntegrityError:
+        return False
+    return True
+
+
+def _connect_again(account: Account, teams: list[Team], actor: Actor) -> None:
+    """Change what was given and nothing else; the event says from what to what."""
     with transaction.atomic(durable=True):
-        known = Account.objects.select_for_update(no_key=True).filter(pk=sid).first()
-        account.is_active = known.is_active if known else True
-        account.save()
+        known = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        before = {**state_of(known), "credential": known.credential_user}
+        account.save(force_update=True, update_fields=GIVEN)
         account.teams.add(*teams)
-        record(
-            "account.reconnected" if known else "account.connected",
-            actor,
-            account=account,
-            name=name,
-            environment=environment,
-            credential=username,
-            teams=[team.name for team in teams],
-        )
-    return account
+        account.refresh_from_db()
+        changed = difference(before, {**state_of(account), "credential": account.credential_user})
+        changed.setdefault("credential", "set")
+        record("account.reconnected", actor, account=account, **_given(account, teams), changed=changed)
+
+
+def _given(account: Account, teams: list[Team]) -> dict[str, object]:
+    return {
+        "name": account.name,
+        "environment": account.environment,
+        "credential": account.credential_user,
+        "teams": [team.name for team in teams],
+    }
 
 
 def _check(sid: str, username: str, password: Secret) -> None:

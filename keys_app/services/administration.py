@@ -23,7 +23,7 @@ def record_admin_change(
     names fields and never holds a password or credential; `before` is what `lock_and_read` returned. The rights as
     they are afterwards, or were before a deletion, are recorded with it. Runs in the admin's transaction.
     """
-    changed = _difference(before or {}, {} if what == "deleted" else _state(subject))
+    changed = difference(before or {}, {} if what == "deleted" else state_of(subject))
     if isinstance(subject, User) and what != "deleted":
         people.account_changed(user=subject, changed=changed, actor=actor)
     if isinstance(subject, Team):
@@ -43,10 +43,10 @@ def record_admin_change(
 def lock_and_read(subject: Model) -> State:
     """Lock a row until the transaction ends, and return what is compared after the change."""
     type(subject)._base_manager.select_for_update(no_key=True).get(pk=subject.pk)
-    return _state(subject)
+    return state_of(subject)
 
 
-def _state(subject: Model) -> State:
+def state_of(subject: Model) -> State:
     """Return what somebody is told of, or may do, by this object."""
     if isinstance(subject, User):
         return {
@@ -66,7 +66,7 @@ def _state(subject: Model) -> State:
     return _rights(subject)
 
 
-def _difference(before: State, after: State) -> State:
+def difference(before: State, after: State) -> State:
     """Return from what to what each thing changed; inside one that has parts, each part."""
     changed: State = {}
     for name in [*after, *(name for name in before if name not in after)]:
@@ -74,7 +74,7 @@ def _difference(before: State, after: State) -> State:
         if old == new:
             continue
         if isinstance(old, dict) or isinstance(new, dict):
-            changed |= {name: parts} if (parts := _difference(old or {}, new or {})) else {}
+            changed |= {name: parts} if (parts := difference(old or {}, new or {})) else {}
         else:
             changed[name] = "set" if name == _UNSAID else {"from": old, "to": new}
     return changed

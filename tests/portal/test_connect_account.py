@@ -245,3 +245,34 @@ def test_a_failure_is_an_exit_code_and_a_line_on_standard_error(tmp_path):
     assert answer.stdout == ""
     assert "invalid choice: 'moon'" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_connecting_again_leaves_what_others_set_and_tells_what_it_changed(credential, cast, standin):
+    connect(standin.account_sid, "--team", "Payments")
+    limits = {
+        "is_active": False,
+        "leads_required": 2,
+        "max_risk": "medium",
+        "max_lifetime_days": 30,
+        "allowed_products": ["messaging"],
+        "forbidden_permissions": ["/twilio/iam/api-keys/create"],
+    }
+    Account.objects.update(**limits)
+    connect(standin.account_sid, "--team", "Support", name="Webshop", environment="production")
+    account = Account.objects.get(pk=standin.account_sid)
+    assert {name: getattr(account, name) for name in limits} == limits
+    assert (account.name, account.environment) == ("Webshop", "production")
+    assert matching(action="account.reconnected").get().details["changed"] == {
+        "name": {"from": "Shop", "to": "Webshop"},
+        "environment": {"from": "staging", "to": "production"},
+        "teams": {"from": ["Payments"], "to": ["Payments", "Support"]},
+        "credential": "set",
+    }
+
+
+def test_it_names_the_credential_before_and_after(credential, standin):
+    connect(standin.account_sid)
+    Account.objects.update(credential_user="SK" + "1" * 32)
+    connect(standin.account_sid)
+    changed = matching(action="account.reconnected").get().details["changed"]
+    assert changed == {"credential": {"from": "SK" + "1" * 32, "to": standin.api_key}}

@@ -103,7 +103,7 @@ class Command(BaseCommand):
             if team_name:
                 team, _ = Team.objects.get_or_create(name=team_name)
                 TeamMembership.objects.create(team=team, user=user, is_lead=leads)
-        user.save()
+        user.save(update_fields=["email", "password", *(["is_superuser", "is_staff"] if new else [])])
         if new:
             record_admin_change(actor=Actor.system("demo"), what="created", subject=user, changes=[])
         return user
