@@ -15,6 +15,7 @@ from .domain.errors import InvalidInput
 from .domain.permissions import Catalogue
 from .domain.policy import Policy, Unknown, UnknownPermissions
 from .domain.request_rules import comment_problem, incident_problem, name_problem, purpose_problem, ticket_problem
+from .domain.wording import counted
 from .models import MAX_LIFETIME_DAYS, Account, ApiKey, Team
 from .services.reasons import MAX_REASON
 
@@ -76,10 +77,10 @@ class RequestForm(forms.Form):
         min_value=1,
         max_value=MAX_LIFETIME_DAYS,
         error_messages={
-            "required": "Say how many days the key should live.",
+            "required": "Enter a lifetime in days.",
             "invalid": "Enter a whole number of days.",
-            "min_value": "A key lives at least 1 day.",
-            "max_value": f"A key lives at most {MAX_LIFETIME_DAYS} days.",
+            "min_value": "Minimum lifetime: 1 day.",
+            "max_value": f"Maximum lifetime: {MAX_LIFETIME_DAYS} days.",
         },
     )
     permissions = PermissionsField()
@@ -144,9 +145,11 @@ class RequestForm(forms.Form):
         cleaned["team"] = team
         days = cleaned.get("lifetime_days") or 0
         if team and days > team.max_lifetime_days:
-            self.add_error("lifetime_days", f"Keys of team {team.name} live at most {team.max_lifetime_days} days.")
+            self.add_error(
+                "lifetime_days", f"Maximum lifetime in team {team.name}: {counted(team.max_lifetime_days, 'day')}."
+            )
         elif account.max_lifetime_days and days > account.max_lifetime_days:
-            limit = f"Keys on account {account.name} live at most {account.max_lifetime_days} days."
+            limit = f"Maximum lifetime on account {account.name}: {counted(account.max_lifetime_days, 'day')}."
             self.add_error("lifetime_days", limit)
         return cleaned
 
@@ -192,7 +195,7 @@ class DeputyForm(forms.Form):
         error_messages={"required": "Choose a team.", "invalid_choice": "Choose one of your teams."}
     )
     deputy = forms.ChoiceField(
-        error_messages={"required": "Choose a person.", "invalid_choice": "Choose somebody of your teams."}
+        error_messages={"required": "Choose a deputy.", "invalid_choice": "Choose a user of your teams."}
     )
     since = forms.DateField(
         label="First day",

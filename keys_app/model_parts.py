@@ -1,4 +1,4 @@
-"""What several models share: the shape of names from outside, choices from states, and guard rails."""
+"""What several models share: the shape of names from outside, choices from states, and guardrails."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.db.models import Q
 from .domain.guardrails import GuardRails
 from .domain.policy import PERMISSION_SHAPE
 from .domain.risk import Risk
+from .domain.wording import label
 
 account_sid = RegexValidator(r"\AAC[0-9a-fA-F]{32}\Z", "An account SID is AC and 32 hexadecimal digits.")
 permission_name = RegexValidator(
@@ -18,7 +19,7 @@ key_sid = RegexValidator(r"\ASK[0-9a-fA-F]{32}\Z", "A key SID is SK and 32 hexad
 
 
 def choices_of(states: Any) -> list[tuple[str, str]]:
-    return [(state.value, state.value.replace("_", " ").capitalize()) for state in states]
+    return [(state.value, label(state)) for state in states]
 
 
 def one_of(field: str, states: Any) -> Q:

@@ -1,4 +1,4 @@
-"""Each state in words: what it means, what the person can do next, and what happened before."""
+"""Each state in words: what it means, what the reader can do next, and what happened before."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,18 +8,26 @@ from django.utils import timezone
 
 from .audit import ledger
 from .domain.states import IssuanceState, KeyState, RequestState
+from .domain.wording import duration, moment
 from .models import ApiKey, Issuance, KeyRequest, ReconcileRun
-from .selectors import display_name, need_of, next_decider, replacements_left
+from .selectors import display_name, is_overdue, need_of, next_decider, replacements_left
 
 WRONG_CREDENTIAL = 20003
 """Twilio's code for a credential that is wrong or may not manage keys (seen in a published test)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """`tone` is neutral, good, warn or bad; `poll` asks the page to look again by itself."""
+class Mark:
+    """Something to know about an object besides its state. `tone` is neutral, good, warn or bad."""
 
     label: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a state means. `tone` is one of a `Mark`'s; `poll` asks the page to look again by itself."""
+
     tone: str
     text: str
     next_step: str = ""
@@ -36,8 +44,30 @@ class Moment:
     reason: str = ""
 
 
-def _when(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+NOT_REVIEWED = Mark("Glass broken, not reviewed", "bad")
+
+
+def request_marks(key_request: KeyRequest) -> list[Mark]:
+    """Return what to know about a request, of those `visible_requests` finds, besides its state."""
+    marks = {
+        NOT_REVIEWED: key_request.unreviewed,
+        Mark("Outcome unknown", "warn"): key_request.outcome_unknown,
+        Mark("Overdue", "warn"): is_overdue(key_request),
+    }
+    return [mark for mark, applies in marks.items() if applies]
+
+
+def key_marks(key: ApiKey) -> list[Mark]:
+    """Return what to know about a key besides its state."""
+    active = key.state == KeyState.ACTIVE
+    marks = {
+        Mark("Overdue", "bad"): active and key.is_overdue,
+        Mark("Not confirmed", "warn"): key.awaits_confirmation,
+        Mark("Retiring", "warn"): active and key.retires_at,
+        Mark("Changed outside", "bad"): active and key.drift_json,
+        Mark("Adopted", "neutral"): key.adopted_at,
+    }
+    return [mark for mark, applies in marks.items() if applies]
 
 
 def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey | None) -> Status:
@@ -48,16 +78,16 @@ def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey |
         case RequestState.APPROVED:
             return _approved(key_request, last)
         case RequestState.ISSUING:
-            return _issuing(last)
+            return _issuing(key_request, last)
         case RequestState.FAILED:
             return _failed(key_request, last)
         case RequestState.ISSUED:
             return _issued(key)
         case RequestState.REJECTED:
-            return Status("Rejected", "bad", _rejection(key_request))
+            return Status("bad", _rejection(key_request))
         case RequestState.CANCELLED:
-            return Status("Cancelled", "neutral", "The requester took this request back.")
-    return Status("Lapsed", "neutral", "Nobody decided it, or nobody used the approval, in time.")
+            return Status("neutral", "The requester cancelled this request.")
+    return Status("neutral", "It was not decided, or its approval not used, in time.")
 
 
 def _rejection(key_request: KeyRequest) -> str:
@@ -65,19 +95,29 @@ def _rejection(key_request: KeyRequest) -> str:
     return f"{display_name(decision.approver)} rejected it: “{decision.reason}”" if decision else "It was rejected."
 
 
+_MAY_STILL_WORK = "Twilio has not confirmed the deletion yet; the key may still work."
+_KEEPS_RETRYING = "Wait. The portal keeps retrying."
+
+
 def _issued(key: ApiKey | None) -> Status:
-    if key and key.state != KeyState.ACTIVE:
-        return Status("Issued, then revoked", "neutral", "The key was issued and has been revoked since.")
-    return Status("Issued", "good", "The key was issued and its secret was shown once.")
+    if key and key.state == KeyState.REVOKED:
+        return Status("neutral", f"The key was issued, and revoked at {moment(key.revoked_at)}.")
+    if key and key.state == KeyState.REVOKING:
+        return Status(
+            "warn", f"The key was issued, and is to be revoked. {_MAY_STILL_WORK}", _KEEPS_RETRYING, poll=True
+        )
+    return Status("good", "The key was issued and its secret was shown once.")
 
 
 def _pending(key_request: KeyRequest) -> Status:
-    lapses = _when(key_request.created_at + settings.PENDING_LAPSES_AFTER)
+    lapses = moment(key_request.created_at + settings.PENDING_LAPSES_AFTER)
+    if is_overdue(key_request):
+        return Status("warn", f"No one decided this request by {lapses}, so it lapses.", "Send the request again.")
     text = f"{need_of(key_request).words}."
     given = key_request.approvals.count()
     if given:
         text = f"{given} approval{'s' if given > 1 else ''} given. {next_decider(key_request)}"
-    return Status("Pending", "warn", f"{text} It lapses {lapses} if nobody decides.")
+    return Status("warn", f"{text} It lapses at {lapses} if no one decides.")
 
 
 _BEFORE = {
@@ -90,34 +130,32 @@ _BEFORE = {
 
 def _approved(key_request: KeyRequest, last: Issuance | None) -> Status:
     before = _BEFORE[IssuanceState(last.state)] if last and last.state in _BEFORE else "No key exists yet."
-    return Status("Approved", "good", f"Approved. {before}", _press_until(key_request, "Press “Issue key”"))
+    return Status("good", f"Approved. {before}", _press_until(key_request, "Press “Issue key”"))
 
 
 def _press_until(key_request: KeyRequest, what: str) -> str:
-    return f"{what} before {_when(key_request.claim_until)}; then the approval lapses."
+    if is_overdue(key_request):
+        return f"The approval was not used by {moment(key_request.claim_until)}, so it lapses. Send the request again."
+    return f"{what} before {moment(key_request.claim_until)}; then the approval lapses."
 
 
 ISSUE_AGAIN = "the key can be issued again"
 
 
-def _issuing(last: Issuance | None) -> Status:
-    minutes = f"{settings.RECONCILE_GRACE.total_seconds() / 60:.0f}"
+def _issuing(key_request: KeyRequest, last: Issuance | None) -> Status:
     again = "the key can be rotated again; the old one stays as it was" if last and last.rotates_id else ISSUE_AGAIN
-    if last and last.state == IssuanceState.UNKNOWN:
+    if key_request.outcome_unknown:
         return Status(
-            "Outcome unknown",
             "warn",
             "Twilio's answer was missing or could not be used. If Twilio made a key, its secret is lost.",
             f"Wait. The portal looks for that key and deletes it; then {again}. If Twilio made none, that takes at "
-            f"least {minutes} minutes. This page updates itself.",
+            f"least {duration(settings.RECONCILE_GRACE)}. This page updates itself.",
             poll=True,
         )
     return Status(
-        "Issuing",
         "neutral",
         "The portal is asking Twilio for the key.",
-        "Wait. If this lasts for more than a few minutes, the answer was lost: the portal looks for the key, deletes "
-        f"it, and {again}. This page updates itself.",
+        f"Wait. If no answer comes, the portal looks for the key, deletes it, and {again}. This page updates itself.",
         poll=True,
     )
 
@@ -125,35 +163,37 @@ def _issuing(last: Issuance | None) -> Status:
 def _failed(key_request: KeyRequest, last: Issuance | None) -> Status:
     if last and last.state == IssuanceState.BREACH:
         text = "Twilio made a key with another policy than the approved one. It was never shown."
-        return Status("Failed", "bad", text, "Tell Security before you try again.")
+        return Status("bad", text, "Tell Security before you try again.")
     code = f" (Twilio's code {last.twilio_code})" if last and last.twilio_code else ""
     message = f": {last.message.rstrip('.')}" if last and last.message else ""
     next_step = _press_until(key_request, "Try again, or cancel this request and send another one,")
     if last and last.twilio_code == WRONG_CREDENTIAL:
         next_step = "Ask a portal admin to connect the account again: Twilio did not accept the portal's credential."
-    return Status("Failed", "bad", f"Twilio refused to make this key{code}{message}. Nothing was created.", next_step)
+    return Status("bad", f"Twilio refused to make this key{code}{message}. Nothing was created.", next_step)
 
 
 def key_status(key: ApiKey) -> Status:
     """Explain a key's state to the people who may see it."""
     if key.state == KeyState.REVOKED:
-        return Status("Revoked", "neutral", f"Gone at Twilio since {_when(key.revoked_at)}: {key.revoke_reason}")
+        return Status("neutral", f"Gone at Twilio since {moment(key.revoked_at)}: {key.revoke_reason}")
     if key.state == KeyState.REVOKING:
-        text = "Twilio has not confirmed the deletion yet; the key may still work."
-        return Status("Being revoked", "warn", text, "Wait. The portal goes on trying.", poll=True)
+        return Status("warn", _MAY_STILL_WORK, _KEEPS_RETRYING, poll=True)
+    if key.is_overdue:
+        text = f"It should have ended at {moment(key.ends_at)} and may still work. The next run deletes it."
+        return Status("bad", text, "Use another key now.")
     if key.retires_at:
-        text = f"It was rotated. It works until {_when(key.retires_at)}; then the portal deletes it."
-        return Status("Retiring", "warn", text, "Put the new key in its place everywhere before that.")
+        text = f"It was rotated. It works until {moment(key.retires_at)}; then the portal deletes it."
+        return Status("warn", text, "Replace it with the new key everywhere before that.")
     if key.adopted_at:
-        return Status("Active, adopted", "good", "The portal did not make this key. Its secret was never here.")
+        return Status("good", "The portal did not make this key. Its secret was never here.")
     if key.confirmed_at:
-        return Status("Active", "good", "The owner has stored the secret.")
+        return Status("good", "The owner has stored the secret.")
     if timezone.now() - key.issued_at < settings.CONFIRM_WITHIN:
-        return Status("Active, not confirmed", "warn", "The owner has not confirmed yet that the secret is stored.")
+        return Status("warn", "The owner has not confirmed yet that the secret is stored.")
     left = replacements_left(key.request) if key.owner_id == key.request.requester_id else 0
     lost = f"replace the key if the secret is lost ({left} left)" if left else "rotate or revoke it"
     next_step = f"The owner can say “I have stored it”, or {lost}."
-    return Status("Active, not confirmed", "bad", "Nobody confirmed that the secret was stored.", next_step)
+    return Status("bad", "No one confirmed that the secret was stored.", next_step)
 
 
 _WORDS = {

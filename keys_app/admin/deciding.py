@@ -12,7 +12,7 @@ from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from .. import selectors
 from ..domain.errors import InvalidInput, PortalError
@@ -25,7 +25,7 @@ from ..models import ApiKey, KeyRequest
 from ..services import approvals, discussion
 from ..services.actors import Actor, actor_of
 from ..services.refusing import note_refusal
-from ..status import history
+from ..status import NOT_REVIEWED, history, request_marks
 
 SHOWN = "keys_app.admin.shown"
 """Salt of the note that somebody has seen a request, which lets the portal say why it is not theirs any more."""
@@ -58,13 +58,13 @@ def risk_mark(risk: str) -> str:
 
 
 def state_mark(key_request: KeyRequest) -> str:
-    """Return the state of a request of the list in words, red while a broken glass is not reviewed."""
+    """Return the state of a request of the list, with what else there is to know; red while a review is due."""
     state = key_request.get_state_display()
-    if not key_request.is_break_glass:
-        return state
-    if key_request.unreviewed:
-        return format_html('{} <strong class="glass">Glass broken, not reviewed</strong>', state)
-    return f"{state}, glass broken and reviewed"
+    if key_request.is_break_glass and not key_request.unreviewed:
+        state = f"{state}, glass broken and reviewed"
+    kinds = {True: "glass", False: ""}
+    marks = [(kinds[mark == NOT_REVIEWED], mark.label) for mark in request_marks(key_request)]
+    return format_html("{}{}", state, format_html_join("", ' <strong class="{}">{}</strong>', marks))
 
 
 def view(request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest | None) -> HttpResponse:
@@ -87,7 +87,7 @@ def _not_theirs_any_more(request: HttpRequest) -> HttpResponse:
         raise Http404("no such request")
     context = {
         "title": "Nothing was recorded",
-        "message": f"You do not decide for the team of “{name}” any more. Somebody changed that after you opened it.",
+        "message": f"You no longer decide for the team of “{name}”. Your rights changed after you opened it.",
         "back_url": reverse("admin:keys_app_keyrequest_changelist"),
         "back_label": "Back to the approvals",
     }
@@ -189,6 +189,8 @@ def _page(
 ) -> HttpResponse:
     who = selectors.person(request.user)
     why_not = selectors.why_not_decidable(who, key_request)
+    not_grantable = approvals.why_not_grantable(key_request)
+    not_approvable = approvals.why_not_approvable(key_request)
     known = selectors.current_catalogue()
     context = {
         **admin.admin_site.each_context(request),
@@ -203,6 +205,9 @@ def _page(
         "shown": signing.dumps([request.user.pk, key_request.friendly_name], salt=SHOWN),
         "need": selectors.need_of(key_request),
         "can_decide": not why_not,
+        "can_approve": not (why_not or not_approvable),
+        "can_narrow": not (why_not or not_grantable) and (len(key_request.policy) > 1 or key_request.lifetime_days > 1),
+        "not_approvable": "" if why_not else not_approvable,
         "why_not": why_not,
         "can_ask": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
         "can_review": selectors.right_to_review(who, key_request) is not None,

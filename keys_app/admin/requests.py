@@ -9,10 +9,10 @@ from django.db.models import Case, IntegerField, Model, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.timesince import timesince
 
 from .. import selectors
 from ..domain.states import RequestState
+from ..domain.wording import counted, duration
 from ..models import Account, KeyRequest, Team
 from . import deciding, several
 
@@ -137,13 +137,13 @@ class KeyRequestAdmin(admin.ModelAdmin):
 
     @admin.display(description="lifetime", ordering="lifetime_days")
     def lifetime(self, key_request: KeyRequest) -> str:
-        return "1 day" if key_request.lifetime_days == 1 else f"{key_request.lifetime_days} days"
+        return counted(key_request.lifetime_days, "day")
 
     @admin.display(description="waiting since", ordering="created_at")
     def since(self, key_request: KeyRequest) -> str:
         when = f"{key_request.created_at:%Y-%m-%d %H:%M}"
         waits = key_request.state == RequestState.PENDING
-        return f"{when} ({timesince(key_request.created_at, depth=1)})" if waits else when
+        return f"{when} ({duration(timezone.now() - key_request.created_at)})" if waits else when
 
     @admin.display(description="state", ordering="state")
     def status(self, key_request: KeyRequest) -> str:

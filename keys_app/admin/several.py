@@ -54,7 +54,8 @@ def _uuid(text: str) -> uuid.UUID | None:
 def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
     if key_request.risk != Risk.LOW:
         return f"{key_request.get_risk_display()} risk: decide it on its own page."
-    return selectors.why_not_decidable(selectors.person(request.user), key_request)
+    why_not = selectors.why_not_decidable(selectors.person(request.user), key_request)
+    return why_not or approvals.why_not_approvable(key_request)
 
 
 def _approve(request: HttpRequest, admin: ModelAdmin) -> HttpResponse:

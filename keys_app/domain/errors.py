@@ -17,7 +17,7 @@ class NotAllowed(PortalError):
 
 
 class Conflict(PortalError):
-    """Somebody or something was faster, or the object is no longer in a state that allows it."""
+    """Another user or the portal was first, or the object is no longer in a state that allows it."""
 
 
 class AlreadyIssued(Conflict):

@@ -1,4 +1,4 @@
-"""Guard rails: what a key of an account or a team may hold at most, whoever asks and whoever approves."""
+"""Guardrails: what a key of an account or a team may hold at most, whoever asks and whoever approves."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TypeVar
 from .permissions import PRODUCT_TITLES, expand
 from .policy import PERMISSION_SHAPE
 from .risk import Risk, risk_of
+from .wording import counted
 
 _T = TypeVar("_T")
 
@@ -49,9 +50,7 @@ class GuardRails:
                 by_reason.setdefault(reason, []).append(name)
         sentences = [f"{reason}: {', '.join(names)}." for reason, names in by_reason.items()]
         if self.max_lifetime_days is not None and lifetime_days is not None and lifetime_days > self.max_lifetime_days:
-            sentences.append(
-                f"A lifetime of {_days(lifetime_days)} is more than the {_days(self.max_lifetime_days)} allowed."
-            )
+            sentences.append(f"Maximum lifetime: {counted(self.max_lifetime_days, 'day')}. You chose {lifetime_days}.")
         return tuple(sentences)
 
     def blocks(self, permission: str) -> str:
@@ -80,13 +79,13 @@ class GuardRails:
         if self.allowed_products and name.split("/")[2] not in self.allowed_products:
             yield self._products_allowed()
         if name in self.forbidden:
-            yield "Forbidden by the guard rails"
+            yield "Forbidden by the guardrails"
         if self.max_risk is not None and risk_of(name).weight > self.max_risk.weight:
             yield f"The risk is {risk_of(name).value}, and {self.max_risk.value} is the highest allowed"
 
     def _products_allowed(self) -> str:
         if self.allowed_products == _NOTHING:
-            return "The guard rails together allow no product"
+            return "The guardrails together allow no product"
         titles = sorted(PRODUCT_TITLES.get(product, product) for product in self.allowed_products)
         return f"Only permissions of {', '.join(titles)} are allowed"
 
@@ -99,7 +98,3 @@ def _common(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
 
 def _given(*values: _T | None) -> list[_T]:
     return [value for value in values if value is not None]
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"

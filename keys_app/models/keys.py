@@ -1,12 +1,14 @@
 """Attempts to make a key, and the keys that were made. A secret is in neither."""
 
 import json
+from datetime import datetime
 from functools import lru_cache
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import timezone
 
 from ..domain.naming import MAX_FRIENDLY_NAME, plain_name
 from ..domain.policy import Policy
@@ -159,6 +161,16 @@ class ApiKey(models.Model):
     def drift(self) -> dict[str, object]:
         """What is different at Twilio: `added`, `removed`, `policy` (None if it has none) and `name`, where so."""
         return json.loads(self.drift_json) if self.drift_json else {}
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the portal deletes it: at the end of its overlap with a newer key, or when it expires."""
+        return min(self.retires_at, self.expires_at) if self.retires_at else self.expires_at
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it is still there though it should be deleted by now."""
+        return self.state == KeyState.ACTIVE and self.ends_at <= timezone.now()
 
     @property
     def awaits_confirmation(self) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import CharField, Value
 
 from ..domain.permissions import Catalogue, catalogue, extended, read_additions
 from ..models import CatalogueObservation, CataloguePermission
@@ -13,12 +14,15 @@ from ..models import CatalogueObservation, CataloguePermission
 def current_catalogue() -> Catalogue:
     """Return the catalogue as it is now: the package's, the operator's file and entries, what accounts said.
 
-    Two queries. The merge is remembered for the same data, so it is right whichever process changed them.
+    One query. The merge is remembered for the same data, so it is right whichever process changed them.
     Raises `ImproperlyConfigured`, naming the line, if `PORTAL_CATALOGUE_FILE` cannot be read.
     """
-    entries = tuple(CataloguePermission.objects.order_by("name").values_list("name", "meaning", "removed"))
-    answers = CatalogueObservation.objects.order_by().values_list("permission", "accepted").distinct()
-    return _merged(settings.CATALOGUE_FILE, entries, frozenset(answers))
+    entries = CataloguePermission.objects.order_by().values_list("name", "meaning", "removed")
+    no_meaning = Value(None, output_field=CharField())
+    answers = CatalogueObservation.objects.order_by().values_list("permission", no_meaning, "accepted")
+    rows = list(entries.union(answers))
+    typed = tuple(sorted(row for row in rows if row[1] is not None))
+    return _merged(settings.CATALOGUE_FILE, typed, frozenset((row[0], row[2]) for row in rows if row[1] is None))
 
 
 @lru_cache(maxsize=2)

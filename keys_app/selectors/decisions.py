@@ -3,15 +3,18 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
 
 from ..domain.approval_rules import Need, ordinal
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest, Narrowing, TeamMembership
+from .happened import happened
 from .people import SECURITY, TEAM_LEADS, Person
-from .requests import UNREVIEWED
+from .requests import UNREVIEWED, is_overdue
 
 _APPROVED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.APPROVED)
 _OF_A_LEAD = TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("requester"), is_lead=True)
@@ -23,6 +26,9 @@ _OTHER_LEADS = TeamMembership.objects.filter(
 def _count(rows: QuerySet, group: str) -> Coalesce:
     counted = rows.order_by().values(group).annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted), 0)
+
+
+_UNDECIDED = "No one decided this request in time, so it lapses. The requester can send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ def waiting_for(who: Person) -> QuerySet[KeyRequest]:
     if who.is_security:
         mine |= (~LEADS_TURN | SECURITY_STANDS_IN) & ~Q(requester__in=who.stands_in_for)
     spoken = _APPROVED.filter(Q(approver=who.user) | Q(authority=who.user))
-    return _PENDING.filter(mine, ~Q(requester=who.user), ~Exists(spoken)).order_by("created_at", "id")
+    in_time = Q(created_at__gte=timezone.now() - settings.PENDING_LAPSES_AFTER)
+    return _PENDING.filter(in_time, mine, ~Q(requester=who.user), ~Exists(spoken)).order_by("created_at", "id")
 
 
 def waiting_count(who: Person) -> int:
@@ -99,12 +106,19 @@ def _right(who: Person, key_request: KeyRequest, but_not: Collection[int | None]
     return Right(Approval.Capacity.SECURITY, who.user.pk)
 
 
+def why_closed(key_request: KeyRequest) -> str:
+    """Return why no one decides this request any more, from its state now; empty if it is open."""
+    if key_request.state != RequestState.PENDING:
+        return happened(key_request)
+    return _UNDECIDED if is_overdue(key_request) else ""
+
+
 def why_not_decidable(who: Person, key_request: KeyRequest) -> str:
     """Return why this person cannot decide a request they can see; empty if they can."""
     if key_request.requester_id == who.user.pk:
         return "This is your own request. Another lead of the team, or Security, decides it."
-    if key_request.state != RequestState.PENDING:
-        return f"This request is {key_request.get_state_display().lower()}. There is nothing to decide."
+    if closed := why_closed(key_request):
+        return f"{closed} There is nothing to decide."
     if waiting_for(who).filter(pk=key_request.pk).exists():
         return ""
     if key_request.approvals.filter(approver=who.user).exists():

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from ..domain.states import KeyState
@@ -26,8 +26,9 @@ def changeable_keys(who: Person) -> QuerySet[ApiKey]:
 
 
 def visible_keys(who: Person) -> QuerySet[ApiKey]:
-    """Return the keys this person may see, by the same rule as requests."""
-    keys = ApiKey.objects.select_related("owner", "team", "account", "request")
+    """Return the keys this person may see, by the same rule as requests. Each says with `owner_left` if so."""
+    keys = ApiKey.objects.select_related("owner", "team", "account", "request", "issuance")
+    keys = keys.annotate(owner_left=Case(When(OWNER_LEFT, then=True), default=False))
     if who.is_security:
         return keys
     return keys.filter(Q(owner=who.user) | Q(team__in=who.led_team_ids))
@@ -70,8 +71,8 @@ def left_keys(who: Person) -> QuerySet[ApiKey]:
 
 
 def can_take_over(who: Person, key: ApiKey) -> bool:
-    """Tell whether this person may become the owner of a key whose owner left: a lead of its team."""
-    return key.team_id in who.own_led_team_ids and left_keys(who).filter(pk=key.pk).exists()
+    """Tell whether this person may become the owner of one of `visible_keys`: a lead of its team, if its owner left."""
+    return key.state == KeyState.ACTIVE and key.owner_left and key.team_id in who.own_led_team_ids
 
 
 def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:

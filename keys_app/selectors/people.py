@@ -152,9 +152,8 @@ def possible_deputies(team: Team) -> QuerySet[User]:
 
 
 def delegations_given(who: Person) -> QuerySet[Delegation]:
-    """Return the delegations this lead gave that are not over, the earliest first."""
-    current = Delegation.objects.filter(lead=who.user, ends_at__gt=timezone.now())
-    return current.select_related("team", "deputy")
+    """Return every delegation this person gave, the earliest first."""
+    return Delegation.objects.filter(lead=who.user).select_related("team", "deputy")
 
 
 def in_security() -> QuerySet[User]:

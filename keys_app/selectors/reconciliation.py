@@ -5,6 +5,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from ..domain.states import KeyState
+from ..domain.wording import moment
 from ..models import Account, ApiKey, ReconcileRun, UnmanagedKey
 
 
@@ -24,7 +25,7 @@ def reconciler_warning() -> str:
     if last is None:
         return "The reconciler has never run. Keys past their lifetime and keys with lost secrets stay at Twilio."
     if timezone.now() - last.finished_at > settings.RECONCILE_LATE_AFTER:
-        return f"The reconciler ran last at {last.finished_at:%Y-%m-%d %H:%M} UTC. Start it again: keys wait for it."
+        return f"The reconciler ran last at {moment(last.finished_at)}. Start it again: keys wait for it."
     if last.error:
         return f"The reconciler's last run could not do everything. {last.error} The portal's log says more."
     return ""

@@ -1,10 +1,13 @@
 """Which requests a person may see and copy."""
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
+from django.utils import timezone
 
-from ..domain.states import RequestState
-from ..models import Approval, KeyRequest
+from ..domain.states import REQUEST_STEPS, IssuanceState, RequestState
+from ..models import Approval, Issuance, KeyRequest
 from .people import Person
 
 TO_PRESS = (RequestState.APPROVED, RequestState.FAILED)
@@ -16,13 +19,28 @@ UNREVIEWED = ~Q(incident="") & ~Exists(REVIEWED)
 """Glass was broken and nobody has looked at it yet."""
 
 
+COMMIT_MARGIN = timedelta(seconds=30)
+"""How long a process may need around its call to Twilio for its two transactions. Longer only costs it the key."""
+
+
+def answers_due_since() -> datetime:
+    """Return the moment before which a process that asked Twilio must have its answer, if it is still alive."""
+    return timezone.now() - timedelta(seconds=settings.TWILIO_DEADLINE) - COMMIT_MARGIN
+
+
 def visible_requests(who: Person) -> QuerySet[KeyRequest]:
     """Return the requests this person may see: their own, their teams' if they lead, all for Security.
 
-    Each says with `unreviewed` whether glass was broken for it and nobody has looked at that yet.
+    Each says with `unreviewed` whether glass was broken for it and nobody has looked at that yet, and with
+    `outcome_unknown` whether nobody waits any more for Twilio's answer to its attempt.
     """
+    unanswered = Q(state=IssuanceState.UNKNOWN) | Q(state=IssuanceState.STARTED, started_at__lt=answers_due_since())
+    lost = Exists(Issuance.objects.filter(unanswered, request=OuterRef("pk")))
     requests = KeyRequest.objects.select_related("requester", "team", "account", "changes_key")
-    requests = requests.annotate(unreviewed=Case(When(UNREVIEWED, then=True), default=False))
+    requests = requests.annotate(
+        unreviewed=Case(When(UNREVIEWED, then=True), default=False),
+        outcome_unknown=Case(When(Q(state=RequestState.ISSUING) & lost, then=True), default=False),
+    )
     if who.is_security:
         return requests
     return requests.filter(Q(requester=who.user) | Q(team__in=who.led_team_ids))
@@ -42,6 +60,25 @@ def copyable_requests(who: Person) -> QuerySet[KeyRequest]:
 def may_copy(who: Person, key_request: KeyRequest) -> bool:
     """Tell whether this person may start a new request from this one: it is copyable for them, and they may ask."""
     return who.may_request and (key_request.requester_id == who.user.pk or key_request.team_id in who.team_ids)
+
+
+def has_account(who: Person, key_request: KeyRequest) -> bool:
+    """Tell whether this person may still get keys on the account of a request, through its team."""
+    mine = who.may_request and key_request.team_id in who.team_ids and key_request.account.is_active
+    return mine and key_request.account.teams.filter(pk=key_request.team_id).exists()
+
+
+def can_cancel(key_request: KeyRequest) -> bool:
+    """Tell whether a request in this state can be cancelled, by its requester."""
+    return RequestState.CANCELLED in REQUEST_STEPS[RequestState(key_request.state)]
+
+
+def is_overdue(key_request: KeyRequest) -> bool:
+    """Tell whether a request was not decided, or its approval not used, in time. The next run lets it lapse."""
+    now = timezone.now()
+    if key_request.state == RequestState.PENDING:
+        return key_request.created_at < now - settings.PENDING_LAPSES_AFTER
+    return key_request.state in TO_PRESS and key_request.claim_until < now
 
 
 def is_discussed(key_request: KeyRequest) -> bool:

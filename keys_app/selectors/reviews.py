@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from ..domain.states import KeyState
+from ..domain.wording import moment
 from ..models import AccessReview, ReviewedKey, Team
+from .happened import why_not_active
 from .people import Person
 
 
@@ -68,9 +70,9 @@ def progress(who: Person, review: AccessReview) -> list[Progress]:
 def why_not_reviewable(who: Person, reviewed: ReviewedKey) -> str:
     """Return why this person cannot decide about a key they see in a review; empty if they can."""
     if reviewed.review.closed_at:
-        return "This review is closed."
-    if reviewed.key.state != KeyState.ACTIVE:
-        return "This key is revoked. There is nothing to decide."
+        return f"This review is closed, since {moment(reviewed.review.closed_at)}."
+    if ended := why_not_active(reviewed.key):
+        return f"{ended} There is nothing to decide."
     if reviewed.key.owner_id == who.user.pk:
         return "This is your own key. Another lead of the team, or Security, decides about it."
     return ""

@@ -59,18 +59,18 @@ def keep(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
 def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
     """Note that a key is not needed any more, and revoke it with the note as the reason.
 
-    The decision is committed first. Raises `NotDeleted` if Twilio did not answer; the deletion is tried again.
+    Decision and revocation are recorded together or not at all. Raises `NotDeleted` if Twilio has not deleted the
+    key yet; that is tried again.
     """
     try:
         require_reason(note)
     except InvalidInput as error:
         raise InvalidInput("note", error.message) from None
-    _decide(reviewed, ReviewedKey.Decision.REVOKED, note, actor)
-    reason = f"Access review {reviewed.review}: {note}"[:MAX_REASON]
-    lifecycle.revoke_key(key=reviewed.key, reason=reason, actor=actor)
+    key = _decide(reviewed, ReviewedKey.Decision.REVOKED, note, actor)
+    lifecycle.delete_now(key=key, actor=actor)
 
 
-def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, actor: Actor) -> None:
+def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, actor: Actor) -> ApiKey:
     """Write a decision, or change it while the review is open and the key is live."""
     if "\0" in note:
         raise InvalidInput("note", "The note has a NUL character, which cannot be kept.")
@@ -87,6 +87,10 @@ def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, ac
         reviewed.decided_by, reviewed.decided_at = actor.user, timezone.now()
         reviewed.save(update_fields=["decision", "note", "decided_by", "decided_at"])
         record(f"access_review.{decision}", actor, key=reviewed.key, reason=note, quarter=review.quarter)
+        if decision == ReviewedKey.Decision.REVOKED:
+            reason = f"Access review {review}: {note}"[:MAX_REASON]
+            lifecycle.start_revoking(reviewed.key, reason, actor)
+    return reviewed.key
 
 
 def close_review(*, review: AccessReview, actor: Actor) -> None:

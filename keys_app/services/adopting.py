@@ -1,6 +1,7 @@
 """Adopting a key that the portal never made: somebody answers for it, and it gets an end. Its secret stays unknown."""
 
 from datetime import timedelta
+from typing import NoReturn
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from .. import selectors
 from ..domain.errors import Conflict, InvalidInput, NotAllowed, TwilioUnavailable
+from ..domain.wording import counted
 from ..models import ApiKey, Team, UnmanagedKey
 from ..twilio_iam.client import KeyDetail
 from ..twilio_iam.errors import Rejected, TwilioError
@@ -33,7 +35,7 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
     with transaction.atomic(durable=True):
         rows = UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None)
         if not rows.update(proposed_team=team, proposed_by=actor.user):
-            raise Conflict("Somebody adopted this key just now.")
+            _refuse_adopted(unmanaged)
         notifications.notify(
             "key.adoption_proposed",
             title=f"Is key {unmanaged.sid} on {unmanaged.account} one of team {team}?",
@@ -56,15 +58,15 @@ def adopt_key(
     if not selectors.adopting_teams(selectors.Person(actor.user), unmanaged).filter(pk=team.pk).exists():
         raise NotAllowed("Only a lead of a team that has the key's account can adopt it.")
     if not (owner.is_active and team.members.filter(pk=owner.pk).exists()):
-        raise InvalidInput("owner", "Choose somebody who is in the team.")
+        raise InvalidInput("owner", "Choose a user who is in the team.")
     longest = longest_adoption(unmanaged, team)
     if not 1 <= lifetime_days <= longest:
-        raise InvalidInput("lifetime_days", f"A key lives 1 to {longest} days here.")
+        raise InvalidInput("lifetime_days", f"Maximum lifetime: {counted(longest, 'day')}.")
     _require_free(unmanaged)
     detail = _fetch(unmanaged)
     with transaction.atomic(durable=True):
         if not UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None).update(adopted_at=timezone.now()):
-            raise Conflict("Somebody adopted this key just now.")
+            _refuse_adopted(unmanaged)
         key = _store(unmanaged, detail, team, owner, lifetime_days)
         days = {"lifetime_days": lifetime_days, "expires": key.expires_at.isoformat()}
         record("key.adopted", actor, key=key, owner=selectors.display_name(owner), team=team.name, **days)
@@ -77,7 +79,13 @@ def _require_free(unmanaged: UnmanagedKey) -> None:
     if unmanaged.gone_at:
         raise Conflict("Twilio does not list this key any more.")
     if unmanaged.adopted_at:
-        raise Conflict("This key is adopted already.")
+        _refuse_adopted(unmanaged)
+
+
+def _refuse_adopted(unmanaged: UnmanagedKey) -> NoReturn:
+    """Raise `Conflict` with who answers for a key that is adopted by now."""
+    key = ApiKey.objects.select_related("owner", "team").get(pk=unmanaged.pk)
+    raise Conflict(f"This key is adopted: {selectors.display_name(key.owner)} of team {key.team} is its owner.")
 
 
 def _fetch(unmanaged: UnmanagedKey) -> KeyDetail:

@@ -15,12 +15,13 @@ from ..domain.errors import Conflict, InvalidInput, NotAllowed, PortalError
 from ..domain.policy import Policy
 from ..domain.risk import Risk, policy_risk
 from ..domain.states import RequestState
+from ..domain.wording import counted
 from ..models import Approval, KeyRequest, Narrowing
 from ..selectors.decisions import Right
 from .actors import Actor, record
 from .notice_texts import request_decided, request_narrowed, second_approval_needed
 from .reasons import require_reason
-from .requests import current_digest, require_guard_rails
+from .requests import current_digest, guard_rail_problems
 from .transitions import move_request
 
 
@@ -91,27 +92,13 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
 def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest, Right]:
     """Read the request under a lock, with the actor's rights as they are now."""
     key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=request_id)
-    if key_request.state != RequestState.PENDING:
-        raise Conflict(_already(key_request))
-    if key_request.created_at < timezone.now() - settings.PENDING_LAPSES_AFTER:
-        raise Conflict("Nobody decided this request in time, so it lapses. The requester can send it again.")
+    if closed := selectors.why_closed(key_request):
+        raise Conflict(f"{closed} Your decision was not recorded.")
     who = selectors.Person(actor.user)
     right = selectors.right_to_decide(who, key_request)
     if right is None:
         raise NotAllowed(selectors.why_not_decidable(who, key_request))
     return key_request, right
-
-
-def _already(key_request: KeyRequest) -> str:
-    last = key_request.approvals.select_related("approver").last()
-    state = key_request.get_state_display().lower()
-    if last is None or key_request.state in (RequestState.CANCELLED, RequestState.LAPSED):
-        return f"This request is {state}. There is nothing to decide."
-    who = selectors.display_name(last.approver) if last.approver else f"the rule “{last.rule_name}”"
-    return (
-        f"This request is {state}: {who} decided it at {last.created_at:%Y-%m-%d %H:%M} UTC. "
-        "Your decision was not recorded."
-    )
 
 
 def _require_shown(key_request: KeyRequest, digest: str) -> None:
@@ -130,17 +117,29 @@ def _told(step: Narrowing) -> str:
     if step.difference.removed:
         parts.append(f"took away {', '.join(step.difference.removed)}")
     if step.shortens:
-        parts.append(f"shortened the lifetime from {step.from_lifetime_days} to {step.to_lifetime_days} days")
+        to = counted(step.to_lifetime_days, "day")
+        parts.append(f"shortened the lifetime from {step.from_lifetime_days} to {to}")
     return f"{selectors.display_name(step.approver)} {' and '.join(parts)}."
+
+
+def why_not_grantable(key_request: KeyRequest) -> str:
+    """Return why no one can approve this request now, as it is or narrowed; empty if someone can."""
+    if not key_request.account.is_active:
+        return "The Twilio account of this request is switched off. Reject the request, or wait for it."
+    if not key_request.requester.is_active:
+        return "The requester can no longer sign in. Reject the request."
+    return ""
+
+
+def why_not_approvable(key_request: KeyRequest) -> str:
+    """Return why no one can approve this request as it is; empty if someone can."""
+    return why_not_grantable(key_request) or guard_rail_problems(key_request)
 
 
 def _require_grantable(key_request: KeyRequest) -> None:
     """Refuse to approve what could not be issued. Raises `Conflict`."""
-    if not key_request.account.is_active:
-        raise Conflict("The Twilio account of this request is switched off. Reject the request, or wait for it.")
-    if not key_request.requester.is_active:
-        raise Conflict("The person who sent this request cannot sign in any more. Reject the request.")
-    require_guard_rails(key_request)
+    if problem := why_not_approvable(key_request):
+        raise Conflict(problem)
 
 
 def _require_narrower(key_request: KeyRequest, policy: Policy, lifetime_days: int) -> None:
@@ -150,7 +149,7 @@ def _require_narrower(key_request: KeyRequest, policy: Policy, lifetime_days: in
     if not len(policy):
         raise InvalidInput("permissions", "Leave at least one permission, or reject the request.")
     if not 1 <= lifetime_days <= key_request.lifetime_days:
-        raise InvalidInput("lifetime_days", f"Choose 1 to {key_request.lifetime_days} days: no more than asked for.")
+        raise InvalidInput("lifetime_days", f"Choose 1 to {counted(key_request.lifetime_days, 'day')}.")
     if not difference.removed and lifetime_days == key_request.lifetime_days:
         raise InvalidInput("permissions", "Take a permission away or shorten the lifetime; or press Approve.")
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 _RECONCILED = (
     "The portal compares its records with Twilio's list, deletes a key nobody has the secret of, and then lets "
-    "you press “{button}” again. {rest}You need not do anything; this page shows when it is done."
+    "you press “{button}” again. {rest}You need not do anything; the request's page shows when it is done."
 )
 
 

@@ -35,23 +35,23 @@ def withdraw(
 ) -> PolicyBreach:
     """Delete a key that carries `policy`, not the approved one; return the error that says so.
 
-    Raises nothing: whatever fails here, the reconciler goes on with.
+    Raises nothing: whatever fails here, the reconciler takes up.
     """
     log.error("Twilio made key %s with another policy than the approved one", key_sid)
     if not (_note(issuance, key_sid, policy, actor) or _keep(issuance, key_sid, policy)):
         return PolicyBreach(
-            f"{_MADE} recorded or deleted yet.", next_step="The portal goes on trying. Tell Security about it."
+            f"{_MADE} recorded or deleted yet.", next_step="The portal keeps retrying. Tell Security about it."
         )
     try:
         delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
     except TwilioError:
         return PolicyBreach(
             f"{_MADE} deleted yet.",
-            next_step="The portal goes on trying to delete it. Security has to look at this.",
+            next_step="The portal keeps retrying until it is deleted. Security has to look at this.",
         )
     _settle(issuance, key_sid, actor)
     return PolicyBreach(
-        "Twilio made a key with another policy than the approved one. It was deleted at once and never shown.",
+        "Twilio made a key with another policy than the approved one. It was deleted immediately and never shown.",
         next_step="Tell Security before you try again.",
     )
 

@@ -217,7 +217,7 @@ class _Check:
             raise OutcomeUnknown(what, next_step=RUN_RECONCILE) from None
         self.found.keys += 1
         with transaction.atomic(durable=True):
-            if close_probe(probe):  # otherwise the reconciler was faster
+            if close_probe(probe):  # otherwise the reconciler was first
                 self._record("catalogue.key_deleted", probe, key_sid=sid)
 
     def _observe(self, names: Iterable[str], *, accepted: bool) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from .. import selectors
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
+from ..domain.wording import duration, moment
 from ..models import Delegation, Team
 from .actors import Actor, record
 
@@ -28,7 +29,7 @@ def name_deputy(*, team: Team, deputy: User, starts_at: datetime, ends_at: datet
     if ends_at <= max(starts_at, now):
         raise InvalidInput("until", "The last day is before the first, or is over.")
     if ends_at - max(starts_at, now) > LONGEST:
-        raise InvalidInput("until", f"A deputy is named for at most {LONGEST.days} days.")
+        raise InvalidInput("until", f"Maximum for a deputy: {duration(LONGEST)}.")
     with transaction.atomic(durable=True):
         delegation = Delegation.objects.create(
             team=team, lead=actor.user, deputy=deputy, starts_at=starts_at, ends_at=ends_at, created_at=now
@@ -46,7 +47,8 @@ def end_delegation(*, delegation: Delegation, actor: Actor) -> None:
         running = Delegation.objects.select_for_update(no_key=True)
         locked = running.filter(pk=delegation.pk, ends_at__gt=now).first()
         if locked is None:
-            raise Conflict("This is over already.")
+            delegation.refresh_from_db()
+            raise Conflict(f"This deputyship ended at {moment(delegation.ends_at)}.")
         locked.starts_at, locked.ends_at = min(locked.starts_at, now), now
         locked.save(update_fields=["starts_at", "ends_at"])
         record("delegation.ended", actor, **_details(locked))

@@ -24,7 +24,7 @@ def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
     with transaction.atomic(durable=True):
         locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
         if not selectors.is_discussed(locked):
-            raise Conflict(f"This request is {locked.get_state_display().lower()}. There is nothing more to say.")
+            raise Conflict(f"{selectors.happened(locked)} Comments are closed.")
         comment = Comment.objects.create(request=locked, author=actor.user, text=text, created_at=timezone.now())
         request_asked(locked, actor.user, text)
         record("request.commented", actor, key_request=locked, reason=text)

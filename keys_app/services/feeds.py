@@ -16,6 +16,7 @@ from django.utils import timezone
 from .. import selectors
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.secret import Secret
+from ..domain.wording import moment
 from ..models import FeedToken
 from . import notifications
 from .actors import Actor, record
@@ -57,7 +58,8 @@ def revoke_token(*, token: FeedToken, actor: Actor) -> None:
     _require_right(actor)
     with transaction.atomic(durable=True):
         if not FeedToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-            raise Conflict("This token is revoked already.")
+            token.refresh_from_db()
+            raise Conflict(f"This token is revoked, since {moment(token.revoked_at)}.")
         record("audit.feed_revoked", actor, name=token.name, feed=token.pk)
 
 

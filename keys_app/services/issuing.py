@@ -8,10 +8,11 @@ A process that dies in between leaves an open `Issuance`; the reconciler finds t
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -24,6 +25,7 @@ from ..domain.naming import marked_name
 from ..domain.risk import policy_risk
 from ..domain.secret import Secret
 from ..domain.states import IssuanceState, KeyState, RequestState
+from ..domain.wording import duration, moment
 from ..models import Account, ApiKey, Approval, Issuance, KeyRequest
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
@@ -39,6 +41,7 @@ from .transitions import move_request
 log = logging.getLogger(__name__)
 
 NOTHING_CREATED = "Nothing was created."
+OVERDUE = "The approval was not used in time, so it lapses."
 SHORTEST_LIFE = timedelta(minutes=5)
 """No key is made for a lifetime that ends before it could be put to use."""
 
@@ -81,18 +84,29 @@ def _fetch_issuable(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
     key_request = KeyRequest.objects.select_related("account", "team").get(pk=request_id)
     if actor.user is None or key_request.requester_id != actor.user.pk:
         raise NotAllowed("Only the person who asked for a key can issue it.")
-    unused = key_request.state in (RequestState.APPROVED, RequestState.FAILED)
-    if unused and key_request.claim_until < timezone.now():
+    if key_request.state in selectors.TO_PRESS and selectors.is_overdue(key_request):
         lapse(key_request, actor, "The approval was not used in time.")
-        raise Conflict("The approval was not used in time and has lapsed. Send the request again.")
+        raise Conflict(f"{OVERDUE} Send the request again.")
     return key_request
+
+
+def why_not_issuable(key_request: KeyRequest, keys: Sequence[ApiKey], who: selectors.Person) -> str:
+    """Return why “Issue key” would be refused to the requester now; empty if it would not. `keys`: the request's."""
+    if selectors.is_overdue(key_request):
+        return OVERDUE
+    try:
+        _check_state(key_request, keys)
+        require_access(key_request, who)
+    except Conflict as error:
+        return error.message
+    return ""
 
 
 def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
     """T1: approved → issuing with the marker, durable before Twilio is asked."""
     with transaction.atomic(durable=True):
         locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
-        _check_state(locked)
+        _check_state(locked, locked.keys.all())
         require_still_granted(locked, actor)
         move_request(locked, RequestState.ISSUING)
         issuance = begin_attempt(locked)
@@ -100,50 +114,52 @@ def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
     return issuance
 
 
-def _check_state(key_request: KeyRequest) -> None:
+def _check_state(key_request: KeyRequest, keys: Iterable[ApiKey]) -> None:
     """Refuse a request that cannot be issued, with what there is to know about it."""
     if key_request.state == RequestState.ISSUED:
         key = key_request.keys.select_related("owner").latest("issued_at")
         raise AlreadyIssued(
-            f"Key {key.sid} was issued at {key.issued_at:%Y-%m-%d %H:%M} UTC by "
-            f"{selectors.display_name(key.owner)}. A second one was not made, and the secret of the first "
-            "cannot be shown again."
+            f"Key {key.sid} was issued at {moment(key.issued_at)} by {selectors.display_name(key.owner)}. A second one "
+            "was not made, and the secret of the first cannot be shown again."
         )
     if key_request.state == RequestState.ISSUING:
-        last = key_request.issuances.latest("number")
-        raise Conflict(
-            f"“Issue key” was pressed at {last.started_at:%Y-%m-%d %H:%M:%S} UTC and that attempt is not settled "
-            "yet. A second key was not made. The request's page shows how it ends."
-        )
+        raise Conflict(f"{selectors.happened(key_request)} No second key was made. Its page shows the outcome.")
     if key_request.state not in (RequestState.APPROVED, RequestState.FAILED):
-        raise Conflict(f"This request is {key_request.get_state_display().lower()}. No key was made.")
-    if key_request.keys.filter(state=KeyState.REVOKING).exists():
+        raise Conflict(f"{selectors.happened(key_request)} No key was made.")
+    keys = list(keys)
+    if any(key.state == KeyState.REVOKING for key in keys):
         raise Conflict("Twilio has not deleted the key that is replaced yet. Try again when it is gone.")
-    end = _end_of_first_key(key_request)
+    end = _end_of_first(keys)
     if end and end < timezone.now() + SHORTEST_LIFE:
         raise Conflict("The lifetime that was approved is over. Send a new request.")
 
 
-def _end_of_first_key(key_request: KeyRequest) -> datetime | None:
-    """Return when the first key of this request expires: one that replaces it does not live longer."""
-    return key_request.keys.order_by("issued_at").values_list("expires_at", flat=True).first()
+def _end_of_first(keys: Iterable[ApiKey]) -> datetime | None:
+    """Return when the first of a request's keys expires: one that replaces it does not live longer."""
+    first = min(keys, key=lambda key: key.issued_at, default=None)
+    return first.expires_at if first else None
 
 
 def require_still_granted(key_request: KeyRequest, actor: Actor) -> None:
-    """Refuse unless what was approved is what is stored, and this person still has the account.
-
-    Who took a key over from somebody who left may have approved it themselves: nobody gets a secret by that.
-    """
+    """Refuse unless what was approved is what is stored, and this person may have it."""
     _check_approved(key_request)
-    mine = Q(approver=actor.user.pk) | Q(authority=actor.user.pk)
+    require_not_approved_by(key_request, actor.user)
+    require_access(key_request, selectors.Person(actor.user))
+
+
+def require_not_approved_by(key_request: KeyRequest, user: AbstractBaseUser) -> None:
+    """Refuse a secret to whoever approved the request: they may own the key since its owner left."""
+    mine = Q(approver=user.pk) | Q(authority=user.pk)
     if key_request.approvals.filter(mine, decision=Approval.Decision.APPROVED).exists():
         raise Conflict("You approved this request yourself, so you get no key for it. Send a request of your own.")
+
+
+def require_access(key_request: KeyRequest, who: selectors.Person) -> None:
+    """Refuse unless this person may still have what was approved, on the account, through the team."""
     require_guard_rails(key_request)
-    who = selectors.Person(actor.user)
     if key_request.is_break_glass and key_request.team_id not in who.break_glass_team_ids:
         raise Conflict("You may not break glass for this team any more, so no key is made. Ask a portal admin.")
-    in_team = selectors.teams_for(who, key_request.account).filter(pk=key_request.team_id).exists()
-    if not (key_request.account.is_active and in_team and who.may_request):
+    if not selectors.has_account(who, key_request):
         raise Conflict(
             "The Twilio account is switched off, or no longer one of yours through the team of this request. "
             "No key is made. Ask a portal admin."
@@ -207,7 +223,7 @@ def _after_refusal(issuance: Issuance, error: Rejected) -> str:
 
 
 def _try_again(issuance: Issuance, retry_after: float | None) -> str:
-    when = f"in {max(1, round(retry_after))} seconds" if retry_after else "in a minute"
+    when = f"in {duration(timedelta(seconds=max(1.0, retry_after)))}" if retry_after else "in a minute"
     if issuance.rotates_id:
         return f"Press “Rotate key” again {when}. The old key stays as it is."
     return f"Press “Issue key” again {when}. The approval still stands."
@@ -250,7 +266,7 @@ def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor:
         friendly_name=marked_name(key_request.friendly_name, issuance.marker),
         policy_json=key_request.policy_json,
         issued_at=now,
-        expires_at=_end_of_first_key(key_request) or now + timedelta(days=key_request.lifetime_days),
+        expires_at=_end_of_first(key_request.keys.all()) or now + timedelta(days=key_request.lifetime_days),
         looked_at=now,
     )
 

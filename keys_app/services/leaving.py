@@ -14,6 +14,7 @@ from django.utils import timezone
 from .. import selectors
 from ..domain.errors import Conflict, NotAllowed
 from ..domain.states import KeyState
+from ..domain.wording import moment
 from ..models import ApiKey, Team
 from . import notifications
 from .actors import Actor, record
@@ -87,9 +88,9 @@ def _tell(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: dateti
     notifications.notify(
         "key.owner_left" if leads else "alarm.key_without_lead",
         title=f"{selectors.display_name(owner)} {left}: take over {len(keys)} of their keys, or revoke them",
-        text=f"{names}{more}. What nobody has taken over by {until:%Y-%m-%d %H:%M} UTC is revoked then. Whoever left "
-        "may still know the secrets: rotate a key after taking it over. Who approved it can't, and no one can rotate "
-        "an adopted key: request a new one, then revoke it.",
+        text=f"{names}{more}. What no one has taken over by {moment(until)} is revoked then. Its owner may still know "
+        "the secret: rotate a key after taking it over. Who approved it can't, and no one can rotate an adopted key: "
+        "request a new one, then revoke it.",
         path=LIST_URL,
         people=leads,
         team=team,
@@ -99,7 +100,7 @@ def _tell(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: dateti
 def take_over(*, key: ApiKey, actor: Actor) -> None:
     """Become the owner of a key whose owner left. For leads of its team.
 
-    Raises `NotAllowed` for others, `Conflict` if the owner has not left or somebody was faster.
+    Raises `NotAllowed` for others, `Conflict` if the owner has not left, or another lead was first.
     """
     who = selectors.Person(actor.user)
     if key.team_id not in who.own_led_team_ids:
@@ -108,6 +109,8 @@ def take_over(*, key: ApiKey, actor: Actor) -> None:
     with transaction.atomic(durable=True):
         mine = ApiKey.objects.filter(selectors.OWNER_LEFT, pk=key.pk, owner=key.owner_id, state=KeyState.ACTIVE)
         if not mine.update(owner=actor.user, handover_by=None, handover_warned_at=None):
-            raise Conflict("This key is not one of somebody who left: it has an owner in the team, or is revoked.")
+            key.refresh_from_db()
+            mine = f"This key belongs to {selectors.display_name(key.owner)}, who is in the team."
+            raise Conflict(selectors.why_not_active(key) or mine)
         key.refresh_from_db()
         record("key.handed_over", actor, key=key, owner_before=before, owner=actor.name)

@@ -42,8 +42,8 @@ def confirm_key(*, key: ApiKey, actor: Actor) -> None:
         key.refresh_from_db()
         if confirmed:
             record("key.confirmed", actor, key=key)
-        elif key.state != KeyState.ACTIVE:
-            raise Conflict(f"This key is {key.get_state_display().lower()}. There is nothing to confirm.")
+        elif ended := selectors.why_not_active(key):
+            raise Conflict(f"{ended} There is nothing to confirm.")
 
 
 def require_owner(key: ApiKey, actor: Actor) -> None:
@@ -54,29 +54,42 @@ def require_owner(key: ApiKey, actor: Actor) -> None:
 def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> None:
     """Delete a key at Twilio. Owner, lead of the team, Security, or the portal itself (no user).
 
-    The wish is committed first, so that it is carried out later if Twilio does not answer now, or cannot be
+    The intent is committed first, so that it is carried out later if Twilio does not answer now, or cannot be
     asked because too many wait for it; then `NotDeleted` is raised. Raises `InvalidInput` without a reason,
-    `Conflict` if it is revoked.
+    `Conflict` if it is not active.
     """
     require_reason(reason)
     if actor.user and not selectors.can_revoke(selectors.Person(actor.user), key):
         raise NotAllowed("Only the owner, a lead of the team or Security can revoke a key.")
     with transaction.atomic(durable=True):
         start_revoking(key, reason, actor)
+    delete_now(key=key, actor=actor)
+
+
+def delete_now(*, key: ApiKey, actor: Actor) -> None:
+    """Delete a key whose revocation is recorded. Raises `NotDeleted` if that has to be tried again."""
     try:
         with twilio_slot():
             finish_revoking(key=key, actor=actor)
     except PortalBusy:
         raise NotDeleted(
-            "The portal is waiting for Twilio's answers to other people and could not ask it to delete this key yet.",
+            "The portal is waiting for Twilio's answers to other users and could not ask it to delete this key yet.",
             next_step="The key may still work. Your decision is recorded, and the portal deletes the key by itself.",
         ) from None
 
 
 def start_revoking(key: ApiKey, reason: str, actor: Actor) -> None:
-    """Commit the wish to delete a key. Call it inside a transaction. Raises `Conflict` if it is not active."""
+    """Record the intent to delete a key. Call it inside a transaction. Raises `Conflict` if it is not active."""
+    _require_active(key)
     move_key(key, KeyState.REVOKING, revoke_reason=reason)
     record("key.revoke_started", actor, key=key, reason=reason)
+
+
+def _require_active(key: ApiKey) -> None:
+    """Refuse a key that is not active now, whatever it was when it was read, with what became of it."""
+    key.refresh_from_db()
+    if ended := selectors.why_not_active(key):
+        raise Conflict(ended)
 
 
 def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None) -> None:
@@ -92,7 +105,7 @@ def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None)
         raise NotDeleted(
             f"Twilio has not deleted the key yet: {error.message.rstrip('.')}.",
             code=getattr(error, "code", None),
-            next_step="The key may still work. The portal goes on trying to delete it.",
+            next_step="The key may still work. The portal keeps retrying until it is deleted.",
         ) from None
 
 
@@ -111,14 +124,14 @@ def carry_out(client: TwilioIamClient, key: ApiKey, actor: Actor) -> None:
         log.exception("the deletion of key %s could not be recorded; the reconciler will do it", key.pk)
         raise NotRecorded(
             "Twilio has deleted the key, but the portal could not record it.",
-            next_step="The key no longer works. The portal goes on trying to record it; until then it says “revoking”.",
+            next_step="The key no longer works. The portal keeps retrying to record it; until then it says “revoking”.",
         ) from None
 
 
 def _record_deletion(key: ApiKey, actor: Actor) -> None:
     key.refresh_from_db()
     if key.state == KeyState.REVOKED:
-        return  # the reconciler was faster
+        return  # the reconciler was first
     move_key(key, KeyState.REVOKED)
     record("key.revoked", actor, key=key, reason=key.revoke_reason)
 
@@ -148,11 +161,24 @@ def _start_replacing(key: ApiKey, actor: Actor) -> None:
         record("key.replace_started", actor, key=key, reason=key.revoke_reason)
 
 
+def why_not_replaceable(key: ApiKey) -> str:
+    """Return why “Replace key” would be refused to the owner now; empty if it would not."""
+    if key.request is None:
+        return ADOPTED
+    try:
+        _check_replaceable(key, key.request)
+    except Conflict as error:
+        return error.message
+    return ""
+
+
 def _check_replaceable(key: ApiKey, key_request: KeyRequest) -> None:
+    if ended := selectors.why_not_active(key):
+        raise Conflict(ended)
     if key.confirmed_at:
         raise Conflict("You confirmed that the secret of this key is stored. Rotate it, or revoke it.")
     if key.retires_at:
-        raise Conflict("This key was rotated, and a newer one has taken its place. Revoke it if it is not wanted.")
+        raise Conflict("This key was rotated, and a newer one replaces it. Revoke it if you don't need it.")
     if key_request.state == RequestState.ISSUING:
         raise Conflict(
             "A rotation of this key is not settled yet. Try again when its request's page shows how it ended."
@@ -160,10 +186,10 @@ def _check_replaceable(key: ApiKey, key_request: KeyRequest) -> None:
     if key.owner_id != key_request.requester_id:
         raise Conflict("You took this key over, so you cannot issue it again under the approval. Rotate or revoke it.")
     if key.expires_at <= timezone.now():
-        raise Conflict("The lifetime of this key is over. Send a new request.")
+        raise Conflict("This key has expired. Send a new request.")
     if not selectors.replacements_left(key_request):
         raise Conflict(
-            f"This key was replaced {settings.MAX_REPLACEMENTS} times already. Revoke it and ask for a new one."
+            f"This key was replaced {settings.MAX_REPLACEMENTS} times already. Revoke it and send a new request."
         )
 
 
@@ -178,7 +204,8 @@ def retire(key: ApiKey, *, overlap_hours: int, actor: Actor) -> None:
         values |= {"state": KeyState.REVOKING, "revoke_reason": ROTATED}
     live = ApiKey.objects.filter(pk=key.pk, state=KeyState.ACTIVE, retires_at=None, owner=actor.user)
     if not live.update(**values):
-        raise Conflict("The old key was revoked or handed over in the meantime, so it is not rotated.")
+        _require_active(key)
+        raise Conflict("The old key was rotated, or handed to another owner, in the meantime, so it is not rotated.")
     key.refresh_from_db()
 
 

@@ -5,13 +5,13 @@ people typed is quoted, without what looks like a credential.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.urls import reverse
 
 from .. import selectors
 from ..domain.paste.credentials import drop_credentials
+from ..domain.wording import counted, moment
 from ..models import Approval, KeyRequest
 from .actors import Actor
 from .notifications import notify
@@ -46,7 +46,7 @@ def _ask_deciders(kind: str, key_request: KeyRequest, title: str, what: str) -> 
 def request_decided(key_request: KeyRequest, actor: Actor, decision: str, reason: str = "") -> None:
     """Tell the requester how it was decided. `decision` is one of `Approval.Decision`."""
     approved = decision == Approval.Decision.APPROVED
-    next_step = f"Press “Issue key” until {_when(key_request.claim_until)}." if approved else ""
+    next_step = f"Press “Issue key” until {moment(key_request.claim_until)}." if approved else ""
     parts = [f"{actor.name} {decision} your request.", _reason(reason), _facts(key_request), next_step]
     notify(
         f"request.{decision}",
@@ -81,7 +81,7 @@ def request_narrowed(key_request: KeyRequest, actor: Actor, removed: Iterable[st
         f"Taken away:\n{taken}" if taken else "",
         _reason(reason),
         _facts(key_request),
-        f"Press “Issue key” until {_when(key_request.claim_until)}." if key_request.claim_until else "",
+        f"Press “Issue key” until {moment(key_request.claim_until)}." if key_request.claim_until else "",
     ]
     notify(
         "request.narrowed",
@@ -128,7 +128,7 @@ def _facts(key_request: KeyRequest) -> str:
         "Team": key_request.team,
         "Account": key_request.account,
         "Risk": key_request.risk,
-        "Lifetime": f"{key_request.lifetime_days} days",
+        "Lifetime": counted(key_request.lifetime_days, "day"),
         "Permissions": len(key_request.policy),
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items())
@@ -140,7 +140,3 @@ def _requester(key_request: KeyRequest) -> str:
 
 def _approval_path(key_request: KeyRequest) -> str:
     return reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
-
-
-def _when(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""

@@ -11,15 +11,13 @@ from django.utils import timezone
 from ..domain.errors import Conflict
 from ..domain.states import OPEN_ISSUANCES, IssuanceState
 from ..models import Issuance, KeyRequest
+from ..selectors import answers_due_since
 from ..twilio_iam.errors import Rejected
 from .actors import record
 from .attempts import close_issuance, move_on
 from .breaches import note_breach
 from .deleting import delete_at_twilio
 from .visit import Visit, chunks
-
-COMMIT_MARGIN = timedelta(seconds=30)
-"""How long a process may need around the call for its two transactions. Longer only costs it the key."""
 
 LOOKS_BEFORE_CLOSING = 3
 """A key was seen to turn up in the listing only after the first look, so one empty look proves nothing."""
@@ -48,8 +46,7 @@ def settle_attempts(visit: Visit) -> None:
 
 def _in_flight(issuance: Issuance) -> bool:
     """Tell whether the process that started this attempt may still be waiting for Twilio's answer."""
-    patience = timedelta(seconds=settings.TWILIO_DEADLINE) + COMMIT_MARGIN
-    return issuance.state == IssuanceState.STARTED and issuance.started_at > timezone.now() - patience
+    return issuance.state == IssuanceState.STARTED and issuance.started_at > answers_due_since()
 
 
 def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:

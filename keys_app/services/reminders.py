@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from .. import selectors
 from ..domain.states import RequestState
+from ..domain.wording import moment
 from ..models import KeyRequest, NoticeKey
 from .isolation import isolated
 from .notifications import notify
@@ -65,7 +66,7 @@ def _line(key_request: KeyRequest) -> str:
     who = selectors.display_name(key_request.requester)
     return (
         f"- “{key_request}” for {who}, {key_request.team}, on {key_request.account}, risk {key_request.risk}, "
-        f"since {key_request.created_at:%Y-%m-%d %H:%M} UTC"
+        f"since {moment(key_request.created_at)}"
     )
 
 
@@ -92,7 +93,7 @@ def _announce_undecided(key_request: KeyRequest, end: datetime) -> None:
         notify(
             "request.lapses_soon",
             title=f"“{key_request}” lapses soon unless it is decided",
-            text=f"Nobody has decided it yet. It lapses at {_time(end)}.\n\n{_line(key_request)}",
+            text=f"Nobody has decided it yet. It lapses at {moment(end)}.\n\n{_line(key_request)}",
             path=key_request.get_absolute_url(),
             people=[*selectors.deciders_of(key_request), key_request.requester],
             team=key_request.team,
@@ -106,13 +107,9 @@ def _announce_unused(key_request: KeyRequest) -> None:
         notify(
             "request.approval_lapses_soon",
             title=f"The approval of “{key_request}” lapses soon",
-            text=f"The key has not been issued yet. Press “Issue key” before {_time(end)}; after that it lapses.",
+            text=f"The key has not been issued yet. Press “Issue key” before {moment(end)}; after that it lapses.",
             path=key_request.get_absolute_url(),
             people=[key_request.requester],
             team=key_request.team,
             key=f"request.approval_lapses_soon:{key_request.pk}:{end:%Y-%m-%dT%H:%M:%S}",
         )
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,6 +1,6 @@
 """Reminds owners and their teams that a key expires."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..domain.states import KeyState
+from ..domain.wording import duration, moment
 from ..models import ApiKey
 from . import notifications
 from .actors import Actor, record
@@ -30,20 +31,21 @@ def remind_of_expiry(actor: Actor) -> int:
         days = min(days for days in DAYS_BEFORE if key.expires_at <= now + timedelta(days=days))
         if key.expires_at - key.since > timedelta(days=days):
             with isolated("reminders", key.pk):
-                sent += _remind(key, days, actor)
+                sent += _remind(key, days, now, actor)
     return sent
 
 
-def _remind(key: ApiKey, days: int, actor: Actor) -> bool:
+def _remind(key: ApiKey, days: int, now: datetime, actor: Actor) -> bool:
+    """Send the reminder of `days` before, unless it was sent. It says how long there is still, which may be less."""
     with transaction.atomic(durable=True):
         not_yet = Q(reminded_days=None) | Q(reminded_days__gt=days)
         if not ApiKey.objects.filter(not_yet, pk=key.pk, state=KeyState.ACTIVE).update(reminded_days=days):
             return False
         notifications.notify(
             "key.reminded",
-            title=f"Key {key.name} expires in {days} day{'s' if days > 1 else ''}, on {key.expires_at:%Y-%m-%d}",
-            text=f"The portal deletes key {key.sid} on {key.account} then. If it is still needed, send a request for "
-            "a new one in time.",
+            title=f"Key {key.name} expires in {duration(key.expires_at - now)}, on {key.expires_at:%Y-%m-%d}",
+            text=f"The portal deletes key {key.sid} on {key.account} at {moment(key.expires_at)}. If it is still "
+            "needed, send a request for a new one in time.",
             path=key.get_absolute_url(),
             people=[key.owner],
             team=key.team,

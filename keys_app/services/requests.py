@@ -15,6 +15,7 @@ from ..domain.policy import Policy
 from ..domain.request_rules import incident_problem, name_problem, purpose_problem, ticket_problem
 from ..domain.risk import Risk, policy_risk
 from ..domain.states import RequestState
+from ..domain.wording import counted
 from ..models import Account, ApiKey, KeyRequest, Team
 from .actors import Actor, record
 from .automatic import approve_by_rule, matching_rule, record_approval_by_rule
@@ -47,7 +48,7 @@ def create_request(
     `template` is the task it started from, `changes_key` the key it is to take the place of, `incident` the
     number of an incident for which the key is needed before anybody can approve it. Raises `NotAllowed` for
     another team's account, another person's key or an incident this person may not break glass for;
-    `InvalidInput` for a value, or a policy that the team's or the account's guard rails do not allow.
+    `InvalidInput` for a value, or a policy that the team's or the account's guardrails do not allow.
     """
     key_request = KeyRequest(
         requester=actor.user,
@@ -145,11 +146,16 @@ def _check_guard_rails(rails: GuardRails, policy: Policy, lifetime_days: int) ->
         raise InvalidInput("permissions", " ".join(problems))
 
 
-def require_guard_rails(key_request: KeyRequest) -> None:
-    """Refuse to go on with a request that today's guard rails do not allow. Raises `Conflict`."""
+def guard_rail_problems(key_request: KeyRequest) -> str:
+    """Return why today's guardrails do not allow a request; empty if they do."""
     problems = key_request.guard_rails.problems(key_request.policy, key_request.lifetime_days)
-    if problems:
-        raise Conflict(f"The guard rails of the team or account no longer allow this request. {' '.join(problems)}")
+    return f"The guardrails of the team or account no longer allow this request. {' '.join(problems)}" * bool(problems)
+
+
+def require_guard_rails(key_request: KeyRequest) -> None:
+    """Refuse a request that today's guardrails do not allow. Raises `Conflict`."""
+    if problems := guard_rail_problems(key_request):
+        raise Conflict(problems)
 
 
 def _check_values(key_request: KeyRequest) -> None:
@@ -160,12 +166,14 @@ def _check_values(key_request: KeyRequest) -> None:
         "friendly_name": name_problem(key_request.friendly_name),
         "purpose": purpose_problem(key_request.purpose),
         "ticket_url": ticket_problem(key_request.ticket_url),
-        "lifetime_days": "" if in_range else f"Keys of team {team.name} live 1 to {team.max_lifetime_days} days.",
+        "lifetime_days": ""
+        if in_range
+        else f"Maximum lifetime in team {team.name}: {counted(team.max_lifetime_days, 'day')}.",
     }
     if key_request.is_break_glass:
         problems |= {
             "incident": incident_problem(key_request.incident),
-            "lifetime_days": "" if key_request.lifetime_days == 1 else "A key for an incident lives 1 day at most.",
+            "lifetime_days": "" if key_request.lifetime_days == 1 else "For an incident, choose 1 day.",
             "permissions": NO_KEYS_THAT_MAKE_KEYS if key_request.risk == Risk.CRITICAL else "",
         }
     for field, message in problems.items():
@@ -189,6 +197,9 @@ def cancel_request(*, key_request: KeyRequest, actor: Actor) -> None:
         raise NotAllowed("Only the person who sent a request can cancel it.")
     with transaction.atomic(durable=True):
         locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
+        if not selectors.can_cancel(locked):
+            instead = " Revoke the key instead." if locked.state == RequestState.ISSUED else ""
+            raise Conflict(f"{selectors.happened(locked)} It can't be cancelled.{instead}")
         move_request(locked, RequestState.CANCELLED)
         record("request.cancelled", actor, key_request=locked)
 

@@ -5,28 +5,31 @@ lifetime ends: a rotation does not extend what was approved. Whatever fails, the
 """
 
 import logging
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from .. import selectors
 from ..domain.errors import Conflict, InvalidInput
 from ..domain.states import KeyState, RequestState
+from ..domain.wording import duration, moment
 from ..models import ApiKey, Issuance, KeyRequest
 from .actors import Actor, record
 from .attempts import begin_attempt
-from .issuing import SHORTEST_LIFE, IssuedKey, make_key, require_still_granted
+from .issuing import SHORTEST_LIFE, IssuedKey, make_key, require_access, require_not_approved_by, require_still_granted
 from .lifecycle import ADOPTED, finish_revoking, require_owner
 from .slots import twilio_slot
 from .transitions import move_request
 
 log = logging.getLogger(__name__)
 
-OVERLAPS = {0: "none: delete it at once", 1: "1 hour", 24: "1 day", 72: "3 days", 168: "7 days"}
+OVERLAPS = {0: "none: delete it now", **{hours: duration(timedelta(hours=hours)) for hours in (1, 24, 72, 168)}}
 """How long the old key can be kept, in hours."""
 
 DELETE_WITHIN = 10.0
-"""Seconds to try to delete the old key at once, while the person waits for the new one."""
+"""Seconds to try to delete the old key, while its owner waits for the new one."""
 
 MAX_RETIRING = 2
 """How many rotated keys of one request may still work beside the newest."""
@@ -64,26 +67,39 @@ def _record_intent(key: ApiKey, overlap_hours: int, actor: Actor) -> Issuance:
     return issuance
 
 
+def why_not_rotatable(key: ApiKey, who: selectors.Person) -> str:
+    """Return why “Rotate key” would be refused to the owner now; empty if it would not."""
+    key_request = key.request
+    if key_request is None:
+        return ADOPTED
+    key_request.team, key_request.account = key.team, key.account  # the same, and read already
+    try:
+        _check_rotatable(key, key_request)
+        require_access(key_request, who)
+        if key_request.requester_id != key.owner_id:
+            require_not_approved_by(key_request, who.user)
+    except Conflict as error:
+        return error.message
+    return ""
+
+
 def _check_rotatable(key: ApiKey, key_request: KeyRequest) -> None:
     """Refuse a key that cannot be rotated, with what there is to know about it."""
     if key.state != KeyState.ACTIVE:
-        raise Conflict(f"This key is {key.get_state_display().lower()}. No new key was made. Send a new request.")
+        raise Conflict(f"{selectors.why_not_active(key)} No new key was made. Send a new request.")
     if key.retires_at:
         raise Conflict(
-            f"This key was rotated already and is deleted at {key.retires_at:%Y-%m-%d %H:%M} UTC. No new key was "
-            "made. Rotate its successor instead."
+            f"This key was rotated already and is deleted at {moment(key.retires_at)}. No new key was made. Rotate its "
+            "successor instead."
         )
     if key_request.state == RequestState.ISSUING:
-        last = key_request.issuances.latest("number")
-        raise Conflict(
-            f"A rotation of this key was started at {last.started_at:%Y-%m-%d %H:%M:%S} UTC and is not settled yet. "
-            "A second new key was not made. The request's page shows how it ends."
-        )
+        raise Conflict(f"{selectors.happened(key_request)} No second key was made. Its page shows the outcome.")
     if key_request.state != RequestState.ISSUED:
-        raise Conflict(f"The request of this key is {key_request.get_state_display().lower()}. No new key was made.")
+        raise Conflict(f"{selectors.happened(key_request)} No new key was made.")
     if key.expires_at < timezone.now() + SHORTEST_LIFE:
-        raise Conflict("The lifetime that was approved is over. Send a new request.")
-    if key_request.keys.filter(state=KeyState.ACTIVE, retires_at__isnull=False).count() >= MAX_RETIRING:
+        raise Conflict("The key expires too soon for a rotation. Send a new request.")
+    others = key.issuance.number > MAX_RETIRING  # fewer attempts have left fewer keys
+    if others and key_request.keys.filter(state=KeyState.ACTIVE, retires_at__isnull=False).count() >= MAX_RETIRING:
         raise Conflict(
             f"{MAX_RETIRING} earlier keys of this request still work, because their overlap is not over. Revoke one "
             "of them, then rotate."

@@ -1,4 +1,4 @@
-"""At most so many threads of a process wait for Twilio at once; whoever comes later is told so at once.
+"""At most so many threads of a process wait for Twilio at once; whoever comes later is told so immediately.
 
 When Twilio hangs, every call takes the client's whole deadline. Without this limit a few people pressing a button
 would hold every thread, and nobody could as much as open a page.
@@ -26,7 +26,7 @@ def twilio_slot(nothing: str = "Nothing was created.") -> Iterator[None]:
     with _lock:
         if _taken >= settings.TWILIO_CONCURRENCY:
             raise PortalBusy(
-                f"The portal is waiting for Twilio's answers to other people and cannot ask more now. {nothing}",
+                f"The portal is waiting for Twilio's answers to other users and cannot ask more now. {nothing}",
                 next_step="Twilio answers slowly at the moment. Try again in a minute.",
             )
         _taken += 1

@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from ..domain.errors import Conflict
 from ..domain.states import KEY_STEPS, REQUEST_STEPS, KeyState, RequestState
+from ..domain.wording import cannot_move
 from ..models import ApiKey, KeyRequest
 
 
@@ -12,18 +13,20 @@ def move_request(key_request: KeyRequest, to: RequestState, **values: object) ->
 
     Raises `Conflict` if that step does not exist or the request has moved in the meantime.
     """
-    allowed = to in REQUEST_STEPS[RequestState(key_request.state)]
-    rows = KeyRequest.objects.filter(pk=key_request.pk, state=key_request.state)
-    if not allowed or not rows.update(state=to, **values):
-        raise Conflict(f"This request is {key_request.get_state_display().lower()} and cannot be changed so.")
+    read = RequestState(key_request.state)
+    rows = KeyRequest.objects.filter(pk=key_request.pk, state=read)
+    moved = to in REQUEST_STEPS[read] and rows.update(state=to, **values)
     key_request.refresh_from_db()
+    if not moved:
+        raise Conflict(cannot_move("request", RequestState(key_request.state), to, read))
 
 
 def move_key(key: ApiKey, to: KeyState, **values: object) -> None:
     """Move a key from the state it was read in to `to`. Raises `Conflict` as `move_request` does."""
     if to == KeyState.REVOKED:
         values["revoked_at"] = timezone.now()
-    allowed = to in KEY_STEPS[KeyState(key.state)]
-    if not allowed or not ApiKey.objects.filter(pk=key.pk, state=key.state).update(state=to, **values):
-        raise Conflict(f"This key is {key.get_state_display().lower()} and cannot be changed so.")
+    read = KeyState(key.state)
+    moved = to in KEY_STEPS[read] and ApiKey.objects.filter(pk=key.pk, state=read).update(state=to, **values)
     key.refresh_from_db()
+    if not moved:
+        raise Conflict(cannot_move("key", KeyState(key.state), to, read))

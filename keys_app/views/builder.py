@@ -145,7 +145,7 @@ def _with_levels(posted: QueryDict, permissions: list[str], known: Catalogue) ->
 
 
 def _rails(form: RequestForm) -> GuardRails:
-    """Return the guard rails of what is chosen in the form so far; none while the account is open."""
+    """Return the guardrails of what is chosen in the form so far; none while the account is open."""
     account, team = form.chosen_account_and_team()
     rails = account.guard_rails if account else GuardRails()
     return rails | team.guard_rails if team else rails

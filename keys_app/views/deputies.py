@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from .. import selectors
@@ -25,7 +26,7 @@ def deputies(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and _name(request, form):
         messages.success(request, "Named. Until the last day your deputy decides as you would.")
         return redirect("portal:deputies")
-    context = {"form": form, "delegations": selectors.delegations_given(who)}
+    context = {"form": form, "delegations": selectors.delegations_given(who).filter(ends_at__gt=timezone.now())}
     return render(request, "portal/deputies.html", context, status=422 if form.errors else 200)
 
 

@@ -13,6 +13,7 @@ from .. import selectors
 from ..domain.errors import InvalidInput, PortalError
 from ..domain.states import KeyState
 from ..domain.summary import summarize
+from ..domain.wording import duration
 from ..forms import ReasonForm
 from ..models import ApiKey
 from ..services import leaving, lifecycle, rotating
@@ -23,7 +24,7 @@ from .problems import problem
 from .refusals import visible_or_404
 from .snippets import curl_for
 
-STATES = {"": "All", "live": "Live", "expiring": "Expiring in 14 days", "revoked": "Revoked"}
+STATES = {"": "All", "live": "Live", "expiring": f"Expiring in {duration(selectors.SOON)}", "revoked": "Revoked"}
 DEFAULT_OVERLAP = 24
 ADOPTED_ADVICE = "request a new key, then revoke this one. An adopted key can’t be rotated."
 
@@ -80,26 +81,27 @@ def _key_page(
         "form": form,
         "successor": selectors.successor_of(key),
         "can_revoke": key.state == KeyState.ACTIVE and selectors.can_revoke(who, key),
-        "can_take_over": key.handover_by and selectors.can_take_over(who, key),
+        "can_take_over": selectors.can_take_over(who, key),
         "overlaps": rotating.OVERLAPS.items(),
         "overlap": request.POST.get("overlap_hours", str(DEFAULT_OVERLAP)),
         "rotate_error": rotate_error,
-        **_owners_choices(request, key),
+        **_owners_choices(who, key),
     }
     return render(request, "portal/key_detail.html", context, status=status)
 
 
-def _owners_choices(request: HttpRequest, key: ApiKey) -> dict[str, bool]:
-    """Return which buttons the owner of a live key that the portal made sees."""
-    newest = key.owner_id == request.user.pk and key.state == KeyState.ACTIVE
-    newest = newest and key.request_id is not None and not key.retires_at
-    unconfirmed = key.owner_id == request.user.pk and key.awaits_confirmation
-    mine_to_replace = newest and unconfirmed and key.request.requester_id == request.user.pk
+def _owners_choices(who: selectors.Person, key: ApiKey) -> dict[str, object]:
+    """Return which buttons the owner of a live key sees: those that would be accepted now."""
+    if key.owner_id != who.user.pk or key.state != KeyState.ACTIVE:
+        return {}
+    newest = key.request_id is not None and not key.retires_at
+    why_not_rotate = rotating.why_not_rotatable(key, who)
     return {
-        "can_confirm": unconfirmed,
+        "can_confirm": key.awaits_confirmation,
         "can_change": newest,
-        "can_rotate": newest,
-        "can_replace": mine_to_replace and selectors.replacements_left(key.request) > 0,
+        "can_rotate": not why_not_rotate,
+        "why_not_rotate": why_not_rotate if newest else "",
+        "can_replace": key.awaits_confirmation and not lifecycle.why_not_replaceable(key),
     }
 
 

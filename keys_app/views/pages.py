@@ -1,6 +1,7 @@
 """What several pages share: going back from an address that only takes a POST, and paging."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
@@ -10,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
+from django.urls import Resolver404, resolve
 
 from .refusals import require_security
 
@@ -18,17 +20,29 @@ View = Callable[..., HttpResponse]
 
 
 def post_or_go_back(view: View) -> View:
-    """Let only a POST through; a GET, such as the one after signing in again, goes to the object's own page."""
+    """Let only a POST through; a GET, such as the one after signing in again, goes to the page with the button."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             return view(request, *args, **kwargs)
         if request.method in ("GET", "HEAD"):
-            return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")
+            return redirect(_page_above(request))
         return HttpResponseNotAllowed(["POST"])
 
     return wrapped
+
+
+def _page_above(request: HttpRequest) -> str:
+    """Return the nearest address above that is a page, with the filters it was shown with."""
+    path = request.path
+    while path != "/":
+        path = path.rstrip("/").rpartition("/")[0] + "/"
+        with suppress(Resolver404):
+            resolve(path)
+            break
+    filters = request.META.get("QUERY_STRING", "")
+    return f"{path}?{filters}" if filters else path
 
 
 def security_only(view: View) -> View:

@@ -16,7 +16,7 @@ SEARCH_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One checkbox. `blocked` says why the guard rails do not allow it, or is empty."""
+    """One checkbox. `blocked` says why the guardrails do not allow it, or is empty."""
 
     value: str
     action: str

@@ -6,10 +6,10 @@ from django.shortcuts import render
 from ..domain import errors
 
 _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
-    (errors.NotAllowed, 403, "You cannot do this"),
+    (errors.NotAllowed, 403, "You can’t do this"),
     (errors.AlreadyIssued, 409, "This key was issued already"),
-    (errors.Conflict, 409, "Nothing was changed"),
-    (errors.InvalidInput, 422, "Something is missing"),
+    (errors.Conflict, 409, "Not done"),
+    (errors.InvalidInput, 422, "Check what you entered"),
     (errors.TwilioRefused, 502, "Twilio refused"),
     (errors.PortalBusy, 503, "Busy"),
     (errors.TwilioUnavailable, 503, "Twilio did not take the request"),

@@ -43,11 +43,13 @@ def request_detail(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
 
 
 def _request_page(request: HttpRequest, key_request: KeyRequest, form: CommentForm, status: int = 200) -> HttpResponse:
-    issuances = list(key_request.issuances.order_by("number"))
+    issuances = list(key_request.issuances.select_related("key").order_by("number"))
+    keys = [one.key for one in issuances if hasattr(one, "key")]
     own = key_request.requester_id == request.user.pk
-    state = key_request.state
-    key = key_request.keys.first() if state == RequestState.ISSUED else None
+    key = keys[-1] if keys and key_request.state == RequestState.ISSUED else None
     who = selectors.person(request.user)
+    to_press = own and key_request.state in selectors.TO_PRESS
+    why_not_issue = issuing.why_not_issuable(key_request, keys, who) if to_press else ""
     context = {
         "key_request": key_request,
         "status": request_status(key_request, issuances[-1] if issuances else None, key),
@@ -58,8 +60,9 @@ def _request_page(request: HttpRequest, key_request: KeyRequest, form: CommentFo
         "comment_form": form,
         "needs_review": key_request.needs_review,
         "can_comment": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
-        "can_issue": own and state in (RequestState.APPROVED, RequestState.FAILED),
-        "can_cancel": own and state in (RequestState.PENDING, RequestState.APPROVED, RequestState.FAILED),
+        "can_issue": to_press and not why_not_issue,
+        "why_not_issue": why_not_issue,
+        "can_cancel": own and selectors.can_cancel(key_request),
         "can_copy": selectors.may_copy(who, key_request),
         "can_oversee": not own and who.is_approver,
         "timeline": history(request_id=key_request.pk),

@@ -55,7 +55,7 @@
     show(dialog);
   }
 
-  const ENDED = ["Your session has ended", "Nothing was sent. Sign in again to go on.", true];
+  const ENDED = ["Your session has ended", "Nothing was sent. Sign in again to continue.", true];
   const STALE = ["This page is out of date", "Nothing was sent. Reload this page and try again."];
   const LOOK = "Reload this page to see what happened; nothing is sent twice.";
 

@@ -18,10 +18,10 @@ def install() -> None:
 
     The reconciler may then take a slow process for a dead one more often, which it must bear anyhow.
     """
-    from keys_app.services import orphans
+    from keys_app.selectors import requests
 
-    assert isinstance(orphans.COMMIT_MARGIN, timedelta)
-    orphans.COMMIT_MARGIN = MARGIN
+    assert isinstance(requests.COMMIT_MARGIN, timedelta)
+    requests.COMMIT_MARGIN = MARGIN
 
 
 def apply() -> None:

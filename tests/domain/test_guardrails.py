@@ -1,4 +1,4 @@
-"""Guard rails hold for every permission, and two of them together never allow more than one."""
+"""Guardrails hold for every permission, and two of them together never allow more than one."""
 
 import pytest
 from hypothesis import given
@@ -64,7 +64,7 @@ def test_the_order_in_which_rails_are_joined_does_not_matter(one, other, third):
 
 def test_rails_without_a_common_product_allow_nothing():
     both = GuardRails(frozenset({"voice"})) | GuardRails(frozenset({"messaging"}))
-    assert all(both.blocks(name) == "The guard rails together allow no product." for name in EXPLICIT)
+    assert all(both.blocks(name) == "The guardrails together allow no product." for name in EXPLICIT)
     assert (both | GuardRails(frozenset({"voice"}))).blocks(CALL)
 
 
@@ -72,10 +72,10 @@ def test_rails_without_a_common_product_allow_nothing():
     ("rail", "problem"),
     [
         (GuardRails(frozenset({"messaging", "verify"})), f"Only permissions of Messaging, Verify are allowed: {CALL}."),
-        (GuardRails(forbidden=frozenset({CALL})), f"Forbidden by the guard rails: {CALL}."),
+        (GuardRails(forbidden=frozenset({CALL})), f"Forbidden by the guardrails: {CALL}."),
         (GuardRails(max_risk=Risk.LOW), f"The risk is medium, and low is the highest allowed: {SEND}, {CALL}."),
-        (GuardRails(max_lifetime_days=30), "A lifetime of 31 days is more than the 30 days allowed."),
-        (GuardRails(max_lifetime_days=1), "A lifetime of 31 days is more than the 1 day allowed."),
+        (GuardRails(max_lifetime_days=30), "Maximum lifetime: 30 days. You chose 31."),
+        (GuardRails(max_lifetime_days=1), "Maximum lifetime: 1 day. You chose 31."),
     ],
 )
 def test_a_problem_is_a_plain_sentence(rail, problem):

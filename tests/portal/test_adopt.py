@@ -236,7 +236,7 @@ def test_it_is_adopted_by_a_lead_of_a_team_with_the_account(cast, found, role, s
         ({"team": "other"}, "Select a valid choice"),
         ({"lifetime_days": "0"}, "greater than or equal to 1"),
         ({"lifetime_days": ""}, "Say in how many days"),
-        ({"lifetime_days": "61"}, "lives 1 to 60 days"),
+        ({"lifetime_days": "61"}, "Maximum lifetime: 60 days"),
         ({"lifetime_days": "366"}, "less than or equal to 365"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The policy builder's server side: each way of choosing without JavaScript, starting points, guard rails."""
+"""The policy builder's server side: each way of choosing without JavaScript, starting points, guardrails."""
 
 import pytest
 
@@ -172,7 +172,7 @@ def test_it_holds_the_guard_rails_at_request_approval_and_issue(cast, owner, rai
     assert cast.decide("lead", pending, "approve").status_code == 409
     answer = cast.issue(approved)
     assert answer.status_code == 409
-    assert "guard rails" in text_of(answer)
+    assert "guardrails" in text_of(answer)
     put(**none)
     assert cast.decide("lead", pending, "approve").status_code == 302
     assert cast.issue(approved).status_code == 200

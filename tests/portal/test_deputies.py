@@ -63,7 +63,9 @@ def test_it_ends_with_the_period_and_when_the_lead_says_so(cast, actions):
     assert cast.client("colead").post(f"/deputies/{given.pk}/end/").status_code == 404
     assert cast.client("lead").post(f"/deputies/{given.pk}/end/").status_code == 302
     assert cast.decide("colleague", key_request, "approve").status_code == 403
-    assert cast.client("lead").post(f"/deputies/{given.pk}/end/").status_code == 404
+    again = cast.client("lead").post(f"/deputies/{given.pk}/end/")
+    assert again.status_code == 409
+    assert "This deputyship ended at" in text_of(again)
     assert actions().count("delegation.ended") == 1
     now = timezone.now()
     Delegation.objects.update(starts_at=now - timedelta(days=2), ends_at=now - timedelta(seconds=1))
@@ -107,15 +109,15 @@ def test_a_deputy_names_no_deputy(cast):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"deputy": ""}, "Choose a person"),
-        ({"deputy": "no number"}, "Choose somebody of your teams"),
-        ({"deputy": "9" * 40}, "Choose somebody of your teams"),
+        ({"deputy": ""}, "Choose a deputy"),
+        ({"deputy": "no number"}, "Choose a user of your teams"),
+        ({"deputy": "9" * 40}, "Choose a user of your teams"),
         ({"team": "9" * 40}, "Choose one of your teams"),
         ({"team": "x\0"}, "Choose one of your teams"),
         ({"since": "tomorrow"}, "Enter a date"),
         ({"until": ""}, "Choose the last day"),
         ({"until": "2001-01-01"}, "The last day is before the first, or is over"),
-        ({"until": str(TODAY() + timedelta(days=91))}, "at most 90 days"),
+        ({"until": str(TODAY() + timedelta(days=91))}, "Maximum for a deputy: 90 days"),
         ({"until": "9999-12-31"}, "within the next two years"),
         ({"since": "9999-12-31", "until": "9999-12-31"}, "within the next two years"),
         ({"since": "0001-01-01", "until": "0001-01-01"}, "is over"),

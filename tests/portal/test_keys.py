@@ -52,7 +52,7 @@ def test_it_asks_for_a_confirmation_that_is_late(cast, key):
     assert "has not confirmed yet" in page
     ApiKey.objects.update(issued_at=timezone.now() - timedelta(minutes=16))
     page = text_of(cast.client("engineer").get(f"/keys/{key.sid}/"))
-    assert "Nobody confirmed" in page
+    assert "No one confirmed" in page
     assert "I have stored it" in page
     assert "Replace key" in page
 
@@ -161,7 +161,7 @@ def test_it_is_not_replaced_after_its_lifetime(cast, key):
     )
     answer = cast.client("engineer").post(f"/keys/{key.sid}/replace/")
     assert answer.status_code == 409
-    assert "lifetime of this key is over" in text_of(answer)
+    assert "This key has expired" in text_of(answer)
 
 
 def test_it_is_not_issued_again_while_the_replaced_key_may_still_work(cast, standin, key):

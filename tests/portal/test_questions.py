@@ -77,7 +77,7 @@ def test_it_is_over_when_the_request_is(cast, end):
         cast.client("engineer").post(f"/requests/{key_request.pk}/cancel/")
     late = answer_to(cast, "engineer", key_request, "Because.")
     assert late.status_code == 409
-    assert "There is nothing more to say" in text_of(late)
+    assert "Comments are closed" in text_of(late)
     assert ask(cast, "lead", key_request, "Still?").status_code == 409
     assert "Why?" in text_of(cast.client("engineer").get(f"/requests/{key_request.pk}/"))
     assert Comment.objects.count() == 1

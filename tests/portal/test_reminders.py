@@ -44,7 +44,7 @@ def test_it_reminds_once_each_time(cast, key, told, actions):
 def test_it_runs_with_the_reconciler(cast, key, told):
     at(2)
     assert reconcile().reminded == 1
-    assert "expires in 3 days" in told[0]["title"]
+    assert "expires in 2 days, on" in told[0]["title"]
 
 
 def test_what_was_missed_is_not_sent_later(cast, key, told):

@@ -107,7 +107,7 @@ def test_it_holds_the_teams_own_limit_on_the_lifetime(cast):
     cast.team.max_lifetime_days = 30
     cast.team.save()
     refused = cast.client("engineer").post("/requests/new/", cast.form(lifetime_days="31"))
-    assert "Keys of team Payments live at most 30 days" in text_of(refused)
+    assert "Maximum lifetime in team Payments: 30 days" in text_of(refused)
     assert cast.ask(lifetime_days="30").lifetime_days == 30
 
 

@@ -145,14 +145,14 @@ REFUSALS = {
         lambda cast, key: ApiKey.objects.update(
             issued_at=timezone.now() - timedelta(days=2), expires_at=timezone.now() + timedelta(minutes=4)
         ),
-        "The lifetime that was approved is over",
+        "The key expires too soon for a rotation",
     ),
     "account": (lambda cast, key: type(cast.account).objects.update(is_active=False), "switched off"),
     "team": (lambda cast, key: TeamMembership.objects.filter(user=key.owner).delete(), "no longer one of yours"),
     "digest": (lambda cast, key: tamper(key.request, lifetime_days=300), "not what was approved"),
     "rails": (
         lambda cast, key: type(cast.account).objects.update(allowed_products=["billing"]),
-        "guard rails of the team or account no longer allow",
+        "guardrails of the team or account no longer allow",
     ),
     "twice": (lambda cast, key: rotate(cast, key), "was rotated already"),
     "replacing": (lambda cast, key: cast.client("engineer").post(f"/keys/{key.sid}/replace/"), "This key is revoked"),

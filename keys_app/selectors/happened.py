@@ -1,0 +1,40 @@
+"""What became of a request or a key, read now: for a user who acted on an older page."""
+
+from ..domain.states import KeyState, RequestState
+from ..domain.wording import label, moment
+from ..models import ApiKey, KeyRequest
+from .people import display_name
+
+
+def why_not_active(key: ApiKey) -> str:
+    """Return what became of a key that is no longer active; empty if it is."""
+    if key.state == KeyState.REVOKED:
+        return f"This key is revoked, since {moment(key.revoked_at)}: “{key.revoke_reason}”"
+    if key.state == KeyState.REVOKING:
+        return f"This key is revoking: “{key.revoke_reason}” The portal keeps retrying until Twilio has deleted it."
+    return ""
+
+
+def happened(key_request: KeyRequest) -> str:
+    """Return the state of a request, and who or what brought it there."""
+    state = RequestState(key_request.state)
+    return f"This request is {label(state).lower()}{_cause(key_request, state)}."
+
+
+def _cause(key_request: KeyRequest, state: RequestState) -> str:
+    if state == RequestState.ISSUED:
+        key = key_request.keys.select_related("owner").latest("issued_at")
+        return f": key {key.sid} was issued to {display_name(key.owner)} at {moment(key.issued_at)}"
+    if state == RequestState.ISSUING:
+        started = key_request.issuances.latest("number").started_at
+        return f": the portal has been asking Twilio for the key since {moment(started)}, and the outcome is still open"
+    if state in (RequestState.APPROVED, RequestState.REJECTED):
+        last = key_request.approvals.select_related("approver").last()
+        who = "" if last is None else display_name(last.approver) if last.approver else f"the rule “{last.rule_name}”"
+        return f": {who} decided it at {moment(last.created_at)}" if last else ""
+    ends = {
+        RequestState.CANCELLED: ": the requester cancelled it",
+        RequestState.LAPSED: ": it was not decided, or its approval not used, in time",
+        RequestState.FAILED: ": Twilio refused to make the key",
+    }
+    return ends.get(state, "")

@@ -1,0 +1,36 @@
+"""The portal's words in templates."""
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+
+from ..domain import wording
+from ..models import ApiKey, KeyRequest
+from ..status import Mark, key_marks, request_marks
+
+register = template.Library()
+
+
+@register.filter
+def marks(item: ApiKey | KeyRequest) -> list[Mark]:
+    """Return what to know about a key or a request besides its state."""
+    return key_marks(item) if isinstance(item, ApiKey) else request_marks(item)
+
+
+@register.filter
+def since(past: datetime) -> str:
+    """Return how long ago a moment was, counted from now."""
+    return wording.duration(timezone.now() - past)
+
+
+@register.filter
+def until(future: datetime) -> str:
+    """Return how long it is to a moment, counted from now; empty if it has passed."""
+    left = future - timezone.now()
+    return wording.duration(left) if left.total_seconds() > 0 else ""
+
+
+@register.filter
+def counted(number: int, noun: str) -> str:
+    return wording.counted(number, noun)

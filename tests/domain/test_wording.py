@@ -1,0 +1,49 @@
+"""Counts and durations in words."""
+
+from datetime import timedelta
+
+import pytest
+
+from keys_app.domain.states import IssuanceState, KeyState, RequestState
+from keys_app.domain.wording import cannot_move, counted, duration, label
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "less than a second"),
+        (0.2, "less than a second"),
+        (1, "1 second"),
+        (7.0, "7 seconds"),
+        (59.8, "1 minute"),
+        (90, "1 minute 30 seconds"),
+        (900, "15 minutes"),
+        (3540, "59 minutes"),
+        (3599, "1 hour"),
+        (3600, "1 hour"),
+        (5400, "1 hour 30 minutes"),
+        (10000, "2 hours 47 minutes"),
+        (86400, "1 day"),
+        (2 * 86400 - 0.01, "2 days"),
+        (2.5 * 86400, "2 days 12 hours"),
+        (4 * 86400 - 60, "4 days"),
+        (14 * 86400, "14 days"),
+    ],
+)
+def test_it_says_a_duration_as_one_would(seconds, words):
+    assert duration(timedelta(seconds=seconds)) == words
+
+
+def test_it_has_one_of_a_singular():
+    assert (counted(1, "day"), counted(0, "day"), counted(30, "day")) == ("1 day", "0 days", "30 days")
+
+
+def test_each_state_has_one_name_of_its_own():
+    for states in (RequestState, KeyState, IssuanceState):
+        assert len({label(state) for state in states}) == len(states)
+
+
+def test_it_says_what_lost_a_race():
+    told = cannot_move("key", KeyState.REVOKED, KeyState.REVOKING, read=KeyState.ACTIVE)
+    assert told.startswith("This key can't move from revoked to revoking. It was active a moment ago")
+    assert "ago" not in cannot_move("key", KeyState.REVOKED, KeyState.REVOKING, read=KeyState.REVOKED)
