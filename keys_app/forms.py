@@ -211,9 +211,8 @@ class DeputyForm(forms.Form):
     def __init__(self, who: selectors.Person, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.teams = {str(team.pk): team for team in selectors.teams_led(who)}
-        people = {person.pk: person for team in self.teams.values() for person in selectors.possible_deputies(team)}
-        people.pop(who.user.pk, None)
-        self.people = {str(pk): person for pk, person in people.items()}
+        people = selectors.possible_deputies(self.teams.values()).exclude(pk=who.user.pk)
+        self.people = {str(person.pk): person for person in people}
         self.fields["team"].choices = [("", "Choose…")] * (len(self.teams) > 1) + [
             (pk, team.name) for pk, team in self.teams.items()
         ]

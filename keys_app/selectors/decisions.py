@@ -1,11 +1,13 @@
 """Who may decide which request, in whose right, and whose turn it is."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -13,7 +15,7 @@ from ..domain.approval_rules import Need, ordinal
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest, Narrowing, TeamMembership
 from .happened import happened
-from .people import SECURITY, TEAM_LEADS, Person
+from .people import SECURITY, TEAM_LEADS, Person, persons_of
 from .requests import UNREVIEWED, is_overdue
 
 _APPROVED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.APPROVED)
@@ -145,13 +147,36 @@ def next_decider(key_request: KeyRequest) -> str:
 
 
 def deciders_of(key_request: KeyRequest) -> list[User]:
-    """Return everybody who may decide this request now, by name; nobody if it is not pending.
+    """Return everyone who may decide this request now, by name; no one if it is not pending."""
+    return deciders_of_each([key_request]).get(key_request.pk, [])
 
-    Each is asked through `waiting_for`, so that this and what a person finds waiting are the same.
+
+def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User]]:
+    """Return everyone who may decide each of these requests now, by name; nothing for one that is not pending.
+
+    This is `waiting_for` asked for many users, with as many queries as for one; a test holds the two together.
     """
-    candidates = Q(groups__name=SECURITY) | Q(memberships__team=key_request.team_id)
-    people = User.objects.filter(candidates, is_active=True).distinct().order_by("username")
-    return [user for user in people if waiting_for(Person(user)).filter(pk=key_request.pk).exists()]
+    turns = {"leads_turn": Case(When(LEADS_TURN, then=True), default=False)}
+    turns["stands_in"] = Case(When(SECURITY_STANDS_IN, then=True), default=False)
+    asked = list(_PENDING.annotate(**turns).filter(pk__in=[one.pk for one in key_requests]))
+    candidates = Q(groups__name=SECURITY) | Q(memberships__team__in={one.team_id for one in asked})
+    people = persons_of(User.objects.filter(candidates, is_active=True).distinct().order_by("username"))
+    spoken: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
+    approved = Approval.objects.filter(request__in=asked, decision=Approval.Decision.APPROVED)
+    for request_id, approver, authority in approved.values_list("request_id", "approver_id", "authority_id"):
+        spoken[request_id].append((approver, authority))
+    return {one.pk: [who.user for who in people if _decides(who, one, spoken[one.pk])] for one in asked}
+
+
+def _decides(who: Person, asked: KeyRequest, spoken: list[tuple[int | None, int | None]]) -> bool:
+    """Tell what `waiting_for` tells. `spoken` has who gave each approval, and whose voice it was."""
+    if who.user.pk == asked.requester_id or any(who.user.pk in pair for pair in spoken):
+        return False
+    used_up = {asked.requester_id, *(voice for _, voice in spoken)}
+    if asked.leads_turn and not used_up.issuperset(who.voices.get(asked.team_id, [])):
+        return True
+    in_turn = who.is_security and (asked.stands_in or not asked.leads_turn)
+    return in_turn and asked.requester_id not in who.stands_in_for
 
 
 def reviewable(who: Person) -> QuerySet[KeyRequest]:

@@ -1,5 +1,7 @@
 """Who somebody is: groups say what they may do, memberships for which teams."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,9 +39,14 @@ class Person:
         """Return for each team in whose right this person decides: their own, and of leads they stand in for."""
         own = [team for team, one in self._memberships.items() if one.is_lead and TEAM_LEADS in self.groups]
         voices = {team: [self.user.pk] for team in own}
-        for team, lead in _stands_in_for(self.user).values_list("team_id", "lead_id").distinct():
+        for team, lead in self._deputyships:
             voices.setdefault(team, []).append(lead)
         return voices
+
+    @cached_property
+    def _deputyships(self) -> list[tuple[int, int]]:
+        rows = _deputyships_in_force().filter(deputy=self.user)
+        return list(rows.values_list("team_id", "lead_id").distinct())
 
     @property
     def stands_in_for(self) -> set[int]:
@@ -84,13 +91,32 @@ _GIVEN_BY_A_LEAD = Delegation.objects.filter(
     lead__groups__name=TEAM_LEADS,
     lead__memberships__team=F("team"),
     lead__memberships__is_lead=True,
+    team__memberships__user=F("deputy"),
 )
 
 
-def _stands_in_for(user: AbstractBaseUser) -> QuerySet[Delegation]:
+def _deputyships_in_force() -> QuerySet[Delegation]:
     """Return the delegations in force: both are in the team still, and the lead leads it still."""
     now = timezone.now()
-    return _GIVEN_BY_A_LEAD.filter(deputy=user, starts_at__lte=now, ends_at__gt=now, team__memberships__user=user)
+    return _GIVEN_BY_A_LEAD.filter(starts_at__lte=now, ends_at__gt=now)
+
+
+def persons_of(users: Iterable[User]) -> list[Person]:
+    """Return a person for each user, in their order, with as many queries for many as for one."""
+    people = {user.pk: Person(user) for user in users}
+    groups: dict[int, set[str]] = defaultdict(set)
+    memberships: dict[int, dict[int, TeamMembership]] = defaultdict(dict)
+    deputyships: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for user, group in User.groups.through.objects.filter(user__in=people).values_list("user", "group__name"):
+        groups[user].add(group)
+    for one in TeamMembership.objects.filter(user__in=people):
+        memberships[one.user_id][one.team_id] = one
+    rows = _deputyships_in_force().filter(deputy__in=people)
+    for user, team, lead in rows.values_list("deputy", "team_id", "lead_id").distinct():
+        deputyships[user].append((team, lead))
+    for pk, who in people.items():
+        who.groups, who._memberships, who._deputyships = frozenset(groups[pk]), memberships[pk], deputyships[pk]
+    return list(people.values())
 
 
 def person(user: AbstractBaseUser) -> Person:
@@ -101,10 +127,21 @@ def person(user: AbstractBaseUser) -> Person:
     return known
 
 
+_LEADS = User.objects.filter(is_active=True, groups__name=TEAM_LEADS)
+
+
 def leads_of(team: Team) -> QuerySet[User]:
     """Return the active people who decide a team's requests."""
-    leads = User.objects.filter(memberships__team=team, memberships__is_lead=True, groups__name=TEAM_LEADS)
-    return leads.filter(is_active=True).order_by("username")
+    return _LEADS.filter(memberships__team=team, memberships__is_lead=True).order_by("username")
+
+
+def leads_by_team(teams: Iterable[Team]) -> dict[Team, list[User]]:
+    """Return for each team what `leads_of` returns, with one query for all."""
+    leads: dict[Team, list[User]] = {team: [] for team in teams}
+    led = TeamMembership.objects.filter(team__in=leads, user__in=_LEADS, is_lead=True).select_related("team", "user")
+    for one in led.order_by("user__username"):
+        leads[one.team].append(one.user)
+    return leads
 
 
 def display_name(user: AbstractBaseUser) -> str:
@@ -146,9 +183,10 @@ def teams_led(who: Person) -> QuerySet[Team]:
     return Team.objects.filter(pk__in=who.own_led_team_ids)
 
 
-def possible_deputies(team: Team) -> QuerySet[User]:
-    """Return the active members of a team, by name."""
-    return User.objects.filter(is_active=True, memberships__team=team).order_by("first_name", "username")
+def possible_deputies(teams: Iterable[Team]) -> QuerySet[User]:
+    """Return the active members of these teams, by name."""
+    members = User.objects.filter(is_active=True, memberships__team__in=teams).distinct()
+    return members.order_by("first_name", "username")
 
 
 def delegations_given(who: Person) -> QuerySet[Delegation]:

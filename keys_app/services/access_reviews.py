@@ -38,13 +38,13 @@ def open_review(*, quarter: str, actor: Actor) -> AccessReview:
 
 
 def _ask_leads(quarter: str, teams: set[int]) -> None:
-    for team in Team.objects.filter(pk__in=teams):
+    for team, leads in selectors.leads_by_team(Team.objects.filter(pk__in=teams)).items():
         notifications.notify(
             "access_review.opened",
             title=f"Say for each key of team {team} whether it is still needed",
             text=f"Security opened the access review of {quarter}.",
             path=reverse("portal:review_list"),
-            people=selectors.leads_of(team),
+            people=leads,
             team=team,
         )
 

@@ -1,11 +1,11 @@
 """What is said without anybody doing something: the digest of what waits, and what lapses soon."""
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -30,15 +30,18 @@ def send_digests(now: datetime | None = None) -> None:
     hour = now.replace(hour=settings.DIGEST_HOUR, minute=0, second=0, microsecond=0)
     if now < hour or not settings.SENDS_MAIL:
         return
-    approvers = Q(memberships__is_lead=True) | Q(groups__name=selectors.SECURITY)
+    pending = KeyRequest.objects.filter(state=RequestState.PENDING, created_at__lt=hour).order_by("created_at", "id")
+    requests = {one.pk: one for one in pending.select_related("requester", "team", "account")}
+    waiting: dict[User, list[KeyRequest]] = defaultdict(list)
+    deciders = selectors.deciders_of_each(requests.values())
+    for key_request in requests.values():
+        for user in deciders.get(key_request.pk, []):
+            waiting[user].append(key_request)
     told = set(NoticeKey.objects.filter(key__startswith=_digest_key(hour)).values_list("key", flat=True))
-    for user in User.objects.filter(approvers, is_active=True).exclude(email="").distinct():
-        if _digest_key(hour, user) in told:
-            continue
-        with isolated("digests", user.pk):
-            waiting = list(selectors.waiting_for(selectors.Person(user)).filter(created_at__lt=hour))
-            if waiting:
-                _digest(user, waiting, hour)
+    for user, asked in waiting.items():
+        if user.email and _digest_key(hour, user) not in told:
+            with isolated("digests", user.pk):
+                _digest(user, asked, hour)
 
 
 def _digest(user: User, waiting: list[KeyRequest], hour: datetime) -> None:
@@ -79,23 +82,25 @@ def announce_lapses(now: datetime | None = None) -> None:
     requests = KeyRequest.objects.select_related("requester", "team", "account")
     lifetime = settings.PENDING_LAPSES_AFTER
     soon = now - lifetime + min(DAY, lifetime / 2)
-    for item in requests.filter(state=RequestState.PENDING, created_at__range=(now - lifetime, soon)):
+    undecided = list(requests.filter(state=RequestState.PENDING, created_at__range=(now - lifetime, soon)))
+    deciders = selectors.deciders_of_each(undecided)
+    for item in undecided:
         with isolated(LAPSES, item.pk):
-            _announce_undecided(item, item.created_at + lifetime)
+            _announce_undecided(item, item.created_at + lifetime, deciders.get(item.pk, []))
     soon = now + min(DAY, settings.APPROVAL_LAPSES_AFTER / 2)
     for item in requests.filter(state__in=selectors.TO_PRESS, claim_until__range=(now, soon)):
         with isolated(LAPSES, item.pk):
             _announce_unused(item)
 
 
-def _announce_undecided(key_request: KeyRequest, end: datetime) -> None:
+def _announce_undecided(key_request: KeyRequest, end: datetime, deciders: list[User]) -> None:
     with transaction.atomic():
         notify(
             "request.lapses_soon",
             title=f"“{key_request}” lapses soon unless it is decided",
             text=f"Nobody has decided it yet. It lapses at {moment(end)}.\n\n{_line(key_request)}",
             path=key_request.get_absolute_url(),
-            people=[*selectors.deciders_of(key_request), key_request.requester],
+            people=[*deciders, key_request.requester],
             team=key_request.team,
             key=f"request.lapses_soon:{key_request.pk}",
         )
