@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
@@ -70,6 +70,13 @@ class AuditedAdmin(admin.ModelAdmin):
             obj = super().get_object(request, object_id, from_field)  # as it is under the lock
             obj.state_before = before
         return obj
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Check again what another user saved at the same moment: now the form finds it, and says so at its place."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:
+            return super().changeform_view(request, *args, **kwargs)
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

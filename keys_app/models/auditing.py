@@ -20,6 +20,13 @@ class AccessReview(models.Model):
 
     class Meta:
         ordering = ["-opened_at"]
+        constraints = [
+            models.UniqueConstraint(
+                models.ExpressionWrapper(Q(closed_at__isnull=True), output_field=models.BooleanField()),
+                condition=Q(closed_at__isnull=True),
+                name="one_open_review",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.quarter
@@ -91,6 +98,8 @@ class PushPosition(models.Model):
     target = models.CharField(max_length=64, primary_key=True, help_text="The SHA-256 of its address.")
     sequence = models.BigIntegerField(default=0)
     moved_at = models.DateTimeField(null=True)
+    holder = models.UUIDField(null=True, help_text="Which process pushes.")
+    held_until = models.DateTimeField(null=True, help_text="Then another process may go on, should that one be dead.")
 
     def __str__(self) -> str:
         return f"pushed up to {self.sequence}"

@@ -24,16 +24,16 @@ def open_review(*, quarter: str, actor: Actor) -> AccessReview:
         raise InvalidInput("quarter", "Write a quarter like 2026-Q4.")
     try:
         with transaction.atomic(durable=True):
-            if AccessReview.objects.filter(closed_at=None).exists():
-                raise Conflict("Another review is still open. Close it first.")
             review = AccessReview.objects.create(quarter=quarter, opened_by=actor.user, opened_at=timezone.now())
             live = ApiKey.objects.filter(state=KeyState.ACTIVE).values_list("pk", "team_id")
             rows = [ReviewedKey(review=review, key_id=sid, team_id=team) for sid, team in live]
             ReviewedKey.objects.bulk_create(rows, batch_size=500)
             _ask_leads(quarter, {team for _, team in live})
             record("access_review.opened", actor, quarter=quarter, keys=len(rows))
-    except IntegrityError:
-        raise Conflict(f"There is a review of {quarter} already.") from None
+    except IntegrityError:  # the database holds both rules, also for two who open one at the same moment
+        if AccessReview.objects.filter(quarter=quarter).exists():
+            raise Conflict(f"There is a review of {quarter} already.") from None
+        raise Conflict("Another review is still open. Close it first.") from None
     return review
 
 

@@ -52,9 +52,27 @@ def adopt_key(
 ) -> ApiKey:
     """Make an unmanaged key one of the portal's, with an owner in the team and an expiry counted from now.
 
-    Its policy is fetched from Twilio, and kept as it is. Raises `NotAllowed` unless the actor leads the team,
-    `InvalidInput`, `Conflict`, or `TwilioUnavailable` if Twilio does not show the key now.
+    What it takes is checked before Twilio is asked, and again when it is written. Its policy is fetched from Twilio,
+    and kept as it is. Raises `NotAllowed` unless the actor leads the team, `InvalidInput`, `Conflict`, or
+    `TwilioUnavailable` if Twilio does not show the key now.
     """
+    _require_adoptable(unmanaged, team, owner, lifetime_days, actor)
+    detail = _fetch(unmanaged)
+    with transaction.atomic(durable=True):
+        for row in (unmanaged, team, owner):  # Twilio may have taken its time
+            row.refresh_from_db()
+        _require_adoptable(unmanaged, team, owner, lifetime_days, actor)
+        if not UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None).update(adopted_at=timezone.now()):
+            _refuse_adopted(unmanaged)
+        key = _store(unmanaged, detail, team, owner, lifetime_days)
+        days = {"lifetime_days": lifetime_days, "expires": key.expires_at.isoformat()}
+        record("key.adopted", actor, key=key, owner=selectors.display_name(owner), team=team.name, **days)
+    return key
+
+
+def _require_adoptable(
+    unmanaged: UnmanagedKey, team: Team, owner: AbstractBaseUser, lifetime_days: int, actor: Actor
+) -> None:
     if not selectors.adopting_teams(selectors.Person(actor.user), unmanaged).filter(pk=team.pk).exists():
         raise NotAllowed("Only a lead of a team that has the key's account can adopt it.")
     if not (owner.is_active and team.members.filter(pk=owner.pk).exists()):
@@ -63,14 +81,6 @@ def adopt_key(
     if not 1 <= lifetime_days <= longest:
         raise InvalidInput("lifetime_days", f"Maximum lifetime: {counted(longest, 'day')}.")
     _require_free(unmanaged)
-    detail = _fetch(unmanaged)
-    with transaction.atomic(durable=True):
-        if not UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None).update(adopted_at=timezone.now()):
-            _refuse_adopted(unmanaged)
-        key = _store(unmanaged, detail, team, owner, lifetime_days)
-        days = {"lifetime_days": lifetime_days, "expires": key.expires_at.isoformat()}
-        record("key.adopted", actor, key=key, owner=selectors.display_name(owner), team=team.name, **days)
-    return key
 
 
 def _require_free(unmanaged: UnmanagedKey) -> None:

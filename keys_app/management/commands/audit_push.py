@@ -29,7 +29,8 @@ class Command(BaseCommand):
             target = configured()
             if every is None:
                 sent = push(target)
-                self.stdout.write(f"{sent} event{pluralize(sent)} pushed")
+                done = "another process pushes now" if sent is None else f"{sent} event{pluralize(sent)} pushed"
+                self.stdout.write(done)
                 return
         except NotConfigured as error:
             raise CommandError(error.message) from None
