@@ -86,7 +86,7 @@ def _fetch_issuable(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
         raise NotAllowed("Only the person who asked for a key can issue it.")
     if key_request.state in selectors.TO_PRESS and selectors.is_overdue(key_request):
         lapse(key_request, actor, "The approval was not used in time.")
-        raise Conflict(f"{OVERDUE} Send the request again.")
+        raise Conflict("The approval was not used in time and has lapsed. Send the request again.")
     return key_request
 
 
