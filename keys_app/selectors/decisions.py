@@ -159,8 +159,7 @@ def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User
     turns = {"leads_turn": Case(When(LEADS_TURN, then=True), default=False)}
     turns["stands_in"] = Case(When(SECURITY_STANDS_IN, then=True), default=False)
     asked = list(_PENDING.annotate(**turns).filter(pk__in=[one.pk for one in key_requests]))
-    candidates = Q(groups__name=SECURITY) | Q(memberships__team__in={one.team_id for one in asked})
-    people = persons_of(User.objects.filter(candidates, is_active=True).distinct().order_by("username"))
+    people = _candidates({one.team_id for one in asked})
     spoken: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
     approved = Approval.objects.filter(request__in=asked, decision=Approval.Decision.APPROVED)
     for request_id, approver, authority in approved.values_list("request_id", "approver_id", "authority_id"):
@@ -193,6 +192,30 @@ def reviewable(who: Person) -> QuerySet[KeyRequest]:
         .select_related("requester", "team", "account")
     )
     return seen.order_by("created_at", "id")
+
+
+def reviewers_of(key_request: KeyRequest) -> list[User]:
+    """Return everyone who may review this break-glass request now, by name; no one if it needs no review.
+
+    This is `reviewable` asked for many users, with as many queries as for one; a test holds the two together.
+    """
+    if not KeyRequest.objects.filter(UNREVIEWED, pk=key_request.pk).exists():
+        return []
+    return [who.user for who in _candidates({key_request.team_id}) if _reviews(who, key_request)]
+
+
+def _reviews(who: Person, asked: KeyRequest) -> bool:
+    """Tell what `reviewable` tells."""
+    if who.user.pk == asked.requester_id:
+        return False
+    leads = any(voice != asked.requester_id for voice in who.voices.get(asked.team_id, []))
+    return leads or (who.is_security and asked.requester_id not in who.stands_in_for)
+
+
+def _candidates(teams: Collection[int]) -> list[Person]:
+    """Return everyone who might decide for these teams, by name."""
+    some = Q(groups__name=SECURITY) | Q(memberships__team__in=teams)
+    return persons_of(User.objects.filter(some, is_active=True).distinct().order_by("username"))
 
 
 def right_to_review(who: Person, key_request: KeyRequest) -> Right | None:

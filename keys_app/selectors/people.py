@@ -135,6 +135,19 @@ def leads_of(team: Team) -> QuerySet[User]:
     return _LEADS.filter(memberships__team=team, memberships__is_lead=True).order_by("username")
 
 
+def or_leads_or_security(people: Iterable[User], team: Team, but_not: User | None = None) -> list[User]:
+    """Return those of `people` whom mail reaches; where it reaches none, the team's leads; if none either, Security.
+
+    So no notice is for no one. `but_not` is whoever it is from.
+    """
+    people = list(people)
+    for asked in (people, leads_of(team), in_security()):
+        reached = [user for user in asked if user.is_active and user.email and user != but_not]
+        if reached:
+            return reached
+    return people
+
+
 def leads_by_team(teams: Iterable[Team]) -> dict[Team, list[User]]:
     """Return for each team what `leads_of` returns, with one query for all."""
     leads: dict[Team, list[User]] = {team: [] for team in teams}

@@ -44,7 +44,7 @@ def _ask_leads(quarter: str, teams: set[int]) -> None:
             title=f"Say for each key of team {team} whether it is still needed",
             text=f"Security opened the access review of {quarter}.",
             path=reverse("portal:review_list"),
-            people=leads,
+            people=selectors.or_leads_or_security(leads, team),
             team=team,
         )
 

@@ -41,7 +41,7 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
             title=f"Is key {unmanaged.sid} on {unmanaged.account} one of team {team}?",
             text=f"{actor.name} asks you to adopt it: choose its owner and when it expires.",
             path=unmanaged.get_absolute_url(),
-            people=selectors.leads_of(team),
+            people=selectors.or_leads_or_security([], team),
             team=team,
         )
         record("key.adoption_proposed", actor, account=unmanaged.account, key_sid=unmanaged.sid, team=team.name)

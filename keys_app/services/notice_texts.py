@@ -5,6 +5,7 @@ people typed is quoted, without what looks like a credential.
 """
 
 from collections.abc import Iterable
+from itertools import dropwhile, takewhile
 
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -38,7 +39,9 @@ def _ask_deciders(kind: str, key_request: KeyRequest, title: str, what: str) -> 
         title=title,
         text=f"{what}\n\nRead and decide it here:",
         path=_approval_path(key_request),
-        people=selectors.deciders_of(key_request),
+        people=selectors.or_leads_or_security(
+            selectors.deciders_of(key_request), key_request.team, but_not=key_request.requester
+        ),
         team=key_request.team,
     )
 
@@ -59,9 +62,9 @@ def request_decided(key_request: KeyRequest, actor: Actor, decision: str, reason
 
 
 def request_asked(key_request: KeyRequest, author: User, question: str) -> None:
-    """Tell the other side of a request what was asked or answered: its deciders, or its requester."""
+    """Tell the other side of a request what was asked or answered: its requester, or who has to do with it."""
     asks = author.pk != key_request.requester_id
-    people = [key_request.requester] if asks else selectors.deciders_of(key_request)
+    people = [key_request.requester] if asks else _other_side(key_request)
     verb = "asks about" if asks else "answers about"
     notify(
         "request.asked" if asks else "request.answered",
@@ -71,6 +74,23 @@ def request_asked(key_request: KeyRequest, author: User, question: str) -> None:
         people=people,
         team=key_request.team,
     )
+
+
+def _other_side(key_request: KeyRequest) -> list[User]:
+    """Return who hears a requester's answer: who asked since the answer before, who decided, and who may now.
+
+    Whose turn it is would not be enough: once a request is approved, or glass was broken, it is no one's.
+    """
+    newest_first = key_request.comments.select_related("author").reverse()
+    before = dropwhile(lambda one: one.author_id == key_request.requester_id, newest_first)
+    asked = takewhile(lambda one: one.author_id != key_request.requester_id, before)
+    people = [
+        *(one.author for one in asked),
+        *User.objects.filter(approvals__request=key_request),
+        *selectors.deciders_of(key_request),
+        *selectors.reviewers_of(key_request),
+    ]
+    return selectors.or_leads_or_security(people, key_request.team, but_not=key_request.requester)
 
 
 def request_narrowed(key_request: KeyRequest, actor: Actor, removed: Iterable[str] = (), reason: str = "") -> None:
@@ -106,7 +126,7 @@ def break_glass_used(key_request: KeyRequest, reason: str = "", incident: str = 
         title=f"Break-glass: “{key_request}” on {key_request.account}",
         text="\n\n".join(part for part in parts if part),
         path=_approval_path(key_request),
-        people=selectors.leads_of(key_request.team),
+        people=[*selectors.leads_of(key_request.team), *selectors.reviewers_of(key_request)],
         team=key_request.team,
     )
 

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from .. import selectors
 from ..domain.states import KeyState
 from ..domain.wording import duration, moment
 from ..models import ApiKey
@@ -26,7 +27,10 @@ def remind_of_expiry(actor: Actor) -> int:
     sent = 0
     now = timezone.now()
     keys = ApiKey.objects.filter(state=KeyState.ACTIVE, retires_at=None, expires_at__gt=now)
-    keys = keys.annotate(since=Coalesce("adopted_at", "issued_at")).select_related("owner", "team", "account")
+    left = Case(When(selectors.OWNER_LEFT, then=True), default=False)
+    keys = keys.annotate(since=Coalesce("adopted_at", "issued_at"), owner_left=left).select_related(
+        "owner", "team", "account"
+    )
     for key in keys.filter(expires_at__lte=now + timedelta(days=max(DAYS_BEFORE))):
         days = min(days for days in DAYS_BEFORE if key.expires_at <= now + timedelta(days=days))
         if key.expires_at - key.since > timedelta(days=days):
@@ -47,7 +51,7 @@ def _remind(key: ApiKey, days: int, now: datetime, actor: Actor) -> bool:
             text=f"The portal deletes key {key.sid} on {key.account} at {moment(key.expires_at)}. If it is still "
             "needed, send a request for a new one in time.",
             path=key.get_absolute_url(),
-            people=[key.owner],
+            people=selectors.or_leads_or_security([] if key.owner_left else [key.owner], key.team),
             team=key.team,
             key=f"expiry:{key.sid}:{days}",
         )

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -107,6 +108,11 @@ def test_who_is_asked_is_exactly_who_finds_it_waiting(cast, world):
         active = User.objects.filter(is_active=True).order_by("username")
         found = [user for user in active if selectors.waiting_for(selectors.Person(user)).filter(pk=mine.pk).exists()]
         assert selectors.deciders_of(mine) == found
+        if not world["critical"]:
+            mine.pk, mine.incident, mine.lifetime_days = uuid4(), "INC-1", 1
+            mine.save(force_insert=True)
+            found = [one for one in active if selectors.reviewable(selectors.Person(one)).filter(pk=mine.pk).exists()]
+            assert selectors.reviewers_of(mine) == found
     finally:
         transaction.savepoint_rollback(undo)
 

@@ -124,10 +124,14 @@ def test_it_queues_no_mail_where_none_is_sent(mailing, settings):
 
 
 def test_it_leaves_out_who_is_gone_and_who_has_no_address(mailing):
+    """Where that leaves no one, Security is told."""
     User.objects.filter(username="lead").update(is_active=False)
-    User.objects.filter(username="colead").update(email="")
     mailing.ask()
-    assert recipients() == []
+    assert recipients() == ["colead"]
+    forget()
+    User.objects.filter(username="colead").update(email="")
+    mailing.ask(friendly_name="again")
+    assert recipients() == ["security", "security2"]
 
 
 def test_it_writes_to_the_team_and_to_each_address_once(mailing):
@@ -155,6 +159,59 @@ def test_it_tells_the_other_side_of_a_question(mailing):
     forget()
     request_asked(key_request, mailing.people["engineer"], "Only usage.")
     assert recipients() == ["colead", "lead"]
+
+
+def talk(cast, key_request, *said):
+    """Let people ask and answer one by one as (role, text), and return who is mailed of the last."""
+    for role, text in said:
+        forget()
+        if role == "engineer":
+            done = cast.client(role).post(f"/requests/{key_request.pk}/comment/", {"comment": text})
+        else:
+            done = cast.decide(role, key_request, "ask", question=text)
+        assert done.status_code == 302
+    return recipients()
+
+
+def test_an_answer_reaches_who_asked_though_it_is_not_their_turn(mailing):
+    key_request = mailing.ask()
+    said = [("security", "Why?"), ("engineer", "So."), ("security2", "Since when?"), ("engineer", "Since May.")]
+    assert talk(mailing, key_request, *said) == ["colead", "lead", "security2"]
+    assert talk(mailing, key_request, ("engineer", "Or April.")) == ["colead", "lead", "security2"]
+
+
+def test_an_answer_on_an_approved_request_reaches_who_approved_and_who_asked(mailing):
+    key_request = mailing.approved()
+    assert talk(mailing, key_request, ("engineer", "Thank you.")) == ["lead"]
+    assert talk(mailing, key_request, ("security", "Really?"), ("engineer", "Yes.")) == ["lead", "security"]
+
+
+def test_an_answer_on_break_glass_reaches_its_reviewers(mailing):
+    mailing.let_break_glass()
+    mailing.delegate("colead", to="colleague")
+    key_request = mailing.ask(incident="INC-1", lifetime_days="1")
+    assert "colleague" in recipients()
+    everyone = ["colead", "colleague", "lead", "security", "security2"]
+    assert talk(mailing, key_request, ("engineer", "It is over.")) == everyone
+
+
+def test_an_answer_is_never_for_no_one(mailing):
+    key_request = mailing.approved()
+    User.objects.filter(username="lead").update(is_active=False)
+    assert talk(mailing, key_request, ("engineer", "Thank you.")) == ["colead"]
+    User.objects.filter(username="colead").update(email="")
+    assert talk(mailing, key_request, ("engineer", "Hello?")) == ["security", "security2"]
+
+
+def test_a_request_that_no_one_may_decide_is_told_to_someone(mailing):
+    """Its lead has no right left but the membership, and no one is in Security: the rule asks no one."""
+    TeamMembership.objects.filter(user=mailing.user("colead")).delete()
+    User.objects.filter(username__startswith="security").update(is_active=False)
+    mailing.ask("lead")
+    assert recipients() == []
+    User.objects.filter(username="security").update(is_active=True)
+    mailing.ask("lead", friendly_name="again")
+    assert recipients() == ["security"]
 
 
 def test_it_lists_what_was_taken_away(mailing):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from keys_app.models import ApiKey
@@ -39,6 +40,18 @@ def test_it_reminds_once_each_time(cast, key, told, actions):
     assert all(notice["people"] == [key.owner] and notice["team"] == cast.team for notice in told)
     assert len({notice["key"] for notice in told}) == 3
     assert actions().count("key.reminded") == 3
+
+
+@pytest.mark.parametrize("how", ["left the team", "deactivated"])
+def test_it_reminds_the_leads_of_a_key_whose_owner_left(cast, key, told, how):
+    User.objects.update(email="someone@example.test")
+    if how == "deactivated":
+        User.objects.filter(pk=key.owner_id).update(is_active=False)
+    else:
+        cast.team.memberships.filter(user=key.owner_id).delete()
+    at(2)
+    reminding.remind_of_expiry(Actor.system("reconciler"))
+    assert [user.username for user in told[0]["people"]] == ["colead", "lead"]
 
 
 def test_it_runs_with_the_reconciler(cast, key, told):
