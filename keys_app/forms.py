@@ -14,10 +14,17 @@ from . import selectors
 from .domain.errors import InvalidInput
 from .domain.permissions import Catalogue
 from .domain.policy import Policy, Unknown, UnknownPermissions
-from .domain.request_rules import comment_problem, incident_problem, name_problem, purpose_problem, ticket_problem
+from .domain.request_rules import (
+    MAX_TASK,
+    comment_problem,
+    incident_problem,
+    name_problem,
+    purpose_problem,
+    reason_problem,
+    ticket_problem,
+)
 from .domain.wording import counted
 from .models import MAX_LIFETIME_DAYS, Account, ApiKey, Team
-from .services.reasons import MAX_REASON
 
 MAX_POSTED = 600
 """More than any sensible choice from the catalogue. Above it nothing is looked up."""
@@ -85,7 +92,7 @@ class RequestForm(forms.Form):
     )
     permissions = PermissionsField()
     incident = RuledField(lambda number: incident_problem(number) if number else "", label="Incident number")
-    template = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+    template = forms.CharField(required=False, max_length=MAX_TASK, widget=forms.HiddenInput)
     changes_key = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, who: selectors.Person, known: Catalogue, *args: Any, **kwargs: Any) -> None:
@@ -167,14 +174,7 @@ class RequestForm(forms.Form):
 class ReasonForm(forms.Form):
     """A required reason: for a revocation, or a rejection."""
 
-    reason = forms.CharField(
-        max_length=MAX_REASON,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        error_messages={
-            "required": "Give a reason.",
-            "max_length": f"The reason has %(show_value)d characters; at most {MAX_REASON} are kept.",
-        },
-    )
+    reason = RuledField(reason_problem, widget=forms.Textarea(attrs={"rows": 2}))
 
 
 class CommentForm(forms.Form):

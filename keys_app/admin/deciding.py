@@ -20,7 +20,6 @@ from ..domain.policy import Difference, Policy
 from ..domain.states import RequestState
 from ..domain.summary import summarize
 from ..domain.templates import find_template
-from ..forms import ReasonForm
 from ..models import ApiKey, KeyRequest
 from ..services import approvals, discussion
 from ..services.actors import Actor, actor_of
@@ -114,35 +113,25 @@ def _decide(request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest) ->
 
 def _take(posted: QueryDict, key_request: KeyRequest, actor: Actor) -> str:
     """Carry out the decision whose button was pressed; return what to say. Raises `PortalError`."""
-    pk, digest, reason = key_request.pk, posted.get("digest", ""), posted.get("reason", "")
+    pk, digest, reason = key_request.pk, posted.get("digest", ""), posted.get("reason", "").strip()
     match posted.get("decision"):
         case "approve":
-            words = _reason(posted) if reason.strip() else ""
-            return _outcome(approvals.approve(request_id=pk, digest=digest, reason=words, actor=actor))
+            return _outcome(approvals.approve(request_id=pk, digest=digest, reason=reason, actor=actor))
         case "reject":
-            return _outcome(approvals.reject(request_id=pk, reason=_reason(posted), actor=actor))
+            return _outcome(approvals.reject(request_id=pk, reason=reason, actor=actor))
         case "narrow":
             policy, days = Policy.of(_kept(posted, key_request)), _days(posted)
-            words = _reason(posted)
             narrowed = approvals.narrow(
-                request_id=pk, digest=digest, policy=policy, lifetime_days=days, reason=words, actor=actor
+                request_id=pk, digest=digest, policy=policy, lifetime_days=days, reason=reason, actor=actor
             )
             return f"Narrowed. {_outcome(narrowed)}"
         case "ask":
             discussion.add_comment(key_request=key_request, text=posted.get("question", "").strip(), actor=actor)
             return "Asked. The requester is told."
         case "review":
-            approvals.review(request_id=pk, reason=_reason(posted), actor=actor)
+            approvals.review(request_id=pk, reason=reason, actor=actor)
             return f"“{key_request}” is reviewed."
     raise InvalidInput("decision", "Press one of the buttons.")
-
-
-def _reason(posted: QueryDict) -> str:
-    """Return the reason that was typed. Raises `InvalidInput` if there is none, or too much of it."""
-    form = ReasonForm(posted)
-    if not form.is_valid():
-        raise InvalidInput("reason", " ".join(form.errors["reason"]))
-    return form.cleaned_data["reason"]
 
 
 def _kept(posted: QueryDict, key_request: KeyRequest) -> list[str]:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Count, Q
 from django.http import HttpRequest
@@ -11,8 +10,7 @@ from post_office.models import Attachment, EmailTemplate, Log
 from post_office.models import Email as QueuedMail
 
 from ..models import Webhook
-from ..outgoing.addresses import url_problem
-from ..services.webhooks import MAKE_SECRET, MAX_URL, secret_problem, set_address, set_signing_secret
+from ..services.webhooks import MAKE_SECRET, address_problem, secret_problem, set_address, set_signing_secret
 from .audited import AuditedAdmin
 
 for model in (Attachment, EmailTemplate, Log, QueuedMail):
@@ -38,13 +36,12 @@ class EventKindsField(forms.CharField):
 class WebhookForm(forms.ModelForm):
     """A webhook as it is typed. Address and signing secret are asked for and never shown again."""
 
-    url = forms.CharField(label="Address", required=False, max_length=MAX_URL, widget=forms.TextInput({"size": 70}))
+    url = forms.CharField(label="Address", required=False, widget=forms.TextInput({"size": 70}))
     event_kinds = EventKindsField(
         required=False, help_text="One a line: “request” is all that begin with “request.”. Empty: all."
     )
     signing_secret = forms.CharField(
         required=False,
-        max_length=200,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "size": 70}),
         help_text=f"For JSON: what the receiver checks the signature with. Make one: {MAKE_SECRET}. Never shown again.",
@@ -67,7 +64,7 @@ class WebhookForm(forms.ModelForm):
         url = self.cleaned_data["url"]
         if not url and self.instance.url_ciphertext:
             return ""
-        if problem := url_problem(url, allow_private=settings.WEBHOOK_ALLOW_PRIVATE):
+        if problem := address_problem(url):
             raise forms.ValidationError(problem)
         return url
 

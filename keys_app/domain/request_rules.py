@@ -1,4 +1,9 @@
-"""What may stand in a request besides its policy. Each function returns what is wrong, or an empty text."""
+"""What users may write about a request or a key, and how much of it. Each function returns what is wrong, or an
+empty text.
+
+The services hold these rules, whoever calls them; forms ask the same functions to say it at the field. The database
+holds the length of names only (and SQLite not even that): for texts of several lines, `max_length` is words.
+"""
 
 import unicodedata
 from urllib.parse import urlsplit
@@ -9,6 +14,8 @@ MAX_PURPOSE = 2000
 MAX_TICKET = 500
 MAX_INCIDENT = 40
 MAX_COMMENT = 2000
+MAX_REASON = 2000
+MAX_TASK = 60
 # Control characters, and format characters that change in which order a reader sees the others.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
@@ -34,11 +41,7 @@ def purpose_problem(purpose: str) -> str:
     """Check what a key is for."""
     if not purpose.strip():
         return "Say what the key is for. The approver decides by it."
-    if len(purpose) > MAX_PURPOSE:
-        return f"The purpose has {len(purpose)} characters; at most {MAX_PURPOSE} are kept."
-    if "\0" in purpose or _REORDERING & set(purpose):
-        return "The purpose has characters that cannot be seen. Type it again."
-    return ""
+    return _lines_problem(purpose, MAX_PURPOSE, "purpose")
 
 
 def ticket_problem(url: str) -> str:
@@ -72,8 +75,30 @@ def comment_problem(text: str) -> str:
     """Check a question about a request, or an answer to one."""
     if not text.strip():
         return "Write something first."
-    if len(text) > MAX_COMMENT:
-        return f"The text has {len(text)} characters; at most {MAX_COMMENT} are kept."
+    return _lines_problem(text, MAX_COMMENT, "text")
+
+
+def reason_problem(reason: str) -> str:
+    """Check the reason for what cannot be taken back."""
+    return optional_reason_problem(reason) if reason.strip() else "Give a reason."
+
+
+def optional_reason_problem(reason: str, what: str = "reason") -> str:
+    """Check a reason, or a note, that need not be given."""
+    return _lines_problem(reason, MAX_REASON, what)
+
+
+def task_problem(slug: str) -> str:
+    """Check the name of the task a request started from; none is fine."""
+    if len(slug) > MAX_TASK or not slug.isprintable():
+        return "This task does not exist. Start again from “Request a key”."
+    return ""
+
+
+def _lines_problem(text: str, most: int, what: str) -> str:
+    """Check a text of several lines, which may be empty."""
+    if len(text) > most:
+        return f"The {what} has {len(text)} characters; at most {most} are kept."
     if "\0" in text or _REORDERING & set(text):
-        return "The text has characters that cannot be seen. Type it again."
+        return f"The {what} has characters that cannot be seen. Type it again."
     return ""

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from ..domain.request_rules import MAX_REASON
 from .keys import ApiKey
 from .people import Team
 
@@ -46,7 +47,7 @@ class ReviewedKey(models.Model):
     key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="reviews")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
     decision = models.CharField(max_length=10, choices=Decision.choices, blank=True)
-    note = models.TextField(max_length=2000, blank=True)
+    note = models.TextField(max_length=MAX_REASON, blank=True)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
 

@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from ..domain.approval_rules import ordinal
 from ..domain.policy import Difference, Policy
+from ..domain.request_rules import MAX_COMMENT, MAX_REASON
 from .people import MAX_LIFETIME_DAYS, Account, Team
 from .requests import KeyRequest
 
@@ -39,7 +40,7 @@ class Approval(models.Model):
     decision = models.CharField(max_length=10, choices=Decision.choices)
     stage = models.PositiveSmallIntegerField(help_text="Which of the approvals a request needs this is, from 1.")
     content_digest = models.CharField(max_length=64)
-    reason = models.TextField(max_length=2000, blank=True)
+    reason = models.TextField(max_length=MAX_REASON, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -81,7 +82,7 @@ class Narrowing(models.Model):
     to_lifetime_days = models.PositiveSmallIntegerField()
     from_digest = models.CharField(max_length=64)
     to_digest = models.CharField(max_length=64)
-    reason = models.TextField(max_length=2000)
+    reason = models.TextField(max_length=MAX_REASON)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -113,7 +114,7 @@ class Comment(models.Model):
 
     request = models.ForeignKey(KeyRequest, on_delete=models.PROTECT, related_name="comments")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    text = models.TextField(max_length=2000)
+    text = models.TextField(max_length=MAX_COMMENT)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ..domain.naming import MAX_FRIENDLY_NAME, plain_name
 from ..domain.policy import Policy
+from ..domain.request_rules import MAX_REASON
 from ..domain.risk import Risk, policy_risk
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, KeyState
 from ..model_parts import choices_of, key_sid, one_of
@@ -98,7 +99,7 @@ class ApiKey(models.Model):
     retires_at = models.DateTimeField(null=True, help_text="When the overlap with the key that replaced it ends.")
     adopted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
-    revoke_reason = models.TextField(max_length=2000, blank=True)
+    revoke_reason = models.TextField(max_length=MAX_REASON, blank=True)
     reminded_days = models.PositiveSmallIntegerField(null=True, help_text="The last reminder: days before expiry.")
     looked_at = models.DateTimeField(null=True, help_text="When its policy at Twilio was compared last.")
     drift_json = models.TextField(blank=True, help_text="What differs at Twilio; empty if nothing does.")

@@ -10,7 +10,7 @@ from django.urls import reverse
 from ..domain.guardrails import GuardRails
 from ..domain.naming import MAX_NAME
 from ..domain.policy import Difference, Policy
-from ..domain.request_rules import MAX_INCIDENT
+from ..domain.request_rules import MAX_INCIDENT, MAX_PURPOSE, MAX_TASK, MAX_TICKET
 from ..domain.risk import Risk
 from ..domain.states import RequestState
 from ..model_parts import choices_of, one_of
@@ -28,15 +28,15 @@ class KeyRequest(models.Model):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="key_requests")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="key_requests")
     friendly_name = models.CharField("name", max_length=MAX_NAME)
-    purpose = models.TextField(max_length=2000)
-    ticket_url = models.URLField("ticket", max_length=500, blank=True)
+    purpose = models.TextField(max_length=MAX_PURPOSE)
+    ticket_url = models.URLField("ticket", max_length=MAX_TICKET, blank=True)
     lifetime_days = models.PositiveSmallIntegerField()
     policy_json = models.TextField()
     content_digest = models.CharField(max_length=64)
     risk = models.CharField(max_length=10, choices=choices_of(Risk))
     leads_required = models.PositiveSmallIntegerField(default=1)
     incident = models.CharField("incident number", max_length=MAX_INCIDENT, blank=True)
-    template = models.CharField(max_length=60, blank=True)
+    template = models.CharField(max_length=MAX_TASK, blank=True)
     changes_key = models.ForeignKey(
         "ApiKey", null=True, blank=True, on_delete=models.PROTECT, related_name="change_requests"
     )

@@ -8,11 +8,12 @@ from django.utils import timezone
 
 from .. import selectors
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
+from ..domain.request_rules import MAX_REASON
 from ..domain.states import KeyState
 from ..models import AccessReview, ApiKey, ReviewedKey, Team
 from . import lifecycle, notifications
 from .actors import Actor, record
-from .reasons import MAX_REASON, require_reason
+from .reasons import check_reason, require_reason
 
 _QUARTER = re.compile(r"20\d\d-Q[1-4]")
 
@@ -51,8 +52,7 @@ def _ask_leads(quarter: str, teams: set[int]) -> None:
 
 def keep(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
     """Note that a key is still needed."""
-    if len(note) > MAX_REASON:
-        raise InvalidInput("note", f"The note has {len(note)} characters; at most {MAX_REASON} are kept.")
+    check_reason(note, field="note")
     _decide(reviewed, ReviewedKey.Decision.KEPT, note, actor)
 
 
@@ -62,18 +62,13 @@ def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
     Decision and revocation are recorded together or not at all. Raises `NotDeleted` if Twilio has not deleted the
     key yet; that is tried again.
     """
-    try:
-        require_reason(note)
-    except InvalidInput as error:
-        raise InvalidInput("note", error.message) from None
+    require_reason(note, field="note")
     key = _decide(reviewed, ReviewedKey.Decision.REVOKED, note, actor)
     lifecycle.delete_now(key=key, actor=actor)
 
 
 def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, actor: Actor) -> ApiKey:
     """Write a decision, or change it while the review is open and the key is live."""
-    if "\0" in note:
-        raise InvalidInput("note", "The note has a NUL character, which cannot be kept.")
     who = selectors.Person(actor.user) if actor.user else None
     if who is None or not (who.is_security or reviewed.team_id in who.led_team_ids):
         raise NotAllowed("Only a lead of the key's team or Security decides about it.")

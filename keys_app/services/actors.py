@@ -16,6 +16,10 @@ from ..selectors import display_name, sign_in_of, with_login
 log = logging.getLogger(__name__)
 
 
+MAX_NAME = 320
+"""The longest name of an actor that the ledger keeps. A user's has at most 301 characters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A signed-in user with the address they come from, or a part of the portal itself (no user).
@@ -45,7 +49,7 @@ class Actor:
             name = getpass.getuser()
         except (KeyError, OSError):
             name = "an operator"
-        return cls(None, f"{command} by {name}")
+        return cls(None, f"{command} by {name}"[:MAX_NAME])
 
     @classmethod
     def system(cls, name: str) -> "Actor":

@@ -20,7 +20,7 @@ from ..models import Approval, KeyRequest, Narrowing
 from ..selectors.decisions import Right
 from .actors import Actor, record
 from .notice_texts import request_decided, request_narrowed, second_approval_needed
-from .reasons import require_reason
+from .reasons import check_reason, require_reason
 from .requests import current_digest, guard_rail_problems
 from .transitions import move_request
 
@@ -29,8 +29,10 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "
     """Approve what was shown. `digest` is the `content_digest` of the page the approver decided on.
 
     A request that needs another approval stays pending. Raises `NotAllowed` if this person may not decide
-    it, `Conflict` if it was decided meanwhile, is not what was shown, or could not be issued any more.
+    it, `Conflict` if it was decided meanwhile, is not what was shown, or could not be issued any more, and
+    `InvalidInput` for a reason that is too long.
     """
+    check_reason(reason)
     with transaction.atomic(durable=True):
         key_request, right = _lock_for_decision(request_id, actor)
         _require_shown(key_request, digest)

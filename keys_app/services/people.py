@@ -13,6 +13,10 @@ from ..models import SignIn, Team
 from ..selectors import name_and_login
 from . import feeds, notifications
 from .actors import Actor, record
+from .reasons import require_reason
+
+MAX_BY = 400
+"""What is kept of who set a password or an address: names and logins together may have more characters."""
 
 _WORDS = {"mail": "mail address", "active": "may sign in", "superuser": "portal admin"}
 _ADVICE = "If you did not expect this, tell Security."
@@ -62,7 +66,11 @@ def password_set_by_mail(*, user: User) -> None:
 
 
 def vouch(*, user: User, reason: str, actor: Actor) -> None:
-    """Take the marks off a user's password and mail address on an operator's word, and end all their sessions."""
+    """Take the marks off a user's password and mail address on an operator's word, and end all their sessions.
+
+    Raises `InvalidInput` without a reason.
+    """
+    require_reason(reason)
     ended = known_of(user).sessions_ended + 1
     _keep(user, password_set_by="", mail_set_by="", sessions_ended=ended)
     line = "the password and mail address count as the user’s own again"
@@ -92,7 +100,8 @@ def _mark(user: User, changed: Mapping[str, object], actor: Actor) -> None:
 
 
 def _keep(user: User, **values: object) -> None:
-    user.sign_in, _ = SignIn.objects.update_or_create(user_id=user.pk, defaults=values)
+    cut = {name: value[:MAX_BY] if isinstance(value, str) else value for name, value in values.items()}
+    user.sign_in, _ = SignIn.objects.update_or_create(user_id=user.pk, defaults=cut)
 
 
 def _tell(actor: Actor, user: User, lines: list[str], addresses: Iterable[str], advice: str = "") -> None:

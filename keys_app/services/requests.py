@@ -12,7 +12,7 @@ from ..domain.content import content_digest
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.guardrails import GuardRails
 from ..domain.policy import Policy
-from ..domain.request_rules import incident_problem, name_problem, purpose_problem, ticket_problem
+from ..domain.request_rules import incident_problem, name_problem, purpose_problem, task_problem, ticket_problem
 from ..domain.risk import Risk, policy_risk
 from ..domain.states import RequestState
 from ..domain.wording import counted
@@ -166,6 +166,7 @@ def _check_values(key_request: KeyRequest) -> None:
         "friendly_name": name_problem(key_request.friendly_name),
         "purpose": purpose_problem(key_request.purpose),
         "ticket_url": ticket_problem(key_request.ticket_url),
+        "template": task_problem(key_request.template),
         "lifetime_days": ""
         if in_range
         else f"Maximum lifetime in team {team.name}: {counted(team.max_lifetime_days, 'day')}.",

@@ -8,8 +8,12 @@ import json
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
+from ..domain.errors import InvalidInput
 from ..domain.secret import Secret
 from ..models import Webhook
+from ..outgoing.addresses import url_problem
 from .credentials import encrypt
 
 MAX_URL = 1000
@@ -71,12 +75,29 @@ def signature_headers(secret: Secret, message_id: str, body: bytes, now: datetim
     return {"webhook-id": message_id, "webhook-timestamp": timestamp, "webhook-signature": f"v1,{signature}"}
 
 
+def address_problem(url: str) -> str:
+    """Return what is wrong with a webhook's address; empty if nothing is."""
+    if len(url) > MAX_URL:
+        return f"The address has {len(url)} characters; at most {MAX_URL} are kept."
+    return url_problem(url, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
+
+
 def set_address(webhook: Webhook, url: str) -> None:
-    """Give a webhook its address, to be saved by the caller. It is kept encrypted; only its host is shown."""
+    """Give a webhook its address, to be saved by the caller. It is kept encrypted; only its host is shown.
+
+    Raises `InvalidInput` for what `address_problem` refuses.
+    """
+    if problem := address_problem(url):
+        raise InvalidInput("url", problem)
     webhook.url_ciphertext = encrypt(Secret(url))
     webhook.url_host = (urlsplit(url).hostname or "")[:260]
 
 
 def set_signing_secret(webhook: Webhook, secret: str) -> None:
-    """Give a webhook the secret its deliveries are signed with, to be saved by the caller."""
+    """Give a webhook the secret its deliveries are signed with, to be saved by the caller.
+
+    Raises `InvalidInput` for what `secret_problem` refuses.
+    """
+    if problem := secret_problem(secret):
+        raise InvalidInput("signing_secret", problem)
     webhook.signing_secret_ciphertext = encrypt(Secret(secret))

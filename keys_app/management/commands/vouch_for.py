@@ -4,9 +4,9 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from keys_app.domain.errors import InvalidInput
 from keys_app.services.actors import Actor
 from keys_app.services.people import vouch
-from keys_app.services.reasons import MAX_REASON
 
 
 class Command(BaseCommand):
@@ -22,11 +22,11 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True, help="how you made sure; it is in the event")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        reason = options["reason"].strip()
-        if not 1 <= len(reason) <= MAX_REASON:
-            raise CommandError(f"Give a reason of 1 to {MAX_REASON} characters.")
         with transaction.atomic(durable=True):
             user = User.objects.select_for_update(no_key=True).filter(username__iexact=options["login"]).first()
             if user is None:
                 raise CommandError(f"There is no user {options['login']}.")
-            vouch(user=user, reason=reason, actor=Actor.operator("vouch_for"))
+            try:
+                vouch(user=user, reason=options["reason"].strip(), actor=Actor.operator("vouch_for"))
+            except InvalidInput as error:
+                raise CommandError(error.message) from None
