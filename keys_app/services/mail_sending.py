@@ -2,14 +2,18 @@
 
 import logging
 import smtplib
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.core.mail import get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 from post_office.models import STATUS, Email
 
@@ -24,8 +28,21 @@ KEYS_KEPT_FOR = timedelta(days=400)  # longer than any notice that may be sent o
 LEASE = timedelta(minutes=10)  # longer than one mail or delivery can take; then another process may try
 _BATCH = 100
 _WAITING = (STATUS.queued, STATUS.requeued)
-# What is wrong with one mail; every other error of the network is one of the server, and the next mail meets it too.
-_OF_ONE_MAIL = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
+# What is wrong with one mail alone, and what the next one meets as well. Of the rest it is not known.
+_OF_ONE_MAIL = (
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPSenderRefused,
+    smtplib.SMTPDataError,
+    smtplib.SMTPNotSupportedError,
+)
+_NO_SERVER = (
+    ConnectionRefusedError,
+    socket.gaierror,
+    smtplib.SMTPConnectError,
+    smtplib.SMTPHeloError,
+    smtplib.SMTPAuthenticationError,
+)
+_LOST_IN_A_ROW = 2
 
 
 @dataclass(slots=True)
@@ -43,27 +60,51 @@ class Sent:
 def send_mails(stopping: Callable[[], bool] = lambda: False) -> Sent:
     """Send the mails that are due, the urgent ones first.
 
-    Several processes may do so at once; `stopping` ends it early.
+    After a failure the other mails to that address wait for the next run, and so does every mail where the server
+    cannot be reached, or is lost several times in a row. Several processes may do so at once; `stopping` ends it early.
     """
     result = Sent()
     if not settings.SENDS_MAIL:
         return result
-    connection = get_connection()
-    for email in _due().order_by("-priority", "scheduled_time", "id")[:_BATCH]:
-        if stopping():
+    connection, troubled, lost = get_connection(), set[str](), 0
+    for email in _in_turn():
+        if stopping() or lost >= _LOST_IN_A_ROW:
             break
-        if not _claim(email):
+        if str(email.to) in troubled or not _claim(email):
             continue
-        try:
-            email.dispatch(commit=False, disconnect_after_delivery=False, connection=connection)
-        except Exception as error:  # noqa: BLE001 whatever it is, the other mails must still go out
-            _failed(email, error, result)
-            if isinstance(error, OSError) and not isinstance(error, _OF_ONE_MAIL):
-                break
-        else:
-            Email.objects.filter(pk=email.pk).update(status=STATUS.sent, last_updated=timezone.now())
-            result.done += 1
+        error = _dispatch(email, connection)
+        if error is None:
+            result.done, lost = result.done + 1, 0
+            continue
+        _failed(email, error, result)
+        troubled.add(str(email.to))
+        lost += _losses(error)
     return result
+
+
+def _dispatch(email: Email, connection: BaseEmailBackend) -> Exception | None:
+    """Send a mail; return what was wrong. The next mail has a connection of its own then."""
+    try:
+        email.dispatch(commit=False, disconnect_after_delivery=False, connection=connection)
+    except Exception as error:  # noqa: BLE001 whatever it is, the other mails must still go out
+        with suppress(Exception):
+            connection.close()
+        return error
+    Email.objects.filter(pk=email.pk).update(status=STATUS.sent, last_updated=timezone.now())
+    return None
+
+
+def _losses(error: Exception) -> int:
+    """Return how far an error speaks for a server that is lost, not for one mail that is wrong."""
+    if isinstance(error, _NO_SERVER):
+        return _LOST_IN_A_ROW
+    return int(isinstance(error, OSError) and not isinstance(error, _OF_ONE_MAIL))
+
+
+def _in_turn() -> QuerySet[Email]:
+    """Return mails that are due: the urgent ones first, and of those first one for each address, then the next."""
+    turn = Window(RowNumber(), partition_by=["priority", "to"], order_by=["scheduled_time", "id"])
+    return _due().annotate(turn=turn).order_by("-priority", "turn", "scheduled_time", "id")[:_BATCH]
 
 
 def _due() -> QuerySet[Email]:

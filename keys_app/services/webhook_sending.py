@@ -1,11 +1,13 @@
 """Delivers what waits for webhooks."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, Exists, F, FloatField, OuterRef, Q, QuerySet, When, Window
+from django.db.models.functions import Random, RowNumber
 from django.utils import timezone
 
 from ..domain.backoff import MAX_ATTEMPTS, wait_after
@@ -20,24 +22,30 @@ from .webhooks import signature_headers
 log = logging.getLogger(__name__)
 
 _BATCH = 100
+_PATIENCE = 30.0
+_OPEN = Q(delivered_at=None, gave_up_at=None)
 _GONE = 410  # the receiver says that it will not come back
 
 
 def send_deliveries(stopping: Callable[[], bool] = lambda: False) -> Sent:
-    """Send the deliveries that are due, oldest first. Several processes may do so at once; `stopping` ends it early.
+    """Send the deliveries that are due. Several processes may do so at once; `stopping` ends it early.
 
-    After a failure the other deliveries to that webhook wait for the next run, so that one which does not
-    answer does not hold up the rest.
+    Webhooks have their turn one after the other, those that work before those that failed; each gets its oldest
+    delivery first. After a failure the other deliveries to that webhook wait for the next run, and when failing ones
+    have taken `_PATIENCE` seconds the rest of those do, so that a dead one costs the others little.
     """
     result = Sent()
     broken: set[int] = set()
-    for delivery in _due().select_related("webhook").order_by("created_at", "id")[:_BATCH]:
+    lost = 0.0
+    for delivery in _in_turn():
         if stopping():
             break
-        if delivery.webhook_id in broken or not _claim(delivery):
+        if delivery.webhook_id in broken or (delivery.troubled and lost > _PATIENCE) or not _claim(delivery):
             continue
+        start = time.monotonic()
         outcome = _deliver(delivery)
         if outcome.trouble:
+            lost += time.monotonic() - start
             broken.add(delivery.webhook_id)
             _failed(delivery, outcome, result)
         else:
@@ -46,14 +54,21 @@ def send_deliveries(stopping: Callable[[], bool] = lambda: False) -> Sent:
     return result
 
 
+def _in_turn() -> QuerySet[WebhookDelivery]:
+    """Return deliveries that are due: first one for each webhook, then the next. Of failing webhooks by chance."""
+    turn = Window(RowNumber(), partition_by="webhook_id", order_by=["created_at", "id"])
+    failed = WebhookDelivery.objects.filter(_OPEN, webhook=OuterRef("webhook")).exclude(last_error="")
+    by_chance = Case(When(troubled=True, then=Random()), default=0.0, output_field=FloatField())
+    rows = _due().select_related("webhook").annotate(turn=turn, troubled=Exists(failed))
+    return rows.order_by("troubled", "turn", by_chance, "created_at", "id")[:_BATCH]
+
+
 def _due() -> QuerySet[WebhookDelivery]:
-    return WebhookDelivery.objects.filter(
-        webhook__is_active=True, delivered_at=None, gave_up_at=None, next_try_at__lte=timezone.now()
-    )
+    return WebhookDelivery.objects.filter(_OPEN, webhook__is_active=True, next_try_at__lte=timezone.now())
 
 
 def _open(delivery: WebhookDelivery) -> QuerySet[WebhookDelivery]:
-    return WebhookDelivery.objects.filter(pk=delivery.pk, delivered_at=None, gave_up_at=None)
+    return WebhookDelivery.objects.filter(_OPEN, pk=delivery.pk)
 
 
 def _claim(delivery: WebhookDelivery) -> bool:
