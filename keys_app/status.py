@@ -239,6 +239,8 @@ _WORDS = {
     "key.adoption_proposed": "proposed key {key} to a team",
     "key.unmanaged_seen": "saw key {key}, which the portal never made",
     "key.unmanaged_gone": "no longer saw key {key}, which the portal never made",
+    "access_review.kept": "kept key {key} in an access review",
+    "access_review.revoked": "had key {key} revoked in an access review",
 }
 _WITH_REASON = (
     "request.approval_given",
@@ -250,6 +252,7 @@ _WITH_REASON = (
     "request.lapsed",
     "key.revoke_started",
     "key.reappeared",
+    "access_review.kept",
 )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Case, IntegerField, Model, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
@@ -187,6 +188,8 @@ class KeyRequestAdmin(admin.ModelAdmin):
         return HttpResponseRedirect(f"{reverse('admin:keys_app_keyrequest_several')}?{chosen}")
 
     def several_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         return several.view(request, self)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -131,9 +131,10 @@ def _policy(names: tuple[str, ...]) -> SafeString:
     """Return the cell with a policy in words and names. Many events have the same one."""
     sentences = [(one.sentence[:1].upper() + one.sentence[1:], one.risk) for one in explain(names)]
     return _html(
-        '<td role="cell" data-label="Permissions"><details><summary>{}<span class="visually-hidden"> permissions</span>'
+        '<td role="cell" data-label="Permissions"><details><summary>{}<span class="visually-hidden"> {}</span>'
         '</summary><ul class="small">{}</ul><code translate="no">{}</code></details></td>',
         str(len(names)),
+        "permission" if len(names) == 1 else "permissions",
         _each("<li>{} ({})</li>", sentences),
         " ".join(names),
     )

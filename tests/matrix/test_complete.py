@@ -1,0 +1,147 @@
+"""The tables of the matrix leave nothing out: no page, state, relation that may be empty, event or notice."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from django.apps import apps
+from django.db.models import Field
+from django.urls import get_resolver
+from django.urls.resolvers import URLPattern, URLResolver
+from post_office.models import Email
+
+from keys_app.audit import known
+from keys_app.domain.risk import Risk
+from keys_app.domain.states import IssuanceState, KeyState, RequestState
+from keys_app.models import ApiKey, Approval, Issuance, KeyRequest, ReviewedKey, Webhook, WebhookDelivery
+from tests.matrix import events
+from tests.matrix.kinds import KINDS
+from tests.matrix.pages import ADMINISTERED, ELSEWHERE, PAGES
+from tests.matrix.truths import ABOUT
+
+# What no kind leaves behind, with the test that has it.
+NOT_MADE = {
+    "access_review.closed": "test_access_reviews",
+    "account.connected": "test_connect_account",
+    "account.reachable": "test_reconcile_runs",
+    "account.reconnected": "test_connect_account",
+    "account.unreachable": "test_reconcile_runs",
+    "alarm.account_unreachable": "test_reconcile_runs",
+    "alarm.key_without_lead": "test_leavers",
+    "alarm.ledger": "test_audit_verify",
+    "alarm.reconciler_failed": "test_reconcile_runs",
+    "audit.checkpoint": "test_checkpoints",
+    "audit.exported": "test_audit_exports",
+    "audit.feed_ended": "test_audit_feeds",
+    "audit.feed_reminded": "test_audit_feeds",
+    "audit.search_rebuilt": "test_search_check",
+    "audit.verified": "test_audit_verify",
+    "catalogue.key_deleted": "test_catalogue_check",
+    "catalogue.key_made": "test_catalogue_check",
+    "catalogue.key_not_made": "test_catalogue_check",
+    "catalogue.key_started": "test_catalogue_check",
+    "delegation.ended": "test_deputies",
+    "key.breach": "test_issue_troubles",
+    "key.owner_back": "test_leavers",
+    "key.rotate_not_processed": "test_rotate",
+    "key.rotate_refused": "test_rotate",
+    "mail.gave_up": "test_notices",
+    "reconciler.failed": "test_reconcile_runs",
+    "request.approval_lapses_soon": "test_outgoing",
+    "request.digest": "test_outgoing",
+    "request.lapses_soon": "test_outgoing",
+    "user.password_changed": "test_sign_in",
+    "user.sign_in_failed": "test_sign_in",
+    "user.signed_in": "test_sign_in",
+    "user.signed_out": "test_sign_in",
+    "user.turned_away": "test_sign_in",
+    "user.vouched_for": "test_admin_acts",
+    "webhook.gave_up": "test_webhooks",
+}
+# Fields that may be empty and are always so, or never, in this world.
+ALWAYS_OR_NEVER = {
+    "ApiKey.looked_at": "empty only for keys of an older portal",
+    "UnmanagedKey.created_at": "Twilio always says it",
+    "UnmanagedKey.looked_at": "empty until the reconciler has had time for it: test_reconcile_outside",
+    "FeedToken.warned_at": "set when it is about to expire: test_audit_feeds",
+    "ReconcileRun.finished_at": "empty while one runs, or after it was killed: test_reconcile_runs",
+    "WebhookDelivery.delivered_at": "nothing is sent here: test_webhooks",
+    "WebhookDelivery.gave_up_at": "nothing is sent here: test_webhooks",
+}
+MAIL_ONLY = {"user.changed"}
+
+
+def _names(patterns: list[URLPattern | URLResolver], space: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _names(pattern.url_patterns, space + (f"{pattern.namespace}:" if pattern.namespace else ""))
+        elif pattern.name:
+            yield space + pattern.name
+
+
+def test_every_address_is_in_the_table(world):
+    """A new page stands in `pages.TABLE`, or among those that are not about keys."""
+    edited = {
+        f"admin:{name}_{page}" for name in ADMINISTERED for page in ("changelist", "add", "change", "delete", "history")
+    }
+    assert sorted(set(_names(get_resolver().url_patterns))) == sorted({*PAGES, *ELSEWHERE, *edited})
+    assert set(ABOUT) <= set(PAGES)
+
+
+@pytest.mark.parametrize(
+    ("states", "model", "field"),
+    [
+        (RequestState, KeyRequest, "state"),
+        (IssuanceState, Issuance, "state"),
+        (KeyState, ApiKey, "state"),
+        (Approval.Capacity, Approval, "capacity"),
+        (Approval.Decision, Approval, "decision"),
+        (ReviewedKey.Decision, ReviewedKey, "decision"),
+        (Webhook.Kind, Webhook, "kind"),
+        ([risk for risk in Risk if risk != Risk.MEDIUM], KeyRequest, "risk"),
+    ],
+)
+def test_every_state_has_a_kind(world, states, model, field):
+    there = set(model.objects.order_by().values_list(field, flat=True).distinct()) - {""}
+    assert there == {str(state) for state in states}
+
+
+def test_every_kind_is_made_and_is_what_the_table_says(world):
+    assert set(world.kinds) == set(KINDS)
+    for name, made in world.kinds.items():
+        states = (made.request and made.request.state, made.key and made.key.state)
+        assert states == (KINDS[name].request, KINDS[name].key), name
+
+
+def _may_be_empty() -> Iterator[Field]:
+    for model in apps.get_app_config("keys_app").get_models():
+        if model.objects.exists():
+            yield from (field for field in model._meta.concrete_fields if field.null)
+
+
+def test_what_may_be_empty_is_so_for_one_and_not_for_another(world):
+    """Whoever reads a relation or a time that may not be there meets both here."""
+    wrong = []
+    for field in _may_be_empty():
+        rows = field.model.objects.all()
+        both = {empty: rows.filter(**{f"{field.name}__isnull": empty}).exists() for empty in (True, False)}
+        name = f"{field.model.__name__}.{field.name}"
+        if not all(both.values()) and name not in ALWAYS_OR_NEVER:
+            wrong.append(f"{name}: {'never' if both[False] else 'always'} empty")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_event_that_can_be_recorded_is_made(world):
+    made = set(known.actions())
+    assert sorted(events.actions() - made - set(NOT_MADE)) == []
+    assert sorted(made - events.actions()) == []
+
+
+def test_every_notice_that_can_be_given_is_made(world):
+    given = {
+        json.loads(body)["kind"]
+        for body in WebhookDelivery.objects.filter(webhook__kind="generic").values_list("body", flat=True)
+    }
+    assert sorted(events.notices() - given - set(NOT_MADE) - MAIL_ONLY) == []
+    assert Email.objects.exists()
+    assert set(NOT_MADE) <= events.actions() | events.notices()
