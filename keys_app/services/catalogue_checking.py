@@ -31,6 +31,7 @@ from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
 from .credentials import client_for
 from .deleting import delete_at_twilio
+from .isolation import isolated
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -92,7 +93,8 @@ def check_catalogue(
                 check.ask_for(names[start : start + MAX_PERMISSIONS])
         except (TwilioError, PortalError) as error:
             problem = _explained(error) if isinstance(error, TwilioError) else error
-            _note("catalogue.check_stopped", account, actor, message=problem.message, **asdict(found))
+            with isolated("recording why a catalogue check stopped"):
+                _note("catalogue.check_stopped", account, actor, message=problem.message, **asdict(found))
             raise problem from None
         _note("catalogue.checked", account, actor, **asdict(found))
     return found
@@ -158,7 +160,8 @@ class _Check:
             return self._make_and_delete(probe, policy)
         except BaseException:
             # Also for Ctrl-C: nobody waits for Twilio's answer any more, so the reconciler may act at once.
-            Probe.objects.filter(pk=probe.pk).update(in_flight_until=timezone.now())
+            with isolated("letting the reconciler settle a catalogue check", probe.marker):
+                Probe.objects.filter(pk=probe.pk).update(in_flight_until=timezone.now())
             raise
 
     def _make_and_delete(self, probe: Probe, policy: Policy) -> str | None:
@@ -172,7 +175,13 @@ class _Check:
             return refused
         if answered != policy:
             log.error("Twilio made key %s of a catalogue check with another policy than it was asked for", sid)
-        self._record_key(probe, sid, policy if answered == policy else None)
+        try:
+            self._record_key(probe, sid, policy if answered == policy else None)
+        except Exception:
+            log.exception("key %s of a catalogue check could not be recorded", sid)
+            delete_at_twilio(self.client, account_sid=self.account.sid, key_sid=sid)
+            what = f"Key {sid} was made for this check and deleted, but the database failed, so it proves nothing."
+            raise OutcomeUnknown(what, next_step=RUN_RECONCILE) from None
         self._delete(probe, sid)
         if answered != policy:
             what = "Twilio made a key with another policy than it was asked for. It was deleted, and proves nothing."

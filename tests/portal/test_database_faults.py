@@ -1,14 +1,16 @@
 """The database fails between Twilio's answer and the portal's own record of it."""
 
+import io
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from keys_app.audit.ledger import LedgerDamaged
-from keys_app.models import ApiKey, Issuance, KeyRequest
+from keys_app.models import ApiKey, Issuance, KeyRequest, Probe
 from keys_app.services import actors
 from keys_app.services.reconciling import reconcile
 from keys_app.twilio_iam.transport import Transport
@@ -248,3 +250,14 @@ def test_it_says_that_a_deletion_is_not_recorded_yet(live_cast, standin, actions
     assert (key.state, standin.key(key.sid)) == ("revoking", None)
     assert reconcile().revoked == 1
     assert actions(key_request.pk)[-1] == "key.revoked"
+
+
+@pytest.mark.parametrize("times", [1, 10_000])
+def test_it_leaves_no_key_of_a_catalogue_check(live_cast, standin, failing, settings, actions, times):
+    with failing("POST", times=times), pytest.raises(CommandError, match="the database failed"):
+        call_command("catalogue_check", standin.account_sid, "--yes", stdout=io.StringIO())
+    assert standin.keys() == []
+    settings.RECONCILE_GRACE = timedelta(0)
+    Probe.objects.update(in_flight_until=timezone.now())
+    reconcile()
+    assert Probe.objects.get().finished_at
