@@ -9,7 +9,7 @@ from django.utils import timezone
 from .audit import ledger
 from .domain.states import IssuanceState, KeyState, RequestState
 from .domain.wording import duration, moment
-from .models import ApiKey, Issuance, KeyRequest, ReconcileRun
+from .models import ApiKey, Issuance, KeyRequest, ReconcileRun, UnmanagedKey
 from .selectors import display_name, is_overdue, need_of, next_decider, replacements_left
 
 WRONG_CREDENTIAL = 20003
@@ -68,6 +68,17 @@ def key_marks(key: ApiKey) -> list[Mark]:
         Mark("Adopted", "neutral"): key.adopted_at,
     }
     return [mark for mark, applies in marks.items() if applies]
+
+
+def unmanaged_mark(key: UnmanagedKey) -> Mark:
+    """Return the state of a key the portal did not make."""
+    if key.is_the_portals:
+        return Mark("The portal’s own", "neutral")
+    if key.adopted_at:
+        return Mark("Adopted", "good")
+    if key.gone_at:
+        return Mark("Gone", "neutral")
+    return Mark(f"Proposed to {key.proposed_team}" if key.proposed_team else "No owner", "warn")
 
 
 def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey | None) -> Status:

@@ -22,9 +22,9 @@ def name_deputy(*, team: Team, deputy: User, starts_at: datetime, ends_at: datet
     the period.
     """
     if team.pk not in selectors.Person(actor.user).own_led_team_ids:
-        raise NotAllowed("Only a lead of the team can name a deputy. Somebody who stands in for one cannot.")
+        raise NotAllowed("Only a lead of the team can name a deputy. A deputy can't.")
     if deputy.pk == actor.user.pk or not selectors.possible_deputies([team]).filter(pk=deputy.pk).exists():
-        raise InvalidInput("deputy", f"Choose somebody else of team {team.name}.")
+        raise InvalidInput("deputy", f"Choose another user of team {team.name}.")
     now = timezone.now()
     if ends_at <= max(starts_at, now):
         raise InvalidInput("until", "The last day is before the first, or is over.")

@@ -83,7 +83,7 @@ def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Act
 def _fetch_issuable(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
     key_request = KeyRequest.objects.select_related("account", "team").get(pk=request_id)
     if actor.user is None or key_request.requester_id != actor.user.pk:
-        raise NotAllowed("Only the person who asked for a key can issue it.")
+        raise NotAllowed("Only the requester can issue the key.")
     if key_request.state in selectors.TO_PRESS and selectors.is_overdue(key_request):
         lapse(key_request, actor, "The approval was not used in time.")
         raise Conflict("The approval was not used in time and has lapsed. Send the request again.")

@@ -193,9 +193,9 @@ def current_digest(key_request: KeyRequest) -> str:
 
 
 def cancel_request(*, key_request: KeyRequest, actor: Actor) -> None:
-    """Take one's own request back. Raises `NotAllowed` for others', `Conflict` if it is past that."""
+    """Cancel one's own request. Raises `NotAllowed` for others', `Conflict` if it is past that."""
     if actor.user is None or key_request.requester_id != actor.user.pk:
-        raise NotAllowed("Only the person who sent a request can cancel it.")
+        raise NotAllowed("Only the requester can cancel a request.")
     with transaction.atomic(durable=True):
         locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
         if not selectors.can_cancel(locked):

@@ -6,15 +6,17 @@ from django import template
 from django.utils import timezone
 
 from ..domain import wording
-from ..models import ApiKey, KeyRequest
-from ..status import Mark, key_marks, request_marks
+from ..models import ApiKey, KeyRequest, UnmanagedKey
+from ..status import Mark, key_marks, request_marks, unmanaged_mark
 
 register = template.Library()
 
 
 @register.filter
-def marks(item: ApiKey | KeyRequest) -> list[Mark]:
-    """Return what to know about a key or a request besides its state."""
+def marks(item: ApiKey | KeyRequest | UnmanagedKey) -> list[Mark]:
+    """Return what to know about a key or a request besides its state; all of it for a key the portal did not make."""
+    if isinstance(item, UnmanagedKey):
+        return [unmanaged_mark(item)]
     return key_marks(item) if isinstance(item, ApiKey) else request_marks(item)
 
 

@@ -81,7 +81,7 @@ def adopt(request: HttpRequest, sid: str) -> HttpResponse:
         return _page(request, unmanaged, adopt_form=form, status=422)
     except PortalError as error:
         return problem(request, error, back_url=unmanaged.get_absolute_url(), back_label="Back to the key")
-    messages.success(request, "The key is adopted. It is deleted when its time is over.")
+    messages.success(request, "The key is adopted. The portal deletes it when it expires.")
     return redirect(key)
 
 

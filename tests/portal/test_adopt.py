@@ -261,7 +261,7 @@ def test_an_owner_of_another_led_team_does_not_fit_the_chosen_one(cast, found):
     cast.other_team.accounts.add(cast.account)
     answer = adopt(cast, found, owner=cast.people["engineer2"].pk)
     assert answer.status_code == 422
-    assert "Choose somebody who is in the team" in text_of(answer)
+    assert "Choose a user who is in the team" in text_of(answer)
     assert adopt(cast, found, owner=cast.people["engineer2"].pk, team=cast.other_team.pk).status_code == 302
 
 
