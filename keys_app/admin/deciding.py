@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from .. import selectors
-from ..domain.errors import InvalidInput, PortalError
+from ..domain.errors import Conflict, InvalidInput, PortalError
 from ..domain.policy import Difference, Policy
 from ..domain.states import RequestState
 from ..domain.summary import summarize
@@ -104,11 +104,21 @@ def _decide(request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest) ->
         done = _take(request.POST, key_request, actor_of(request))
     except PortalError as error:
         key_request = admin.get_queryset(request).get(pk=key_request.pk)
+        if isinstance(error, InvalidInput) and (closed := _closed_meanwhile(request, key_request)):
+            error = Conflict(closed)  # what is wrong with the form does not matter any more
         return _page(request, admin, key_request, _typed(request.POST, error), status=_status(error))
     admin.message_user(request, done, messages.SUCCESS)
     here = request.POST.get("decision") == "ask"
     page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
     return HttpResponseRedirect(page if here else reverse("admin:keys_app_keyrequest_changelist"))
+
+
+def _closed_meanwhile(request: HttpRequest, key_request: KeyRequest) -> str:
+    """Return why a decision is no longer this person's to take; empty for a question, or if it is."""
+    if request.POST.get("decision") not in ("approve", "reject", "narrow"):
+        return ""
+    why_not = selectors.why_not_decidable(selectors.person(request.user), key_request)
+    return f"{why_not} Your decision was not recorded." if why_not else ""
 
 
 def _take(posted: QueryDict, key_request: KeyRequest, actor: Actor) -> str:
