@@ -95,7 +95,9 @@ def _require_free(unmanaged: UnmanagedKey) -> None:
 def _refuse_adopted(unmanaged: UnmanagedKey) -> NoReturn:
     """Raise `Conflict` with who answers for a key that is adopted by now."""
     key = ApiKey.objects.select_related("owner", "team").get(pk=unmanaged.pk)
-    raise Conflict(f"This key is adopted: {selectors.display_name(key.owner)} of team {key.team} is its owner.")
+    raise Conflict(
+        f"This key was adopted already: {selectors.display_name(key.owner)} of team {key.team} is its owner."
+    )
 
 
 def _fetch(unmanaged: UnmanagedKey) -> KeyDetail:
