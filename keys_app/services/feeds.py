@@ -20,6 +20,7 @@ from ..domain.wording import moment
 from ..models import FeedToken
 from . import notifications
 from .actors import Actor, record
+from .isolation import isolated
 
 PREFIX = "kpf_"
 MAX_NAME = 80
@@ -90,8 +91,9 @@ def token_for(presented: str) -> FeedToken | None:
 def check_tokens() -> None:
     """End the tokens that are over though no one uses them, and warn Security of those that expire soon."""
     for token in selectors.feed_tokens().filter(revoked_at=None):
-        if not _ended(token) and _expires_soon(token):
-            _warn(token)
+        with isolated("ending feed tokens", token.name):
+            if not _ended(token) and _expires_soon(token):
+                _warn(token)
 
 
 def _ended(token: FeedToken) -> bool:

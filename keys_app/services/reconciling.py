@@ -75,7 +75,7 @@ def reconcile(
                 found.reminded = remind_of_expiry(actor)
             with isolated("lapsing requests"):
                 found.lapsed = lapse_overdue(actor)
-            with isolated("ending feed tokens"):
+            with isolated("feed tokens"):
                 check_tokens()
             with isolated("sums of repetitions"):
                 sum_up()

@@ -267,3 +267,20 @@ def test_a_maker_cannot_be_deleted_from_under_a_token(cast):
     make(cast)
     with pytest.raises(ProtectedError):
         cast.user("security").delete()
+
+
+def test_one_token_that_fails_keeps_no_other(cast, actions, monkeypatch):
+    for name in ("A", "B"):
+        make(cast, name=name)
+    leave_security(cast.user("security"))
+    record = feeds.record
+
+    def broken(action, actor, **details):
+        if details["name"] == "A":
+            raise ValueError("this one alone")
+        record(action, actor, **details)
+
+    monkeypatch.setattr(feeds, "record", broken)
+    reconcile()
+    assert actions().count("audit.feed_ended") == 1
+    assert FeedToken.objects.get(revoked_at=None).name == "A"
