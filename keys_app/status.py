@@ -78,7 +78,7 @@ def unmanaged_mark(key: UnmanagedKey) -> Mark:
         return Mark("Adopted", "good")
     if key.gone_at:
         return Mark("Gone", "neutral")
-    return Mark(f"Proposed to {key.proposed_team}" if key.proposed_team else "No owner", "warn")
+    return Mark(f"Proposed to {key.proposed_team}" if key.proposed_team else "No one’s", "warn")
 
 
 def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey | None) -> Status:
