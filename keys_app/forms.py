@@ -217,7 +217,7 @@ class DeputyForm(forms.Form):
             (pk, team.name) for pk, team in self.teams.items()
         ]
         self.fields["deputy"].choices = [("", "Choose…")] + [
-            (pk, selectors.display_name(person)) for pk, person in self.people.items()
+            (pk, selectors.name_and_login(person)) for pk, person in self.people.items()
         ]
 
     def period(self) -> tuple[datetime, datetime]:
@@ -245,7 +245,7 @@ class AdoptForm(forms.Form):
         members = User.objects.filter(is_active=True, memberships__team__in=teams).distinct()
         self.fields["team"].queryset = teams
         self.fields["owner"].queryset = members.order_by("first_name", "username")
-        self.fields["owner"].label_from_instance = selectors.display_name
+        self.fields["owner"].label_from_instance = selectors.name_and_login
 
 
 class ProposeForm(forms.Form):
@@ -273,6 +273,17 @@ class LinesField(forms.CharField):
         if unknown:
             raise forms.ValidationError(unknown[:10])
         return names
+
+
+class OneNameForm(forms.ModelForm):
+    """Refuses a name that differs from another's only in case or spaces, which searches and commands would confuse."""
+
+    def clean_name(self) -> str:
+        name = " ".join(self.cleaned_data["name"].split())
+        others = self._meta.model.objects.exclude(pk=self.instance.pk)
+        if twin := others.filter(name__iexact=name).first():
+            raise forms.ValidationError(f"There is “{twin}” already. Choose a name that differs in more than case.")
+        return name
 
 
 class GuardRailsForm(forms.ModelForm):

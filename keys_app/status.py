@@ -10,7 +10,7 @@ from .audit import ledger
 from .domain.states import IssuanceState, KeyState, RequestState
 from .domain.wording import duration, moment
 from .models import ApiKey, Issuance, KeyRequest, ReconcileRun, UnmanagedKey
-from .selectors import display_name, is_overdue, need_of, next_decider, replacements_left
+from .selectors import is_overdue, name_and_login, need_of, next_decider, replacements_left
 
 WRONG_CREDENTIAL = 20003
 """Twilio's code for a credential that is wrong or may not manage keys (seen in a published test)."""
@@ -103,7 +103,7 @@ def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey |
 
 def _rejection(key_request: KeyRequest) -> str:
     decision = key_request.approvals.select_related("approver").last()
-    return f"{display_name(decision.approver)} rejected it: “{decision.reason}”" if decision else "It was rejected."
+    return f"{name_and_login(decision.approver)} rejected it: “{decision.reason}”" if decision else "It was rejected."
 
 
 _MAY_STILL_WORK = "Twilio has not confirmed the deletion yet; the key may still work."
@@ -272,7 +272,7 @@ def history(*, request_id: object = "", key_sid: str = "") -> list[Moment]:
     return [
         Moment(
             event.time,
-            event.actor_name,
+            event.who,
             _WORDS.get(event.action, event.action).format(key=event.key_sid),
             str(event.details.get("message", "")) or (event.reason if event.action in _WITH_REASON else ""),
         )

@@ -3,10 +3,11 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import IntegrityError, connection
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from ..services.actors import actor_of
 from ..services.administration import lock_and_read, record_admin_change
@@ -41,6 +42,7 @@ class AsShownForm(AsShown, forms.ModelForm):
 class AuditedAdmin(admin.ModelAdmin):
     """For portal admins alone. Writes what was changed, and nothing else, with its event in the same transaction."""
 
+    instead_of_deleting = "Leave it as it is."
     actions = None  # deleting several at once is not one transaction
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
@@ -61,6 +63,20 @@ class AuditedAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.is_superuser
+
+    def why_it_stays(self, request: HttpRequest, obj: Model) -> str:
+        """Return why this can't be deleted; empty if nothing speaks of it."""
+        protected = self.get_deleted_objects([obj], request)[3]
+        return f"“{obj}” has a history: requests, keys or decisions speak of it." if protected else ""
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Refuse to delete what has a history, on the page where what to do instead is done."""
+        obj = super().get_object(request, object_id)
+        if obj is not None and self.has_delete_permission(request, obj) and (why := self.why_it_stays(request, obj)):
+            self.message_user(request, f"{why} It can't be deleted. {self.instead_of_deleting}", messages.ERROR)
+            here = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
+            return HttpResponseRedirect(here)
+        return super().delete_view(request, object_id, extra_context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
         """Return the row; one that is about to be changed is locked, and what it is now is kept for the event."""

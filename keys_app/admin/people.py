@@ -5,13 +5,16 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 
-from ..forms import GuardRailsForm
+from .. import selectors
+from ..forms import GuardRailsForm, OneNameForm
 from ..models import Account, Team, TeamMembership
 from .audited import AsShownForm, AuditedAdmin
 
@@ -20,8 +23,26 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class PortalUserForm(UserChangeForm):
+    """Django's own refuses a login that differs only in case when a user is added, but not when one is changed."""
+
+    def clean_username(self) -> str:
+        login = self.cleaned_data["username"]
+        twin = selectors.same_login(login)
+        if twin and twin.pk != self.instance.pk:
+            raise ValidationError(f"This login is taken: {selectors.name_and_login(twin)}. Case makes no difference.")
+        return login
+
+
 @admin.register(User)
 class PortalUserAdmin(AuditedAdmin, UserAdmin):
+    form = PortalUserForm
+    instead_of_deleting = "Untick “Active” and save instead: that ends their sessions, and the audit still names them."
+
+    def why_it_stays(self, request: HttpRequest, obj: User) -> str:
+        why = super().why_it_stays(request, obj)
+        return why or (f"{selectors.name_and_login(obj)} has signed in, so events name them." if obj.last_login else "")
+
     @method_decorator(transaction.atomic)
     def user_change_password(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Django saves the password and its log entry one by one; here both, and the event, or nothing."""
@@ -51,9 +72,14 @@ class MembershipInline(admin.TabularInline):
 GUARD_RAILS = ["max_lifetime_days", "max_risk", "allowed_products", "forbidden_permissions"]
 
 
+class TeamForm(OneNameForm, GuardRailsForm):
+    pass
+
+
 @admin.register(Team)
 class TeamAdmin(AuditedAdmin):
-    form = GuardRailsForm
+    form = TeamForm
+    instead_of_deleting = "Remove its members instead: then no one asks for a key with it."
     fields = ["name", "notice_email", *GUARD_RAILS]
     list_display = ["name", "max_lifetime_days", "max_risk"]
     search_fields = ["name"]
@@ -63,6 +89,8 @@ class TeamAdmin(AuditedAdmin):
 @admin.register(Account)
 class AccountAdmin(AuditedAdmin):
     """Accounts are connected with `manage.py connect_account`, which checks the credential first."""
+
+    instead_of_deleting = "Untick “Is active” and save instead: then no new key is asked for or issued on it."
 
     form = GuardRailsForm
     list_display = ["name", "sid", "environment", "is_active", "max_risk"]

@@ -121,7 +121,7 @@ class KeyRequestAdmin(admin.ModelAdmin):
 
     @admin.display(description="requester", ordering="requester__username")
     def who(self, key_request: KeyRequest) -> str:
-        return selectors.display_name(key_request.requester)
+        return selectors.name_and_login(key_request.requester)
 
     @admin.display(description="what for")
     def what_for(self, key_request: KeyRequest) -> str:

@@ -7,11 +7,12 @@ from django.conf import settings
 from django.contrib import admin
 
 from ..domain.templates import templates
+from ..forms import OneNameForm
 from ..models import ApprovalRule
 from .audited import AuditedAdmin
 
 
-class ApprovalRuleForm(forms.ModelForm):
+class ApprovalRuleForm(OneNameForm):
     """An operator's rule. Its task is one of those the request form offers."""
 
     template = forms.ChoiceField(

@@ -6,6 +6,7 @@ from functools import lru_cache
 from django.db import models
 
 from ..domain.policy import PERMISSION_SHAPE
+from ..domain.wording import with_login
 
 
 @lru_cache(maxsize=1024)
@@ -65,6 +66,12 @@ class AuditEvent(models.Model):
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
+
+    @property
+    def who(self) -> str:
+        """Who did it, as auditors see them: two users may have one name."""
+        login = self.body.get("login")
+        return with_login(self.actor_name, login if isinstance(login, str) else "")
 
     @property
     def details(self) -> dict[str, object]:

@@ -8,6 +8,8 @@ import json
 from datetime import datetime
 from functools import lru_cache
 
+from ..domain.wording import with_login
+
 VERSION = "1.2.0"
 CATEGORY, CLASS = 3, 3004
 CREATE, READ, UPDATE, DELETE = 1, 2, 3, 4
@@ -88,7 +90,7 @@ def _severity(action: str) -> int:
 
 def _message(body: dict[str, str]) -> str:
     about = body["key_sid"] or body["request_id"] or body["account_sid"]
-    return f"{body['action']} by {body['actor_name']}" + (f" on {about}" if about else "")
+    return f"{body['action']} by {with_login(body['actor_name'], body.get('login', ''))}{about and f' on {about}'}"
 
 
 def _actor(body: dict[str, str]) -> dict[str, object]:

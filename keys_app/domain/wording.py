@@ -14,6 +14,11 @@ def label(state: StrEnum) -> str:
     return state.value.replace("_", " ").capitalize()
 
 
+def with_login(name: str, login: str) -> str:
+    """Return a user's name with the login behind it, which no other user has: “Erin Engineer (engineer)”."""
+    return f"{name} ({login})" if login and login != name else name
+
+
 def cannot_move(thing: str, state: StrEnum, to: StrEnum, read: StrEnum | None = None) -> str:
     """Say why `thing`, which is in `state` now, does not become `to`. `read` is the state it was first read in."""
     refused = f"This {thing} can't move from {label(state).lower()} to {label(to).lower()}."

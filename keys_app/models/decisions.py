@@ -4,11 +4,12 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from ..domain.approval_rules import ordinal
 from ..domain.policy import Difference, Policy
 from ..domain.request_rules import MAX_COMMENT, MAX_REASON
-from .people import MAX_LIFETIME_DAYS, Account, Team
+from .people import MAX_LIFETIME_DAYS, ONE_NAME, Account, Team
 from .requests import KeyRequest
 
 
@@ -165,6 +166,9 @@ class ApprovalRule(models.Model):
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="one_rule_of_a_name", violation_error_message=ONE_NAME)
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -4,10 +4,12 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from ..model_parts import GuardRailed, account_sid
 
 MAX_LIFETIME_DAYS = 365
+ONE_NAME = "There is one with this name already. Choose a name that differs in more than case."
 
 
 class Team(GuardRailed):
@@ -28,7 +30,8 @@ class Team(GuardRailed):
             models.CheckConstraint(
                 condition=Q(max_lifetime_days__range=(1, MAX_LIFETIME_DAYS)),
                 name="team_max_lifetime_in_range",
-            )
+            ),
+            models.UniqueConstraint(Lower("name"), name="one_team_of_a_name", violation_error_message=ONE_NAME),
         ]
 
     def __str__(self) -> str:

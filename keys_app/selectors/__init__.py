@@ -52,10 +52,10 @@ from .people import (
     or_leads_or_security,
     person,
     possible_deputies,
+    same_login,
     sign_in_of,
     teams_for,
     teams_led,
-    with_login,
 )
 from .reconciliation import (
     account_checks,
@@ -152,6 +152,7 @@ __all__ = [
     "right_to_review",
     "rules_that_decided",
     "runs_with_findings",
+    "same_login",
     "sign_in_of",
     "successor_of",
     "teams_for",
@@ -168,5 +169,4 @@ __all__ = [
     "why_not_active",
     "why_not_decidable",
     "why_not_reviewable",
-    "with_login",
 ]

@@ -3,7 +3,7 @@
 from ..domain.states import KeyState, RequestState
 from ..domain.wording import label, moment
 from ..models import ApiKey, KeyRequest
-from .people import display_name
+from .people import name_and_login
 
 
 def why_not_active(key: ApiKey) -> str:
@@ -24,13 +24,13 @@ def happened(key_request: KeyRequest) -> str:
 def _cause(key_request: KeyRequest, state: RequestState) -> str:
     if state == RequestState.ISSUED:
         key = key_request.keys.select_related("owner").latest("issued_at")
-        return f": key {key.sid} was issued to {display_name(key.owner)} at {moment(key.issued_at)}"
+        return f": key {key.sid} was issued to {name_and_login(key.owner)} at {moment(key.issued_at)}"
     if state == RequestState.ISSUING:
         started = key_request.issuances.latest("number").started_at
         return f": the portal has been asking Twilio for the key since {moment(started)}, and the outcome is still open"
     if state in (RequestState.APPROVED, RequestState.REJECTED):
         last = key_request.approvals.select_related("approver").last()
-        who = "" if last is None else display_name(last.approver) if last.approver else f"the rule “{last.rule_name}”"
+        who = "" if last is None else name_and_login(last.approver) if last.approver else f"the rule “{last.rule_name}”"
         return f": {who} decided it at {moment(last.created_at)}" if last else ""
     ends = {
         RequestState.CANCELLED: ": the requester cancelled it",

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
+from ..domain.wording import with_login
 from ..models import Account, Delegation, FeedToken, SignIn, Team, TeamMembership
 
 ENGINEERS = "Engineers"
@@ -140,12 +141,13 @@ def or_leads_or_security(people: Iterable[User], team: Team, but_not: User | Non
 
     So no notice is for no one. `but_not` is whoever it is from.
     """
-    people = list(people)
+    without_mail: list[User] = []
     for asked in (people, leads_of(team), in_security()):
-        reached = [user for user in asked if user.is_active and user.email and user != but_not]
-        if reached:
+        active = [user for user in asked if user.is_active and user != but_not]
+        if reached := [user for user in active if user.email]:
             return reached
-    return people
+        without_mail = without_mail or active
+    return without_mail
 
 
 def leads_by_team(teams: Iterable[Team]) -> dict[Team, list[User]]:
@@ -161,14 +163,14 @@ def display_name(user: AbstractBaseUser) -> str:
     return user.get_full_name() or user.get_username()
 
 
+def same_login(login: str) -> User | None:
+    """Return the user with this login, whatever its case: signing in does not tell case apart either."""
+    return User.objects.filter(username__iexact=login).first()
+
+
 def name_and_login(user: AbstractBaseUser) -> str:
     """Return how approvers and auditors see a user: two may have one name, and none the same login."""
     return with_login(display_name(user), user.get_username())
-
-
-def with_login(name: str, login: str) -> str:
-    """Return a name with the login behind it, where there is one and it is not the name itself."""
-    return f"{name} ({login})" if login and login != name else name
 
 
 def sign_in_of(user: AbstractBaseUser) -> SignIn:

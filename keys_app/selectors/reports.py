@@ -12,6 +12,7 @@ from django.utils import timezone
 from ..audit.query import Term
 from ..domain.risk import Risk
 from ..domain.states import KeyState
+from ..domain.wording import with_login
 from ..models import ApiKey, Approval
 from ..models.keys import risk_of_key
 from .keys import LIVE_KEYS
@@ -71,7 +72,7 @@ def live_keys() -> LiveKeys:
             "Age": (_age(issued, now), ""),
             "Team": (team, Term("team", team).render()),
             "Account": (account, Term("account", sid).render()),
-            "Owner": (f"{first} {last}".strip() or login, Term("actor", login).render()),
+            "Owner": (with_login(f"{first} {last}".strip() or login, login), Term("actor", login).render()),
         }
         for group, (label, search) in names.items():
             groups[group].setdefault(search or label, Bar(label, search)).counts[risk] += 1

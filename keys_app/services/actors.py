@@ -10,8 +10,9 @@ from django.http import HttpRequest
 
 from ..audit import ledger
 from ..domain.risk import policy_risk
+from ..domain.wording import with_login
 from ..models import Account, ApiKey, KeyRequest
-from ..selectors import display_name, sign_in_of, with_login
+from ..selectors import display_name, sign_in_of
 
 log = logging.getLogger(__name__)
 

@@ -39,7 +39,7 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
         notifications.notify(
             "key.adoption_proposed",
             title=f"Is key {unmanaged.sid} on {unmanaged.account} one of team {team}?",
-            text=f"{actor.name} asks you to adopt it: choose its owner and when it expires.",
+            text=f"{actor.label} asks you to adopt it: choose its owner and when it expires.",
             path=unmanaged.get_absolute_url(),
             people=selectors.or_leads_or_security([], team),
             team=team,
@@ -66,7 +66,7 @@ def adopt_key(
             _refuse_adopted(unmanaged)
         key = _store(unmanaged, detail, team, owner, lifetime_days)
         days = {"lifetime_days": lifetime_days, "expires": key.expires_at.isoformat()}
-        record("key.adopted", actor, key=key, owner=selectors.display_name(owner), team=team.name, **days)
+        record("key.adopted", actor, key=key, owner=selectors.name_and_login(owner), team=team.name, **days)
     return key
 
 
@@ -96,7 +96,7 @@ def _refuse_adopted(unmanaged: UnmanagedKey) -> NoReturn:
     """Raise `Conflict` with who answers for a key that is adopted by now."""
     key = ApiKey.objects.select_related("owner", "team").get(pk=unmanaged.pk)
     raise Conflict(
-        f"This key was adopted already: {selectors.display_name(key.owner)} of team {key.team} is its owner."
+        f"This key was adopted already: {selectors.name_and_login(key.owner)} of team {key.team} is its owner."
     )
 
 

@@ -121,7 +121,7 @@ def _told(step: Narrowing) -> str:
     if step.shortens:
         to = counted(step.to_lifetime_days, "day")
         parts.append(f"shortened the lifetime from {step.from_lifetime_days} to {to}")
-    return f"{selectors.display_name(step.approver)} {' and '.join(parts)}."
+    return f"{selectors.name_and_login(step.approver)} {' and '.join(parts)}."
 
 
 def why_not_grantable(key_request: KeyRequest) -> str:

@@ -119,8 +119,8 @@ def _check_state(key_request: KeyRequest, keys: Iterable[ApiKey]) -> None:
     if key_request.state == RequestState.ISSUED:
         key = key_request.keys.select_related("owner").latest("issued_at")
         raise AlreadyIssued(
-            f"Key {key.sid} was issued at {moment(key.issued_at)} by {selectors.display_name(key.owner)}. A second one "
-            "was not made, and the secret of the first cannot be shown again."
+            f"Key {key.sid} was issued at {moment(key.issued_at)} by {selectors.name_and_login(key.owner)}. A second "
+            "one was not made, and the secret of the first cannot be shown again."
         )
     if key_request.state == RequestState.ISSUING:
         raise Conflict(f"{selectors.happened(key_request)} No second key was made. Its page shows the outcome.")

@@ -66,7 +66,7 @@ def _note(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: dateti
         if new:
             _tell(team, owner, new, until)
         for key in new:
-            record("key.owner_left", actor, key=key, owner=selectors.display_name(owner), until=until.isoformat())
+            record("key.owner_left", actor, key=key, owner=selectors.name_and_login(owner), until=until.isoformat())
     return len(new)
 
 
@@ -87,7 +87,7 @@ def _tell(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: dateti
     more = f" and {len(keys) - 20} more" if len(keys) > 20 else ""
     notifications.notify(
         "key.owner_left" if leads else "alarm.key_without_lead",
-        title=f"{selectors.display_name(owner)} {left}: take over {len(keys)} of their keys, or revoke them",
+        title=f"{selectors.name_and_login(owner)} {left}: take over {len(keys)} of their keys, or revoke them",
         text=f"{names}{more}. What no one has taken over by {moment(until)} is revoked then. Its owner may still know "
         "the secret: rotate a key after taking it over. Who approved it can't, and no one can rotate an adopted key: "
         "request a new one, then revoke it.",
@@ -105,12 +105,12 @@ def take_over(*, key: ApiKey, actor: Actor) -> None:
     who = selectors.Person(actor.user)
     if key.team_id not in who.own_led_team_ids:
         raise NotAllowed("Only a lead of the key's team can take it over, not a deputy.")
-    before = selectors.display_name(key.owner)
+    before = selectors.name_and_login(key.owner)
     with transaction.atomic(durable=True):
         mine = ApiKey.objects.filter(selectors.OWNER_LEFT, pk=key.pk, owner=key.owner_id, state=KeyState.ACTIVE)
         if not mine.update(owner=actor.user, handover_by=None, handover_warned_at=None):
             key.refresh_from_db()
-            mine = f"This key belongs to {selectors.display_name(key.owner)}, who is in the team."
+            mine = f"This key belongs to {selectors.name_and_login(key.owner)}, who is in the team."
             raise Conflict(selectors.why_not_active(key) or mine)
         key.refresh_from_db()
-        record("key.handed_over", actor, key=key, owner_before=before, owner=actor.name)
+        record("key.handed_over", actor, key=key, owner_before=before, owner=actor.label)

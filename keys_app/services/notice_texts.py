@@ -29,7 +29,7 @@ def request_sent(key_request: KeyRequest) -> None:
 
 def second_approval_needed(key_request: KeyRequest, actor: Actor) -> None:
     """Tell those who may give the next approval that one was given."""
-    what = f"{actor.name} has approved it.\n\n{_facts(key_request)}"
+    what = f"{actor.label} has approved it.\n\n{_facts(key_request)}"
     _ask_deciders("request.approval_given", key_request, f"“{key_request}” needs another approval", what)
 
 
@@ -50,7 +50,7 @@ def request_decided(key_request: KeyRequest, actor: Actor, decision: str, reason
     """Tell the requester how it was decided. `decision` is one of `Approval.Decision`."""
     approved = decision == Approval.Decision.APPROVED
     next_step = f"Press “Issue key” until {moment(key_request.claim_until)}." if approved else ""
-    parts = [f"{actor.name} {decision} your request.", _reason(reason), _facts(key_request), next_step]
+    parts = [f"{actor.label} {decision} your request.", _reason(reason), _facts(key_request), next_step]
     notify(
         f"request.{decision}",
         title=f"“{key_request}” is {decision}",
@@ -68,7 +68,7 @@ def request_asked(key_request: KeyRequest, author: User, question: str) -> None:
     verb = "asks about" if asks else "answers about"
     notify(
         "request.asked" if asks else "request.answered",
-        title=f"{selectors.display_name(author)} {verb} “{key_request}”",
+        title=f"{selectors.name_and_login(author)} {verb} “{key_request}”",
         text=f"{quoted(question)}\n\n{_facts(key_request)}",
         path=key_request.get_absolute_url() if asks else _approval_path(key_request),
         people=people,
@@ -97,7 +97,7 @@ def request_narrowed(key_request: KeyRequest, actor: Actor, removed: Iterable[st
     """Tell the requester what an approver took away; issuing the key accepts it."""
     taken = "\n".join(f"- {permission}" for permission in removed)
     parts = [
-        f"{actor.name} approved less than you asked for. You accept it by issuing the key.",
+        f"{actor.label} approved less than you asked for. You accept it by issuing the key.",
         f"Taken away:\n{taken}" if taken else "",
         _reason(reason),
         _facts(key_request),
@@ -155,7 +155,7 @@ def _facts(key_request: KeyRequest) -> str:
 
 
 def _requester(key_request: KeyRequest) -> str:
-    return selectors.display_name(key_request.requester)
+    return selectors.name_and_login(key_request.requester)
 
 
 def _approval_path(key_request: KeyRequest) -> str:

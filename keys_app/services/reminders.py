@@ -66,7 +66,7 @@ def _digest_key(hour: datetime, user: User | None = None) -> str:
 
 
 def _line(key_request: KeyRequest) -> str:
-    who = selectors.display_name(key_request.requester)
+    who = selectors.name_and_login(key_request.requester)
     return (
         f"- “{key_request}” for {who}, {key_request.team}, on {key_request.account}, risk {key_request.risk}, "
         f"since {moment(key_request.created_at)}"

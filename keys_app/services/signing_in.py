@@ -5,7 +5,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.http import HttpRequest
 
-from ..selectors import sign_in_of
+from ..selectors import same_login, sign_in_of
 from . import people
 from .actors import Actor, record
 from .repeats import note
@@ -52,7 +52,7 @@ def note_turned_away(*, name: str = "", address: str, page: str) -> None:
 
 
 def _who(name: str, address: str) -> Actor:
-    user = User.objects.filter(username__iexact=name).first() if name else None
+    user = same_login(name) if name else None
     return Actor.of(user, address) if user else Actor(None, UNKNOWN, address)
 
 

@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from django import template
+from django.contrib.auth.models import AbstractBaseUser
 from django.utils import timezone
 
 from ..domain import wording
 from ..models import ApiKey, KeyRequest, UnmanagedKey
+from ..selectors import name_and_login
 from ..status import Mark, key_marks, request_marks, unmanaged_mark
 
 register = template.Library()
@@ -18,6 +20,12 @@ def marks(item: ApiKey | KeyRequest | UnmanagedKey) -> list[Mark]:
     if isinstance(item, UnmanagedKey):
         return [unmanaged_mark(item)]
     return key_marks(item) if isinstance(item, ApiKey) else request_marks(item)
+
+
+@register.filter
+def who(user: AbstractBaseUser) -> str:
+    """Return a user as approvers and auditors see them: “Erin Engineer (engineer)”."""
+    return name_and_login(user)
 
 
 @register.filter

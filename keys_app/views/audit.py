@@ -161,7 +161,7 @@ def _about(event: ledger.AuditEvent) -> list[tuple[str, str]]:
     if event.request_id:
         found.append(("All events of this request", f"request:{event.request_id}"))
     for what, key, value in (
-        ("By the same actor", "actor", event.actor_name),
+        ("By the same actor", "actor", str(event.body.get("login") or event.actor_name)),
         ("Same action", "action", event.action),
         ("From the same address", "address", event.address),
     ):

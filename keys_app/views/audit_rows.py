@@ -50,7 +50,7 @@ def _row(event: ledger.AuditEvent, listed: str) -> SafeString:
         listed=listed,
         iso=event.time.isoformat(timespec="seconds"),
         time=event.time.isoformat(" ", "seconds")[:19],
-        who=event.actor_name,
+        who=event.who,
         action=event.action,
         details=_details(event, long),
         about=_about(event.key_sid, event.request_id, event.account_sid),

@@ -91,7 +91,7 @@ def report_about(request: HttpRequest) -> HttpResponseBase:
         subject = ApiKey.objects.select_related("owner", "team", "request__requester", "request__team")
         found = subject.filter(pk=sid).first()
     else:
-        found = User.objects.filter(username=login).first()
+        found = selectors.same_login(login)
     if found is None:
         what = "The portal has no key with this SID." if sid else "Nobody has this user name."
         return _overview(request, errors={"key" if sid else "person": what}, status=422)

@@ -55,7 +55,7 @@ def test_a_lead_adopts_it_for_somebody_of_the_team(cast, standin, found):
     assert list(key.policy) == READ_MESSAGES
     event = matching(action="key.adopted").get()
     assert (event.key_sid, event.request_id, list(event.permissions)) == (key.sid, "", READ_MESSAGES)
-    assert (event.details["owner"], event.details["team"]) == ("Engineer Person", "Payments")
+    assert (event.details["owner"], event.details["team"]) == ("Engineer Person (engineer)", "Payments")
     assert standin.key(key.sid)
     assert reconcile().unmanaged_new == 0
     assert UnmanagedKey.objects.get().adopted_at
@@ -312,7 +312,9 @@ def test_security_proposes_it_to_a_team(cast, found, told, actions):
     assert {user.username for user in notice["people"]} == {"lead", "colead"}
     assert actions()[-1] == "key.adoption_proposed"
     assert "Proposed to Payments" in text_of(cast.client("lead").get("/keys/unmanaged/"))
-    assert "Security Person asks the leads" in text_of(cast.client("lead").get(f"/keys/unmanaged/{found.sid}/"))
+    assert "Security Person (security) asks the leads" in text_of(
+        cast.client("lead").get(f"/keys/unmanaged/{found.sid}/")
+    )
     assert adopt(cast, found).status_code == 302
     assert propose(cast, found).status_code == 409
 

@@ -138,7 +138,7 @@ def test_it_tells_the_second_of_two_leads_who_decided(cast):
     cast.decide("lead", key_request, "approve")
     answer = cast.decide("colead", key_request, "reject", "No.", digest=key_request.content_digest)
     assert answer.status_code == 409
-    assert "Lead Person decided it" in text_of(answer)
+    assert "Lead Person (lead) decided it" in text_of(answer)
     assert key_request.approvals.count() == 1
 
 

@@ -72,7 +72,7 @@ def test_it_does_not_approve_one_that_changed_meanwhile_and_says_so(cast):
     assert cast.narrow("colead", changed, READ_USAGE).status_code == 302
     answer = text_of(press(cast, "lead", changed, same, digests={changed.pk: shown}))
     assert "“changed” was not approved: The request is not what this page showed" in answer
-    assert "Colead Person took away /twilio/messaging/services/read." in answer
+    assert "Colead Person (colead) took away /twilio/messaging/services/read." in answer
     assert "You approved “same”." in answer
     assert (changed.approvals.count(), same.approvals.count()) == (1, 1)
 

@@ -38,7 +38,7 @@ def test_live_keys_are_counted_by_team_account_owner_age_and_risk(cast):
     pictures = {name: {bar.label: bar.total for bar in bars} for name, bars in live.pictures}
     assert pictures["Team"] == {"Payments": 3}
     assert pictures["Account"] == {"Shop": 3}
-    assert pictures["Owner"] == {"Engineer Person": 3}
+    assert pictures["Owner"] == {"Engineer Person (engineer)": 3}
     assert pictures["Age"]["up to 30 days"] == 2
     assert pictures["Age"]["91 to 180 days"] == 1
     page = answer.content.decode()
@@ -125,7 +125,14 @@ def test_who_approved_what(cast):
     cast.decide("security2", critical, "approve", "Checked with them.")
     client = cast.client("security")
     page = text_of(client.get("/audit/reports/decisions/"))
-    for shown in ("Lead Person", "Colead Person", "Too much.", "Security2 Person", "second", "refused"):
+    for shown in (
+        "Lead Person (lead)",
+        "Colead Person (colead)",
+        "Too much.",
+        "Security2 Person (security2)",
+        "second",
+        "refused",
+    ):
         assert shown in page
     assert key_request.keys.get().sid[:10] in page
     decided = client.get("/audit/reports/decisions/?by=colead").context["decisions"]
@@ -147,9 +154,9 @@ def test_it_names_who_decided_whoever_it_was(cast):
     answer = client.get("/audit/reports/decisions/")
     cells = re.findall(r'data-label="By"><span>\s*(.*?)\s*</span>', answer.content.decode(), re.S)
     assert cells == [
-        "Security Person for Security",
-        "Colleague Person for Colead Person",
-        "Lead Person",
+        "Security Person (security) for Security",
+        "Colleague Person (colleague) for Colead Person (colead)",
+        "Lead Person (lead)",
         "The rule “Usage in staging”",
     ]
     ordinals = [one.ordinal for one in answer.context["decisions"]]
@@ -159,7 +166,7 @@ def test_it_names_who_decided_whoever_it_was(cast):
     found = client.get("/audit/reports/decisions/", {"by": "rule:Usage in staging"}).context["decisions"]
     assert [one.request.friendly_name for one in found] == ["ruled"]
     page = text_of(client.get(f"/admin/keys_app/keyrequest/{key_request.pk}/change/"))
-    assert "Colleague Person approved for Colead Person" in page
+    assert "Colleague Person (colleague) approved for Colead Person (colead)" in page
 
 
 @pytest.mark.parametrize("by", ["key", "person"])

@@ -38,7 +38,7 @@ def test_it_shows_the_result_and_the_checkpoint(cast):
     assert "Sound" in body
     assert "1 of 1 events." in body
     page = text_of(client.get(PAGE))
-    assert "By Security Person Verified 1 event, 2 checkpoints" in page
+    assert "By Security Person (security) Verified 1 event, 2 checkpoints" in page
     assert "1 of 2; 1 came after it" in page
     assert str(checkpoints.signer().verifier) in page
     assert matching(action="audit.verified").get().actor_name == "Security Person"

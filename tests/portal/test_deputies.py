@@ -17,7 +17,7 @@ def test_it_lets_a_deputy_decide_in_the_leads_place(cast):
     key_request = cast.ask()
     assert cast.decide("colleague", key_request, "approve").status_code == 403
     assert cast.delegate("lead", "colleague").status_code == 302
-    assert "Colleague Person" in text_of(cast.client("lead").get("/deputies/"))
+    assert "Colleague Person (colleague)" in text_of(cast.client("lead").get("/deputies/"))
     assert "usage-report" in text_of(cast.client("colleague").get("/"))
     assert cast.decide("colleague", key_request, "approve").status_code == 302
     approval = Approval.objects.get()

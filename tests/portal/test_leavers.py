@@ -73,7 +73,7 @@ def test_a_lead_takes_over_and_sees_no_secret(cast, standin, go):
     assert (key.owner, key.handover_by, key.state) == (cast.user("lead"), None, "active")
     assert standin.key(key.sid)
     event = matching(action="key.handed_over").get()
-    assert (event.details["owner_before"], event.actor_name) == ("Engineer Person", "Lead Person")
+    assert (event.details["owner_before"], event.actor_name) == ("Engineer Person (engineer)", "Lead Person")
     for url in (f"/keys/{key.sid}/", "/keys/", f"/requests/{key_request.pk}/"):
         assert secret not in client.get(url).content.decode()
     assert "None." in text_of(client.get("/keys/left/"))

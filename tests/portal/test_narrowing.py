@@ -15,7 +15,7 @@ def test_it_narrows_and_the_requester_accepts_by_issuing(cast, standin, actions)
     assert (key_request.state, list(key_request.policy), key_request.lifetime_days) == ("approved", ONE, 7)
     page = text_of(cast.client("engineer").get(f"/requests/{key_request.pk}/"))
     assert "An approver narrowed your request" in page
-    assert "Lead Person shortened the lifetime from 30 to 7 days and took away" in page
+    assert "Lead Person (lead) shortened the lifetime from 30 to 7 days and took away" in page
     assert "Listing is enough." in page
     answer = cast.issue(key_request)
     assert secret_in(answer)
@@ -86,7 +86,9 @@ def test_it_tells_the_next_approver_what_was_narrowed_after_they_opened_the_page
     assert cast.narrow("lead", key_request, ONE, days=7).status_code == 302
     answer = cast.decide("colead", key_request, "approve", digest=shown)
     assert answer.status_code == 409
-    assert f"Lead Person took away {READ_MESSAGES[1]} and shortened the lifetime from 30 to 7 days" in text_of(answer)
+    assert f"Lead Person (lead) took away {READ_MESSAGES[1]} and shortened the lifetime from 30 to 7 days" in text_of(
+        answer
+    )
     assert cast.decide("colead", key_request, "approve").status_code == 302
     key_request.refresh_from_db()
     assert (key_request.state, list(key_request.policy)) == ("approved", ONE)

@@ -52,7 +52,7 @@ def test_it_tells_the_leads_of_the_team_of_a_request(mailing):
     key_request = mailing.ask()
     assert recipients() == ["colead", "lead"]
     first = queued()[0]
-    assert first.subject == '[Key portal] Engineer Person asks for the key "usage-report"'
+    assert first.subject == '[Key portal] Engineer Person (engineer) asks for the key "usage-report"'
     assert f"http://127.0.0.1:8000/admin/keys_app/keyrequest/{key_request.pk}/change/" in first.message
     assert "A monthly report." in first.message
 
@@ -67,7 +67,7 @@ def test_it_tells_the_requester_of_a_decision_with_its_reason(mailing):
     forget()
     mailing.decide("lead", key_request, "reject", "Too wide.")
     assert recipients() == ["engineer"]
-    assert "Lead Person rejected your request.\n\nReason:\n> Too wide." in queued()[0].message
+    assert "Lead Person (lead) rejected your request.\n\nReason:\n> Too wide." in queued()[0].message
     assert f"/requests/{key_request.pk}/\n" in queued()[0].message
 
 

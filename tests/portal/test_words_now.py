@@ -61,9 +61,9 @@ def test_each_button_of_a_revoked_keys_old_page_says_that_it_is_revoked(cast, ke
 
 
 ENDS = {
-    "issued": "key {sid} was issued to Engineer Person",
+    "issued": "key {sid} was issued to Engineer Person (engineer)",
     "cancelled": "the requester cancelled it",
-    "rejected": "Lead Person decided it",
+    "rejected": "Lead Person (lead) decided it",
     "lapsed": "in time",
 }
 
@@ -128,7 +128,7 @@ def test_another_lead_who_took_over_is_named(cast, key):
     assert cast.client("lead").post(f"/keys/{key.sid}/take-over/").status_code == 302
     late = cast.client("colead").post(f"/keys/{key.sid}/take-over/")
     assert late.status_code == 409
-    assert "This key belongs to Lead Person" in text_of(late)
+    assert "This key belongs to Lead Person (lead)" in text_of(late)
 
 
 def test_a_token_revoked_in_another_tab_says_since_when(cast):

@@ -2,12 +2,18 @@ from typing import Any
 
 from django.contrib.auth.management.commands import createsuperuser
 
+from keys_app import selectors
 from keys_app.management.accounts import recorded
 
 
 class Command(createsuperuser.Command):
-    """Django's own, with its event."""
+    """Django's own, with its event, and taking a login for taken whatever its case."""
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         with recorded("user.created", "createsuperuser"):
             return super().handle(*args, **options)
+
+    def _validate_username(self, username: str, verbose_field_name: str, database: str) -> str | None:
+        if twin := selectors.same_login(username):
+            return f"Error: This login is taken: {selectors.name_and_login(twin)}. Case makes no difference."
+        return super()._validate_username(username, verbose_field_name, database)
