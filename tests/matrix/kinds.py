@@ -59,6 +59,7 @@ set-back           issued    active   low      waits                      Lead
 owner-left         issued    active   low      waits,left                 Lead
 owner-deactivated  issued    active   low      waits,left                 Lead
 taken-over         issued    active   low      waits                      Colead
+approver-took-it   issued    active   low      waits                      Lead
 overdue            issued    active   low      waits,late,overdue         Lead
 expired            issued    revoked  low      -                          Lead
 revoked            issued    revoked  low      -                          Lead
@@ -254,6 +255,7 @@ def _leave(world: World) -> None:
     kinds["owner-left"] = world.issued("owner-left", "leaver")
     kinds["owner-deactivated"] = world.issued("owner-deactivated", "goner")
     kinds["taken-over"] = world.issued("taken-over", "heir", by=("colead",))
+    kinds["approver-took-it"] = world.issued("approver-took-it", "heir", by=("lead",))
     world.in_the_team(leaver={"DELETE": "on"}, heir={"DELETE": "on"})
     world.save_in_admin(f"auth/user/{world.cast.people['goner'].pk}/change/", is_active=None)
 
@@ -286,7 +288,8 @@ def _adopt(world: World) -> None:
 
 
 def _take_over(world: World) -> None:
-    world.press(world.kinds["taken-over"], "take-over", "lead")
+    for name in ("taken-over", "approver-took-it"):
+        world.press(world.kinds[name], "take-over", "lead")
 
 
 def _let_twilio_show_it_again(world: World) -> None:

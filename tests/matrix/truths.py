@@ -319,7 +319,7 @@ def _unmanaged(html: str, world: World, kind: str, who: str) -> Problems:
         line = lines.get(made.unmanaged.pk, "")
         yield from _iff(".", all_shown or not (made.key or name == "nobodys-gone"), line)
         if line:
-            state = "Adopted" if made.key else states.get(name, "Nobody’s|No one’s")
+            state = "Adopted" if made.key else states.get(name, "No one’s|No owner")
             yield from (f"{name}: {what}" for what in _iff(state, True, line))
             yield from (f"{name}: {what}" for what in _iff("No policy", "standard" in name, line))
 

@@ -53,6 +53,7 @@ class World:
             user.email = f"{role}@example.test"
             user.save()
         self.clients = {role: self.cast.client(role) for role in self.cast.people}
+        self.cast.client = self.clients.__getitem__  # type: ignore[method-assign] nobody signs in again and again
         assert self.cast.delegate("lead", "deputy").status_code == 302
         self.in_the_team(breaker={"may_break_glass": "on"})
         self.save_in_admin(f"keys_app/account/{self.cast.other_account.pk}/change/", max_lifetime_days="90")
