@@ -108,7 +108,9 @@ class Kind:
 
 def _read(line: str) -> Kind:
     name, request, key, risk, marks, by = ("" if word == "-" else word for word in line.split(maxsplit=5))
-    people = re.sub(r"\b(Lead|Colead|Deputy)\b|\bSecurity(?= for)", r"\g<0> Person", by)
+    people = re.sub(
+        r"\b(Lead|Colead|Deputy)\b|\bSecurity(?= for)", lambda who: f"{who[0]} Person ({who[0].lower()})", by
+    )
     decided_by = tuple(people.split("; ")) if by else ()
     return Kind(name, request or None, key or None, risk or None, frozenset(marks.split(",")) - {""}, decided_by)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from keys_app.audit import known
 from keys_app.models import ApiKey
-from keys_app.selectors import display_name
+from keys_app.selectors import name_and_login
 from tests.matrix.kinds import KINDS, Kind
 from tests.matrix.world import Made, World
 
@@ -117,7 +117,7 @@ def _key(html: str, world: World, kind: str, who: str) -> Problems:
     true, key, text = KINDS[kind], world.kinds[kind].key, words(html)
     above, _, history = text.partition(" History ")
     yield from _iff(key.pk, True, above)
-    yield from _iff(re.escape(display_name(key.owner)), True, above)
+    yield from _iff(re.escape(name_and_login(key.owner)), True, above)
     yield from _iff(r"This key is active|\bis live\b", False, above if true.key != "active" else "")
     yield from _iff("works until", "retiring" in true, above)
     yield from _iff("may still work", true.key == "revoking" or "overdue" in true, above)
