@@ -22,8 +22,14 @@ from .requests import KeyRequest
 
 @lru_cache(maxsize=1024)
 def risk_of_key(policy_json: str) -> Risk:
-    """Return the risk of a key with this policy, as rated today; critical without one: it may do nearly everything."""
-    return policy_risk(Policy.from_json(policy_json)) if policy_json else Risk.CRITICAL
+    """Return the risk of a key with this policy, as rated today; critical without one: it may do nearly everything.
+
+    Critical too where what is stored is no policy: no one knows what such a key may do, and a list must still show it.
+    """
+    try:
+        return policy_risk(Policy.from_json(policy_json)) if policy_json else Risk.CRITICAL
+    except ValueError:
+        return Risk.CRITICAL
 
 
 class Issuance(models.Model):

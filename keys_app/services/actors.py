@@ -117,7 +117,7 @@ def _policy_of(key: ApiKey | None, key_request: KeyRequest | None) -> tuple[str,
     """Return policy and risk for an event; empty where what is stored is no policy: such a key must still end."""
     try:
         if key:
-            return key.policy_json, key.risk
+            return key.policy_json and key.policy.to_json(), key.risk
         return (key_request.policy_json, policy_risk(key_request.policy)) if key_request else ("", "")
     except ValueError:
         log.exception("the policy of %s cannot be read", key or key_request)

@@ -120,6 +120,13 @@ def test_an_unreadable_policy_of_one_key_stops_nothing(alone, standin, told, set
     assert [notice["kind"] for notice in told].count(ALARM) == 1
 
 
+def test_reports_show_a_key_with_an_unreadable_policy_as_critical(alone):
+    break_policy(alone.issued()[0].keys.get())
+    security = alone.client("security")
+    assert "1 critical" in text_of(security.get("/audit/reports/")).lower()
+    assert security.get("/audit/reports/keys/").status_code == 200
+
+
 @pytest.mark.parametrize("why", ["expired", "left"])
 def test_a_key_with_an_unreadable_policy_still_ends(alone, standin, actions, why):
     key = alone.issued()[0].keys.get()
