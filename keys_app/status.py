@@ -102,7 +102,7 @@ def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey |
 
 
 def _rejection(key_request: KeyRequest) -> str:
-    decision = key_request.approvals.select_related("approver").last()
+    decision = key_request.approvals.filter(decision="rejected").select_related("approver").last()
     return f"{name_and_login(decision.approver)} rejected it: “{decision.reason}”" if decision else "It was rejected."
 
 
@@ -121,13 +121,17 @@ def _issued(key: ApiKey | None) -> Status:
 
 
 def _pending(key_request: KeyRequest) -> Status:
-    lapses = moment(key_request.created_at + settings.PENDING_LAPSES_AFTER)
+    lapses = moment(key_request.pending_since + settings.PENDING_LAPSES_AFTER)
     if is_overdue(key_request):
         return Status("warn", f"No one decided this request by {lapses}, so it lapses.", "Send the request again.")
     text = f"{need_of(key_request).words}."
-    given = key_request.approvals.count()
+    given = key_request.approvals.standing().count()
     if given:
         text = f"{given} approval{'s' if given > 1 else ''} given. {next_decider(key_request)}"
+    elif key_request.reopened_at:
+        text = next_decider(key_request)
+    if key_request.reopened_at:
+        text = f"It needs approval again. {key_request.reopened_reason} {text}"
     return Status("warn", f"{text} It lapses at {lapses} if no one decides.")
 
 
@@ -211,6 +215,8 @@ _WORDS = {
     "request.created": "sent the request",
     "request.approval_given": "approved it; another approval is needed",
     "request.approved": "approved it",
+    "request.approval_void": "pressed “Issue key”, but an approval no longer holds",
+    "request.approval_withdrawn": "withdrew an approval",
     "request.narrowed": "narrowed it",
     "request.commented": "wrote",
     "request.glass_broken": "broke glass for an incident",
@@ -256,6 +262,8 @@ _WORDS = {
 _WITH_REASON = (
     "request.approval_given",
     "request.approved",
+    "request.approval_void",
+    "request.approval_withdrawn",
     "request.narrowed",
     "request.commented",
     "request.reviewed",

@@ -21,7 +21,7 @@ from ..domain.states import RequestState
 from ..domain.summary import summarize
 from ..domain.templates import find_template
 from ..models import ApiKey, KeyRequest
-from ..services import approvals, discussion
+from ..services import approvals, discussion, reopen
 from ..services.actors import Actor, actor_of
 from ..services.refusing import note_refusal
 from ..status import NOT_REVIEWED, history, request_marks
@@ -141,7 +141,18 @@ def _take(posted: QueryDict, key_request: KeyRequest, actor: Actor) -> str:
         case "review":
             approvals.review(request_id=pk, reason=reason, actor=actor)
             return f"“{key_request}” is reviewed."
+        case "withdraw":
+            reopen.withdraw(request_id=pk, approval_id=_approval(posted), reason=reason, actor=actor)
+            return f"Withdrawn. “{key_request}” is pending, and no key can be issued for it now."
     raise InvalidInput("decision", "Press one of the buttons.")
+
+
+def _approval(posted: QueryDict) -> int | None:
+    """Return the number of the approval that was chosen; None where the form had none to choose."""
+    text = posted.get("approval", "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 18):
+        raise InvalidInput("approval", "Choose which approval you withdraw.")
+    return int(text) if text else None
 
 
 def _kept(posted: QueryDict, key_request: KeyRequest) -> list[str]:
@@ -171,7 +182,7 @@ def _status(error: PortalError) -> int:
 
 
 def _typed(posted: QueryDict, error: PortalError) -> Typed:
-    places = {"permissions": "keep", "lifetime_days": "lifetime_days", "comment": "question"}
+    places = {"permissions": "keep", "lifetime_days": "lifetime_days", "comment": "question", "approval": "approval"}
     narrowing = posted.get("decision") == "narrow"
     return Typed(
         error=error.message,
@@ -191,6 +202,7 @@ def _page(
     not_grantable = approvals.why_not_grantable(key_request)
     not_approvable = approvals.why_not_approvable(key_request)
     known = selectors.current_catalogue()
+    given = list(key_request.approvals.filter(decision="approved").select_related("approver", "authority"))
     context = {
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
@@ -210,8 +222,11 @@ def _page(
         "why_not": why_not,
         "can_ask": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
         "can_review": selectors.right_to_review(who, key_request) is not None,
+        "can_stop": selectors.may_withdraw(who, key_request, None),
+        "withdrawable": [one for one in given if selectors.may_withdraw(who, key_request, one)],
+        "chosen": request.POST.get("approval", ""),
         "needs_review": key_request.needs_review,
-        "given": key_request.approvals.filter(decision="approved").select_related("approver", "authority"),
+        "given": given,
         "typed": typed,
         "keep": key_request.policy if typed.keep is None else typed.keep,
         "comments": key_request.comments.select_related("author"),

@@ -52,8 +52,8 @@ def _uuid(text: str) -> uuid.UUID | None:
 
 
 def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
-    if key_request.risk != Risk.LOW:
-        return f"{key_request.get_risk_display()} risk: decide it on its own page."
+    if key_request.rated_risk != Risk.LOW:
+        return f"{key_request.rated_risk.capitalize()} risk: decide it on its own page."
     why_not = selectors.why_not_decidable(selectors.person(request.user), key_request)
     return why_not or approvals.why_not_approvable(key_request)
 

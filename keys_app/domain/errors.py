@@ -24,6 +24,10 @@ class AlreadyIssued(Conflict):
     """The key of this request exists. No second one was made."""
 
 
+class ApprovalNeeded(Conflict):
+    """What was approved no longer suffices. No key was made, and the request is pending again."""
+
+
 class InvalidInput(PortalError):
     """A value was refused. `field` names the form field it belongs to."""
 

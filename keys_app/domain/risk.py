@@ -79,6 +79,11 @@ def risk_of(permission: str) -> Risk:
     return Risk.MEDIUM
 
 
+def higher_risk(one: str, other: str) -> Risk:
+    """Return the higher of two risks, given by their names."""
+    return max(Risk(one), Risk(other), key=lambda risk: risk.weight)
+
+
 def policy_risk(permissions: Iterable[str]) -> Risk:
     """Return the highest risk of any of the permissions; `LOW` for none."""
     return max((risk_of(name) for name in permissions), key=lambda risk: risk.weight, default=Risk.LOW)

@@ -60,9 +60,14 @@ REQUEST_STEPS: dict[RequestState, frozenset[RequestState]] = {
     RequestState.PENDING: frozenset(
         {RequestState.APPROVED, RequestState.REJECTED, RequestState.CANCELLED, RequestState.LAPSED}
     ),
-    RequestState.APPROVED: frozenset({RequestState.ISSUING, RequestState.CANCELLED, RequestState.LAPSED}),
+    # An approval was withdrawn or no longer holds: what was approved goes back to pending.
+    RequestState.APPROVED: frozenset(
+        {RequestState.ISSUING, RequestState.CANCELLED, RequestState.LAPSED, RequestState.PENDING}
+    ),
     RequestState.ISSUING: frozenset({RequestState.ISSUED, RequestState.FAILED, RequestState.APPROVED}),
-    RequestState.FAILED: frozenset({RequestState.ISSUING, RequestState.CANCELLED, RequestState.LAPSED}),
+    RequestState.FAILED: frozenset(
+        {RequestState.ISSUING, RequestState.CANCELLED, RequestState.LAPSED, RequestState.PENDING}
+    ),
     # A lost key is replaced; a key is rotated.
     RequestState.ISSUED: frozenset({RequestState.APPROVED, RequestState.ISSUING}),
     RequestState.REJECTED: frozenset(),

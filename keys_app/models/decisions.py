@@ -13,11 +13,21 @@ from .people import MAX_LIFETIME_DAYS, ONE_NAME, Account, Team
 from .requests import KeyRequest
 
 
+class Approvals(models.QuerySet["Approval"]):
+    """Decisions on requests."""
+
+    def standing(self) -> "Approvals":
+        """Return the approvals that nobody withdrew and that were not found void."""
+        return self.filter(decision=Approval.Decision.APPROVED, void_at=None)
+
+
 class Approval(models.Model):
     """One decision: a person's, or an operator's rule's. A trigger refuses the requester's own (migration 0007).
 
     `authority` is whose right it was: the approver's own, or that of the lead a deputy stands in for. A lead
-    and their deputy are one voice.
+    and their deputy are one voice. An approval that no longer counts stays as it was given, with since when and
+    why: `void_by` withdrew it, or, with nobody there, the portal found that it no longer holds. Whoever gave it can
+    decide again.
     """
 
     class Decision(models.TextChoices):
@@ -43,16 +53,29 @@ class Approval(models.Model):
     content_digest = models.CharField(max_length=64)
     reason = models.TextField(max_length=MAX_REASON, blank=True)
     created_at = models.DateTimeField()
+    void_at = models.DateTimeField(null=True)
+    void_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    void_reason = models.TextField(blank=True, default="", db_default="")
+
+    objects = Approvals.as_manager()
 
     class Meta:
         ordering = ["created_at", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["request", "approver"], name="one_decision_per_person"),
             models.UniqueConstraint(
-                fields=["request", "stage"], condition=Q(decision="approved"), name="one_approval_per_stage"
+                fields=["request", "approver"],
+                condition=Q(decision__in=("approved", "rejected"), void_at=None),
+                name="one_decision_per_person",
             ),
             models.UniqueConstraint(
-                fields=["request", "authority"], condition=Q(decision="approved"), name="one_approval_per_authority"
+                fields=["request", "stage"],
+                condition=Q(decision="approved", void_at=None),
+                name="one_approval_per_stage",
+            ),
+            models.UniqueConstraint(
+                fields=["request", "authority"],
+                condition=Q(decision="approved", void_at=None),
+                name="one_approval_per_authority",
             ),
             models.UniqueConstraint(fields=["request"], condition=Q(decision="reviewed"), name="one_review"),
             models.CheckConstraint(condition=Q(decision="approved") | ~Q(reason=""), name="rejection_has_a_reason"),
@@ -60,6 +83,11 @@ class Approval(models.Model):
                 condition=Q(rule_name="", approver__isnull=False)
                 | (~Q(rule_name="") & Q(approver__isnull=True, capacity="rule", decision="approved")),
                 name="decided_by_a_person_or_a_rule",
+            ),
+            models.CheckConstraint(
+                condition=Q(void_at=None, void_by=None, void_reason="")
+                | (Q(void_at__isnull=False, decision="approved") & ~Q(void_reason="")),
+                name="void_approval_has_a_reason",
             ),
         ]
 
@@ -134,6 +162,7 @@ class Delegation(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, help_text="When the lead ended it, before its planned end.")
 
     class Meta:
         ordering = ["starts_at", "id"]

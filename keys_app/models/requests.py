@@ -1,6 +1,7 @@
 """What somebody asked for."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -11,7 +12,7 @@ from ..domain.guardrails import GuardRails
 from ..domain.naming import MAX_NAME
 from ..domain.policy import Difference, Policy
 from ..domain.request_rules import MAX_INCIDENT, MAX_PURPOSE, MAX_TASK, MAX_TICKET
-from ..domain.risk import Risk
+from ..domain.risk import Risk, higher_risk, policy_risk
 from ..domain.states import RequestState
 from ..model_parts import choices_of, one_of
 from .people import MAX_LIFETIME_DAYS, Account, Team
@@ -21,6 +22,8 @@ class KeyRequest(models.Model):
     """What somebody asked for. Its policy and lifetime can only be narrowed, each time with a `Narrowing` row.
 
     With an `incident` it is a break-glass request: nobody approves it beforehand, and it is reviewed afterwards.
+    `reopened_at` is when it last went back to pending: an approval was withdrawn or no longer holds, or break-glass
+    access does not. From then on nothing but people's approvals grants it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -44,6 +47,8 @@ class KeyRequest(models.Model):
     created_at = models.DateTimeField()
     approved_at = models.DateTimeField(null=True)
     claim_until = models.DateTimeField(null=True, help_text="When an approval that nobody used lapses.")
+    reopened_at = models.DateTimeField(null=True)
+    reopened_reason = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = "key request"
@@ -70,6 +75,11 @@ class KeyRequest(models.Model):
             models.CheckConstraint(
                 condition=Q(incident="") | Q(lifetime_days=1), name="break_glass_key_lives_a_day_at_most"
             ),
+            models.CheckConstraint(
+                condition=Q(reopened_at=None, reopened_reason="")
+                | (Q(reopened_at__isnull=False) & ~Q(reopened_reason="")),
+                name="reopened_with_a_reason",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -83,8 +93,23 @@ class KeyRequest(models.Model):
         return Policy.from_json(self.policy_json)
 
     @property
+    def rated_risk(self) -> Risk:
+        """The risk as rated today; never less than when it was sent or narrowed."""
+        return higher_risk(self.risk, policy_risk(self.policy))
+
+    @property
+    def pending_since(self) -> datetime:
+        """Since when the approvers have had it: its time to lapse begins anew when it goes back to them."""
+        return self.reopened_at or self.created_at
+
+    @property
     def is_break_glass(self) -> bool:
         return bool(self.incident)
+
+    @property
+    def needs_no_approval(self) -> bool:
+        """Tell whether break-glass access alone grants it."""
+        return self.is_break_glass and self.reopened_at is None
 
     @property
     def needs_review(self) -> bool:

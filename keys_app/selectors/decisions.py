@@ -7,18 +7,20 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from ..domain.approval_rules import Need, ordinal
+from ..domain.risk import Risk
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest, Narrowing, TeamMembership
 from .happened import happened
 from .people import SECURITY, TEAM_LEADS, Person, persons_of
-from .requests import UNREVIEWED, is_overdue
+from .requests import PENDING_SINCE, TO_PRESS, UNREVIEWED, is_overdue
 
-_APPROVED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.APPROVED)
+_APPROVED = Approval.objects.standing().filter(request=OuterRef("pk"))
+_OF_SECURITY = Q(capacity=Approval.Capacity.SECURITY)
 _OF_A_LEAD = TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("requester"), is_lead=True)
 _OTHER_LEADS = TeamMembership.objects.filter(
     team=OuterRef("team"), is_lead=True, user__is_active=True, user__groups__name=TEAM_LEADS
@@ -42,9 +44,9 @@ class Right:
 
 
 def need_of(key_request: KeyRequest) -> Need:
-    """Return what this request needs now: never less than when it was sent, more if the account asks for more."""
+    """Return what this request needs now: never less than when it was sent, more if account or risk ask for more."""
     leads = max(key_request.leads_required, key_request.account.leads_required)
-    return Need.of(risk=key_request.risk, leads=leads)
+    return Need.of(risk=key_request.rated_risk, leads=leads)
 
 
 # The pending requests with what decides whose turn it is. Made once: every page of an approver counts what waits.
@@ -52,16 +54,26 @@ _PENDING = (
     KeyRequest.objects.filter(state=RequestState.PENDING)
     .select_related("requester", "team", "account")
     .annotate(
-        given=_count(_APPROVED, "request"),
+        since=PENDING_SINCE,
+        by_leads=_count(_APPROVED.exclude(_OF_SECURITY), "request"),
+        by_security=_count(_APPROVED.filter(_OF_SECURITY), "request"),
         leads=Greatest("leads_required", "account__leads_required"),
+        security=Case(When(risk=Risk.CRITICAL, then=1), default=0),
+        # `Need.leads_missing` as the database counts it; a test holds the two, and the triggers, together.
+        leads_missing=F("leads") - F("by_leads") - Greatest(Value(0), F("by_security") - F("security")),
         from_a_lead=Exists(_OF_A_LEAD),
         other_leads=_count(_OTHER_LEADS, "team"),
     )
 )
 
-LEADS_TURN = Q(given__lt=F("leads"))
+LEADS_TURN = Q(leads_missing__gt=0)
 SECURITY_STANDS_IN = Q(from_a_lead=True) | Q(other_leads__lt=F("leads"))
 """Where the requester leads the team themselves, or the team has too few leads to decide."""
+SECURITYS_TURN = (~LEADS_TURN & Q(by_security__lt=F("security"))) | (LEADS_TURN & SECURITY_STANDS_IN)
+
+
+def _tells(condition: Q) -> Case:
+    return Case(When(condition, then=True), default=False)
 
 
 def waiting_for(who: Person) -> QuerySet[KeyRequest]:
@@ -77,9 +89,9 @@ def waiting_for(who: Person) -> QuerySet[KeyRequest]:
             heard = Exists(_APPROVED.filter(authority=voice))
             mine |= LEADS_TURN & Q(team=team) & ~Q(requester=voice) & ~heard
     if who.is_security:
-        mine |= (~LEADS_TURN | SECURITY_STANDS_IN) & ~Q(requester__in=who.stands_in_for)
+        mine |= SECURITYS_TURN & ~Q(requester__in=who.stands_in_for)
     spoken = _APPROVED.filter(Q(approver=who.user) | Q(authority=who.user))
-    in_time = Q(created_at__gte=timezone.now() - settings.PENDING_LAPSES_AFTER)
+    in_time = Q(since__gte=timezone.now() - settings.PENDING_LAPSES_AFTER)
     return _PENDING.filter(in_time, mine, ~Q(requester=who.user), ~Exists(spoken)).order_by("created_at", "id")
 
 
@@ -94,8 +106,8 @@ def right_to_decide(who: Person, key_request: KeyRequest) -> Right | None:
     asked = waiting_for(who).filter(pk=key_request.pk).first()
     if asked is None:
         return None
-    heard = set(asked.approvals.values_list("authority_id", flat=True))
-    return _right(who, asked, but_not=heard if asked.given < asked.leads else None)
+    heard = set(asked.approvals.standing().values_list("authority_id", flat=True))
+    return _right(who, asked, but_not=heard if asked.leads_missing > 0 else None)
 
 
 def _right(who: Person, key_request: KeyRequest, but_not: Collection[int | None] | None) -> Right:
@@ -123,27 +135,32 @@ def why_not_decidable(who: Person, key_request: KeyRequest) -> str:
         return f"{closed} There is nothing to decide."
     if waiting_for(who).filter(pk=key_request.pk).exists():
         return ""
-    if key_request.approvals.filter(approver=who.user).exists():
+    standing = key_request.approvals.standing()
+    if standing.filter(approver=who.user).exists():
         return f"You have approved this request. {next_decider(key_request)}"
-    if key_request.approvals.filter(authority=who.user).exists():
+    if standing.filter(authority=who.user).exists():
         return f"Your deputy has approved this request for you. {next_decider(key_request)}"
     voices = who.voices.get(key_request.team_id, [])
     if voices == [key_request.requester_id]:
         return "You stand in for the person who sent this request. Another lead of the team, or Security, decides it."
-    if key_request.approvals.filter(authority__in=voices).exists():
+    if standing.filter(authority__in=voices).exists():
         return f"The lead you stand in for has approved this request. {next_decider(key_request)}"
     return next_decider(key_request)
 
 
 def next_decider(key_request: KeyRequest) -> str:
-    """Say whose approval is missing next."""
-    given = key_request.approvals.filter(decision=Approval.Decision.APPROVED).count()
-    need = need_of(key_request)
+    """Say whose approval is missing next on a pending request."""
+    asked = _PENDING.annotate(stands_in=_tells(SECURITY_STANDS_IN)).get(pk=key_request.pk)
+    need, given = need_of(key_request), ["lead"] * asked.by_leads + ["security"] * asked.by_security
     if not need.leads_missing(given):
         return f"Security gives the {ordinal(need.total)} approval."
-    if not given:
-        return "A lead of the team decides this request first."
-    return "Another lead of the team gives the next approval."
+    who = f"{'Another' if asked.by_leads else 'A'} lead of the team{', or Security in their place,' * asked.stands_in}"
+    return f"{who} gives the next approval." if given else f"{who} decides this request first."
+
+
+def capacities(approvals: Iterable[Approval]) -> list[str]:
+    """Return in which capacities approvals were given, as `Need` counts them."""
+    return [one.capacity for one in approvals]
 
 
 def deciders_of(key_request: KeyRequest) -> list[User]:
@@ -156,12 +173,11 @@ def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User
 
     This is `waiting_for` asked for many users, with as many queries as for one; a test holds the two together.
     """
-    turns = {"leads_turn": Case(When(LEADS_TURN, then=True), default=False)}
-    turns["stands_in"] = Case(When(SECURITY_STANDS_IN, then=True), default=False)
+    turns = {"leads_turn": _tells(LEADS_TURN), "securitys_turn": _tells(SECURITYS_TURN)}
     asked = list(_PENDING.annotate(**turns).filter(pk__in=[one.pk for one in key_requests]))
     people = _candidates({one.team_id for one in asked})
     spoken: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
-    approved = Approval.objects.filter(request__in=asked, decision=Approval.Decision.APPROVED)
+    approved = Approval.objects.standing().filter(request__in=asked)
     for request_id, approver, authority in approved.values_list("request_id", "approver_id", "authority_id"):
         spoken[request_id].append((approver, authority))
     return {one.pk: [who.user for who in people if _decides(who, one, spoken[one.pk])] for one in asked}
@@ -174,8 +190,7 @@ def _decides(who: Person, asked: KeyRequest, spoken: list[tuple[int | None, int 
     used_up = {asked.requester_id, *(voice for _, voice in spoken)}
     if asked.leads_turn and not used_up.issuperset(who.voices.get(asked.team_id, [])):
         return True
-    in_turn = who.is_security and (asked.stands_in or not asked.leads_turn)
-    return in_turn and asked.requester_id not in who.stands_in_for
+    return who.is_security and asked.securitys_turn and asked.requester_id not in who.stands_in_for
 
 
 def reviewable(who: Person) -> QuerySet[KeyRequest]:
@@ -201,15 +216,7 @@ def reviewers_of(key_request: KeyRequest) -> list[User]:
     """
     if not KeyRequest.objects.filter(UNREVIEWED, pk=key_request.pk).exists():
         return []
-    return [who.user for who in _candidates({key_request.team_id}) if _reviews(who, key_request)]
-
-
-def _reviews(who: Person, asked: KeyRequest) -> bool:
-    """Tell what `reviewable` tells."""
-    if who.user.pk == asked.requester_id:
-        return False
-    leads = any(voice != asked.requester_id for voice in who.voices.get(asked.team_id, []))
-    return leads or (who.is_security and asked.requester_id not in who.stands_in_for)
+    return [who.user for who in _candidates({key_request.team_id}) if oversees(who, key_request)]
 
 
 def _candidates(teams: Collection[int]) -> list[Person]:
@@ -225,11 +232,35 @@ def right_to_review(who: Person, key_request: KeyRequest) -> Right | None:
     return _right(who, key_request, but_not=())
 
 
+WITHDRAWABLE = (RequestState.PENDING, *TO_PRESS)
+"""While no key is being made. A key that is issued is revoked instead."""
+
+
+def may_withdraw(who: Person, key_request: KeyRequest, approval: Approval | None) -> bool:
+    """Tell whether this person may withdraw a standing approval: its approver, a lead of the team, or Security.
+
+    None for break-glass access, which leaves the request to people's approval.
+    """
+    if key_request.state not in WITHDRAWABLE or key_request.requester_id == who.user.pk:
+        return False
+    if approval is None:
+        return key_request.needs_no_approval and oversees(who, key_request)
+    standing = approval.decision == Approval.Decision.APPROVED and approval.void_at is None
+    return standing and (who.user.pk in (approval.approver_id, approval.authority_id) or oversees(who, key_request))
+
+
+def oversees(who: Person, key_request: KeyRequest) -> bool:
+    """Tell whether this person looks after a request, not their own or their lead's: for its team, or in Security."""
+    if key_request.requester_id == who.user.pk:
+        return False
+    leads = any(voice != key_request.requester_id for voice in who.voices.get(key_request.team_id, []))
+    return leads or (who.is_security and key_request.requester_id not in who.stands_in_for)
+
+
 def approvals_given(key_request: KeyRequest, digest: str) -> QuerySet[Approval]:
-    """Return the approvals of this content, or of more: whoever approved more has approved less."""
+    """Return the standing approvals of this content, or of more: whoever approved more has approved less."""
     wider = key_request.narrowings.values("from_digest")
-    of_this = Q(content_digest=digest) | Q(content_digest__in=wider)
-    return key_request.approvals.filter(of_this, decision=Approval.Decision.APPROVED)
+    return key_request.approvals.standing().filter(Q(content_digest=digest) | Q(content_digest__in=wider))
 
 
 def narrowed_since(key_request: KeyRequest, digest: str) -> list[Narrowing]:

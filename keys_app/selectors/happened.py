@@ -29,7 +29,7 @@ def _cause(key_request: KeyRequest, state: RequestState) -> str:
         started = key_request.issuances.latest("number").started_at
         return f": the portal has been asking Twilio for the key since {moment(started)}, and the outcome is still open"
     if state in (RequestState.APPROVED, RequestState.REJECTED):
-        last = key_request.approvals.select_related("approver").last()
+        last = key_request.approvals.filter(void_at=None).select_related("approver").last()
         who = "" if last is None else name_and_login(last.approver) if last.approver else f"the rule “{last.rule_name}”"
         return f": {who} decided it at {moment(last.created_at)}" if last else ""
     ends = {

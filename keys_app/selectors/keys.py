@@ -27,7 +27,7 @@ def changeable_keys(who: Person) -> QuerySet[ApiKey]:
 
 def visible_keys(who: Person) -> QuerySet[ApiKey]:
     """Return the keys this person may see, by the same rule as requests. Each says with `owner_left` if so."""
-    keys = ApiKey.objects.select_related("owner", "team", "account", "request", "issuance")
+    keys = ApiKey.objects.select_related("owner", "team", "account", "request__team", "request__account", "issuance")
     keys = keys.annotate(owner_left=Case(When(OWNER_LEFT, then=True), default=False))
     if who.is_security:
         return keys

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..domain.states import REQUEST_STEPS, IssuanceState, RequestState
@@ -19,6 +20,9 @@ UNREVIEWED = ~Q(incident="") & ~Exists(REVIEWED)
 """Glass was broken and nobody has looked at it yet."""
 
 
+PENDING_SINCE = Coalesce("reopened_at", "created_at")
+"""`KeyRequest.pending_since` as the database knows it."""
+
 COMMIT_MARGIN = timedelta(seconds=30)
 """How long a process may need around its call to Twilio for its two transactions. Longer only costs it the key."""
 
@@ -26,6 +30,13 @@ COMMIT_MARGIN = timedelta(seconds=30)
 def answers_due_since() -> datetime:
     """Return the moment before which a process that asked Twilio must have its answer, if it is still alive."""
     return timezone.now() - timedelta(seconds=settings.TWILIO_DEADLINE) - COMMIT_MARGIN
+
+
+def pending_between(*, latest: datetime, earliest: datetime | None = None) -> QuerySet[KeyRequest]:
+    """Return the requests that are pending since a moment between these two."""
+    pending = KeyRequest.objects.filter(state=RequestState.PENDING).select_related("requester", "team", "account")
+    since = pending.annotate(since=PENDING_SINCE).filter(since__lte=latest)
+    return since.filter(since__gte=earliest) if earliest else since
 
 
 def visible_requests(who: Person) -> QuerySet[KeyRequest]:
@@ -77,7 +88,7 @@ def is_overdue(key_request: KeyRequest) -> bool:
     """Tell whether a request was not decided, or its approval not used, in time. The next run lets it lapse."""
     now = timezone.now()
     if key_request.state == RequestState.PENDING:
-        return key_request.created_at < now - settings.PENDING_LAPSES_AFTER
+        return key_request.pending_since < now - settings.PENDING_LAPSES_AFTER
     return key_request.state in TO_PRESS and key_request.claim_until < now
 
 

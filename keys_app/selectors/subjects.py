@@ -91,6 +91,8 @@ def _approval(approval: Approval) -> Record:
             "for": approval.authority.get_username() if approval.capacity == Approval.Capacity.DEPUTY else None,
             "reason": approval.reason,
             "at": _iso(approval.created_at),
+            "void_at": _iso(approval.void_at),
+            "void_reason": approval.void_reason,
         }
     }
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from itertools import count
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -50,7 +51,7 @@ def approve_several(*, shown: Sequence[tuple[uuid.UUID, str]], actor: Actor) -> 
     for request_id, digest in shown:
         key_request = KeyRequest.objects.get(pk=request_id)
         try:
-            if key_request.risk != Risk.LOW:
+            if key_request.rated_risk != Risk.LOW:
                 raise NotAllowed("Only requests of low risk are approved together.")
             outcome.append((approve(request_id=request_id, digest=digest, actor=actor), ""))
         except PortalError as error:
@@ -96,6 +97,9 @@ def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest,
     key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=request_id)
     if closed := selectors.why_closed(key_request):
         raise Conflict(f"{closed} Your decision was not recorded.")
+    if key_request.rated_risk != key_request.risk:  # a release rates it higher than when it was sent
+        KeyRequest.objects.filter(pk=key_request.pk).update(risk=key_request.rated_risk)
+        key_request.refresh_from_db()
     who = selectors.Person(actor.user)
     right = selectors.right_to_decide(who, key_request)
     if right is None:
@@ -214,8 +218,8 @@ def _give(
 
 def _move_on(key_request: KeyRequest, need: Need) -> bool:
     """Approve the request if it has all the approvals it needs; tell whether it has."""
-    given = selectors.approvals_given(key_request, key_request.content_digest).count()
-    if given < need.total:  # an approval given towards two leads stays one of two
+    given = selectors.approvals_given(key_request, key_request.content_digest)
+    if need.missing(selectors.capacities(given)):  # an approval given towards two leads stays one of two
         KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=need.leads)
         return False
     now = timezone.now()
@@ -234,6 +238,12 @@ def _as(right: Right, actor: Actor) -> dict[str, object]:
     return {"capacity": str(right.capacity), "for": lead.get_username()}
 
 
+def _free_stage(key_request: KeyRequest) -> int:
+    """Return the first number no standing approval has: an approval takes the place of a void one."""
+    taken = set(key_request.approvals.standing().values_list("stage", flat=True))
+    return next(number for number in count(1) if number not in taken)
+
+
 def _store(key_request: KeyRequest, actor: Actor, right: Right, decision: str, reason: str) -> Approval:
     return Approval.objects.create(
         request=key_request,
@@ -241,7 +251,7 @@ def _store(key_request: KeyRequest, actor: Actor, right: Right, decision: str, r
         authority_id=right.authority_id,
         capacity=right.capacity,
         decision=decision,
-        stage=key_request.approvals.count() + 1,
+        stage=_free_stage(key_request),
         content_digest=current_digest(key_request),
         reason=reason,
         created_at=timezone.now(),

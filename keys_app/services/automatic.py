@@ -3,33 +3,17 @@
 from django.conf import settings
 from django.utils import timezone
 
-from ..domain.risk import Risk
+from .. import selectors
 from ..domain.states import RequestState
-from ..domain.templates import find_template
 from ..models import Approval, ApprovalRule, KeyRequest
 from .actors import Actor, record
 from .transitions import move_request
 
 
 def matching_rule(key_request: KeyRequest) -> ApprovalRule | None:
-    """Return the first rule that approves this request: low risk, nothing beyond the rule's task, not too long.
-
-    None where the account wants two leads.
-    """
-    if key_request.risk != Risk.LOW or key_request.leads_required > 1:
-        return None
-    rules = ApprovalRule.objects.filter(
-        is_active=True,
-        environment=key_request.account.environment,
-        max_lifetime_days__gte=key_request.lifetime_days,
-    )
-    return next((rule for rule in rules if _fits(rule, key_request)), None)
-
-
-def _fits(rule: ApprovalRule, key_request: KeyRequest) -> bool:
-    template = find_template(rule.template, settings.TEMPLATES_FILE)
-    in_team = rule.team_id is None or rule.team_id == key_request.team_id
-    return in_team and template is not None and set(key_request.policy) <= set(template.permissions)
+    """Return the first rule, by name, that approves this request."""
+    rules = ApprovalRule.objects.filter(is_active=True)
+    return next((rule for rule in rules if selectors.rule_fits(rule, key_request)), None)
 
 
 def approve_by_rule(key_request: KeyRequest, rule: ApprovalRule) -> None:

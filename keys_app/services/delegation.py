@@ -49,8 +49,8 @@ def end_delegation(*, delegation: Delegation, actor: Actor) -> None:
         if locked is None:
             delegation.refresh_from_db()
             raise Conflict(f"This deputyship ended at {moment(delegation.ends_at)}.")
-        locked.starts_at, locked.ends_at = min(locked.starts_at, now), now
-        locked.save(update_fields=["starts_at", "ends_at"])
+        locked.starts_at, locked.ends_at, locked.ended_at = min(locked.starts_at, now), now, now
+        locked.save(update_fields=["starts_at", "ends_at", "ended_at"])
         record("delegation.ended", actor, **_details(locked))
 
 

@@ -19,14 +19,12 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
-from ..domain.approval_rules import Need
 from ..domain.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, TwilioUnavailable
 from ..domain.naming import marked_name
-from ..domain.risk import policy_risk
 from ..domain.secret import Secret
 from ..domain.states import IssuanceState, KeyState, RequestState
 from ..domain.wording import duration, moment
-from ..models import Account, ApiKey, Approval, Issuance, KeyRequest
+from ..models import Account, ApiKey, Issuance, KeyRequest
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
@@ -34,7 +32,8 @@ from .attempts import begin_attempt, close_issuance, move_on, settle, unknown
 from .breaches import withdraw
 from .credentials import client_for
 from .lifecycle import record_retirement, retire
-from .requests import current_digest, lapse, require_guard_rails
+from .reopen import reopen_void
+from .requests import current_digest, lapse
 from .slots import twilio_slot
 from .transitions import move_request
 
@@ -58,7 +57,8 @@ class IssuedKey:
 def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
     """Make the key that was approved and return it with its secret, once.
 
-    Raises `Conflict`, `NotAllowed` or `PortalBusy` before anything is started; `TwilioRefused`, `TwilioUnavailable`,
+    Raises `Conflict`, `NotAllowed` or `PortalBusy` before anything is started, `ApprovalNeeded` where the approvals no
+    longer suffice and the request went back to pending; `TwilioRefused`, `TwilioUnavailable`,
     `OutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
     """
     key_request = _fetch_issuable(request_id, actor)
@@ -69,7 +69,7 @@ def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
 def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Actor) -> IssuedKey:
     """The five steps of making a key, for the first one of a request and for a rotation.
 
-    `record_intent` is T1: it commits the attempt, or raises and nothing has happened. Raises `PortalBusy` before.
+    `record_intent` is T1: it commits the attempt, or raises and no key is made. Raises `PortalBusy` before.
     """
     with twilio_slot(), client_for(account) as client:
         issuance = record_intent()  # 1. durable, with a random marker
@@ -85,13 +85,16 @@ def _fetch_issuable(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
     if actor.user is None or key_request.requester_id != actor.user.pk:
         raise NotAllowed("Only the requester can issue the key.")
     if key_request.state in selectors.TO_PRESS and selectors.is_overdue(key_request):
-        lapse(key_request, actor, "The approval was not used in time.")
+        lapse(key_request, actor)
         raise Conflict("The approval was not used in time and has lapsed. Send the request again.")
     return key_request
 
 
 def why_not_issuable(key_request: KeyRequest, keys: Sequence[ApiKey], who: selectors.Person) -> str:
-    """Return why “Issue key” would be refused to the requester now; empty if it would not. `keys`: the request's."""
+    """Return why “Issue key” would be refused to the requester now; empty if it would not. `keys`: the request's.
+
+    The approvals are looked at when it is pressed: then the request goes back to whoever has to approve it anew.
+    """
     if selectors.is_overdue(key_request):
         return OVERDUE
     try:
@@ -103,14 +106,28 @@ def why_not_issuable(key_request: KeyRequest, keys: Sequence[ApiKey], who: selec
 
 
 def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
-    """T1: approved → issuing with the marker, durable before Twilio is asked."""
+    """T1: approved → issuing with the marker, durable before Twilio is asked.
+
+    Raises `ApprovalNeeded` where the approvals no longer suffice; then T1 has sent the request back to pending.
+    """
     with transaction.atomic(durable=True):
         locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
         _check_state(locked, locked.keys.all())
-        require_still_granted(locked, actor)
-        move_request(locked, RequestState.ISSUING)
-        issuance = begin_attempt(locked)
-        record("key.issue_started", actor, key_request=locked, marker=issuance.marker, attempt=issuance.number)
+        require_as_approved(locked)
+        require_access(locked, selectors.Person(actor.user))
+        today = selectors.approvals_today(locked)
+        if today.suffices:
+            return _begin(locked, actor)
+        needed = reopen_void(locked, today, actor)
+    raise needed
+
+
+def _begin(key_request: KeyRequest, actor: Actor) -> Issuance:
+    """Move to issuing, asking the database to count by today's risk and leads, and write the attempt."""
+    need = selectors.need_of(key_request)
+    move_request(key_request, RequestState.ISSUING, risk=key_request.rated_risk, leads_required=need.leads)
+    issuance = begin_attempt(key_request)
+    record("key.issue_started", actor, key_request=key_request, marker=issuance.marker, attempt=issuance.number)
     return issuance
 
 
@@ -140,25 +157,14 @@ def _end_of_first(keys: Iterable[ApiKey]) -> datetime | None:
     return first.expires_at if first else None
 
 
-def require_still_granted(key_request: KeyRequest, actor: Actor) -> None:
-    """Refuse unless what was approved is what is stored, and this person may have it."""
-    _check_approved(key_request)
-    require_not_approved_by(key_request, actor.user)
-    require_access(key_request, selectors.Person(actor.user))
-
-
 def require_not_approved_by(key_request: KeyRequest, user: AbstractBaseUser) -> None:
     """Refuse a secret to whoever approved the request: they may own the key since its owner left."""
-    mine = Q(approver=user.pk) | Q(authority=user.pk)
-    if key_request.approvals.filter(mine, decision=Approval.Decision.APPROVED).exists():
+    if key_request.approvals.standing().filter(Q(approver=user.pk) | Q(authority=user.pk)).exists():
         raise Conflict("You approved this request yourself, so you get no key for it. Send a request of your own.")
 
 
 def require_access(key_request: KeyRequest, who: selectors.Person) -> None:
-    """Refuse unless this person may still have what was approved, on the account, through the team."""
-    require_guard_rails(key_request)
-    if key_request.is_break_glass and key_request.team_id not in who.break_glass_team_ids:
-        raise Conflict("You may not break glass for this team any more, so no key is made. Ask a portal admin.")
+    """Refuse unless this person may still have keys on the account, through the team."""
     if not selectors.has_account(who, key_request):
         raise Conflict(
             "The Twilio account is switched off, or no longer one of yours through the team of this request. "
@@ -166,18 +172,15 @@ def require_access(key_request: KeyRequest, who: selectors.Person) -> None:
         )
 
 
-def _check_approved(key_request: KeyRequest) -> None:
-    """Refuse unless the people this request needs have approved what is stored, or glass was broken for it."""
+def require_as_approved(key_request: KeyRequest) -> None:
+    """Refuse unless what is stored is what was approved. If it is not, somebody changed the database."""
     digest = current_digest(key_request)
-    if key_request.is_break_glass:
-        granted = digest == key_request.content_digest
-    else:
-        need = Need.of(risk=policy_risk(key_request.policy), leads=key_request.leads_required)
-        given = selectors.approvals_given(key_request, digest)
-        by_security = given.filter(capacity=Approval.Capacity.SECURITY).exists()
-        granted = given.count() >= need.total and (by_security or not need.security)
+    standing = key_request.approvals.standing()
+    of_this = selectors.approvals_given(key_request, digest)
+    approved = key_request.needs_no_approval or standing.exists()
+    same = digest == key_request.content_digest and not standing.exclude(pk__in=of_this.values("pk")).exists()
     widened = any(step.difference.added for step in key_request.narrowings.all())
-    if widened or not granted:
+    if widened or not (approved and same):
         raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from .. import selectors
 from ..domain.paste.credentials import drop_credentials
 from ..domain.wording import counted, moment
-from ..models import Approval, KeyRequest
+from ..models import ApiKey, Approval, KeyRequest
 from .actors import Actor
 from .notifications import notify
 
@@ -39,9 +39,7 @@ def _ask_deciders(kind: str, key_request: KeyRequest, title: str, what: str) -> 
         title=title,
         text=f"{what}\n\nRead and decide it here:",
         path=_approval_path(key_request),
-        people=selectors.or_leads_or_security(
-            selectors.deciders_of(key_request), key_request.team, but_not=key_request.requester
-        ),
+        people=_deciders(key_request),
         team=key_request.team,
     )
 
@@ -109,6 +107,51 @@ def request_narrowed(key_request: KeyRequest, actor: Actor, removed: Iterable[st
         text="\n\n".join(part for part in parts if part),
         path=key_request.get_absolute_url(),
         people=[key_request.requester],
+        team=key_request.team,
+    )
+
+
+def approval_void(key_request: KeyRequest, reason: str) -> None:
+    """Tell the requester and those who may decide now that what was approved no longer holds."""
+    notify(
+        "request.approval_void",
+        title=f"“{key_request}” needs approval again",
+        text=f"{reason}\n\nNo key was made. {selectors.next_decider(key_request)}\n\n{_facts(key_request)}",
+        path=key_request.get_absolute_url(),
+        people=[key_request.requester, *_deciders(key_request)],
+        team=key_request.team,
+    )
+
+
+def _deciders(key_request: KeyRequest) -> list[User]:
+    """Return who may decide a request now; where mail reaches none of them, whom else it has to reach."""
+    people = selectors.deciders_of(key_request)
+    return selectors.or_leads_or_security(people, key_request.team, but_not=key_request.requester)
+
+
+def approval_withdrawn(key_request: KeyRequest, actor: Actor, reason: str) -> None:
+    """Tell the requester, the leads of the team and who may decide now that an approval was withdrawn."""
+    people = [key_request.requester, *selectors.leads_of(key_request.team), *_deciders(key_request)]
+    parts = [_reason(reason), f"No key can be issued now. {selectors.next_decider(key_request)}", _facts(key_request)]
+    notify(
+        "request.approval_withdrawn",
+        title=f"{actor.name} withdrew an approval of “{key_request}”",
+        text="\n\n".join(parts),
+        path=key_request.get_absolute_url(),
+        people=people,
+        team=key_request.team,
+    )
+
+
+def rotated_on_old_approval(key_request: KeyRequest, key: ApiKey, doubts: Iterable[str]) -> None:
+    """Tell leads and Security that a key is rotated whose approval would not suffice, or is rated higher, today."""
+    listed = "\n".join(f"- {doubt}" for doubt in doubts)
+    notify(
+        "key.rotate_started",
+        title=f"{selectors.display_name(key.owner)} rotates “{key.name}”: look at its approval",
+        text=f"A rotation needs no new approval. What is not as it was:\n{listed}\n\nRevoke the key if it must go.",
+        path=key.get_absolute_url(),
+        people=[*selectors.leads_of(key_request.team), *selectors.in_security()],
         team=key_request.team,
     )
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from post_office.models import PRIORITY, STATUS, Email
 
 from ..models import NoticeKey, Team, Webhook, WebhookDelivery
-from ..selectors import SECURITY
+from ..selectors import in_security
 from .webhooks import body_for
 
 ALARM = "alarm."
@@ -53,7 +53,7 @@ def notify(
     if key and not _first_with(key):
         return
     title, text, url = one_line(title, MAX_TITLE), plain_text(text), settings.BASE_URL.geturl() + path
-    everybody = [*people, *(_security() if kind.startswith(ALARM) else ())]
+    everybody = [*people, *(in_security() if kind.startswith(ALARM) else ())]
     if settings.SENDS_MAIL:
         _queue_mail(title, f"{text}\n\n{url}\n", _addresses(everybody, team, addresses), urgent=kind.startswith(ALARM))
     if to_webhooks:
@@ -81,10 +81,6 @@ def _first_with(key: str) -> bool:
     mine = NoticeKey(key=key)
     NoticeKey.objects.bulk_create([mine], ignore_conflicts=True)
     return NoticeKey.objects.filter(pk=mine.pk).exists()
-
-
-def _security() -> Iterable[User]:
-    return User.objects.filter(groups__name=SECURITY)
 
 
 def _addresses(people: Iterable[User], team: Team | None, more: Iterable[str]) -> list[str]:

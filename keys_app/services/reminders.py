@@ -82,11 +82,11 @@ def announce_lapses(now: datetime | None = None) -> None:
     requests = KeyRequest.objects.select_related("requester", "team", "account")
     lifetime = settings.PENDING_LAPSES_AFTER
     soon = now - lifetime + min(DAY, lifetime / 2)
-    undecided = list(requests.filter(state=RequestState.PENDING, created_at__range=(now - lifetime, soon)))
+    undecided = list(selectors.pending_between(earliest=now - lifetime, latest=soon))
     deciders = selectors.deciders_of_each(undecided)
     for item in undecided:
         with isolated(LAPSES, item.pk):
-            _announce_undecided(item, item.created_at + lifetime, deciders.get(item.pk, []))
+            _announce_undecided(item, item.pending_since + lifetime, deciders.get(item.pk, []))
     soon = now + min(DAY, settings.APPROVAL_LAPSES_AFTER / 2)
     for item in requests.filter(state__in=selectors.TO_PRESS, claim_until__range=(now, soon)):
         with isolated(LAPSES, item.pk):
@@ -102,7 +102,7 @@ def _announce_undecided(key_request: KeyRequest, end: datetime, deciders: list[U
             path=key_request.get_absolute_url(),
             people=[*deciders, key_request.requester],
             team=key_request.team,
-            key=f"request.lapses_soon:{key_request.pk}",
+            key=f"request.lapses_soon:{key_request.pk}:{end:%Y-%m-%dT%H:%M:%S}",
         )
 
 

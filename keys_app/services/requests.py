@@ -205,10 +205,14 @@ def cancel_request(*, key_request: KeyRequest, actor: Actor) -> None:
         record("request.cancelled", actor, key_request=locked)
 
 
-def lapse(key_request: KeyRequest, actor: Actor, reason: str) -> None:
-    """End a request that waited too long."""
+def lapse(key_request: KeyRequest, actor: Actor) -> None:
+    """End a request that waited too long. Raises `Conflict` if it did not, or has moved on in the meantime."""
     with transaction.atomic(durable=True):
         locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
+        if not selectors.is_overdue(locked):
+            raise Conflict(f"{selectors.happened(locked)} It is not overdue.")
+        undecided = locked.state == RequestState.PENDING
+        reason = "Nobody decided in time." if undecided else "The approval was not used in time."
         move_request(locked, RequestState.LAPSED)
         record("request.lapsed", actor, key_request=locked, reason=reason)
 
@@ -216,15 +220,11 @@ def lapse(key_request: KeyRequest, actor: Actor, reason: str) -> None:
 def lapse_overdue(actor: Actor) -> int:
     """End every request nobody decided and every approval nobody used in time; return how many."""
     now = timezone.now()
-    undecided = KeyRequest.objects.filter(
-        state=RequestState.PENDING, created_at__lt=now - settings.PENDING_LAPSES_AFTER
-    )
-    unused = KeyRequest.objects.filter(state__in=(RequestState.APPROVED, RequestState.FAILED), claim_until__lt=now)
-    overdue = [(item, "Nobody decided in time.") for item in undecided]
-    overdue += [(item, "The approval was not used in time.") for item in unused]
+    undecided = selectors.pending_between(latest=now - settings.PENDING_LAPSES_AFTER)
+    unused = KeyRequest.objects.filter(state__in=selectors.TO_PRESS, claim_until__lt=now)
     done = 0
-    for key_request, reason in overdue:
-        with isolated("lapsing requests", key_request.pk), suppress(Conflict):  # decided or issued just now
-            lapse(key_request, actor, reason)
+    for key_request in [*undecided, *unused]:
+        with isolated("lapsing requests", key_request.pk), suppress(Conflict):  # decided, issued or reopened just now
+            lapse(key_request, actor)
             done += 1
     return done

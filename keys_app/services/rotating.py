@@ -1,7 +1,9 @@
 """Rotating a key: a new one with the same policy under the same approval, and a chosen overlap with the old one.
 
 The new key is made by the same five steps as the first (`issuing.make_key`) and ends when the old one's
-lifetime ends: a rotation does not extend what was approved. Whatever fails, the old key stays as it was.
+lifetime ends: a rotation does not extend what was approved. It grants nothing new either: an approval that no longer
+holds, or a rating raised since, is told to leads and Security and stops nothing. Whatever fails, the old key stays as
+it was.
 """
 
 import logging
@@ -18,8 +20,10 @@ from ..domain.wording import duration, moment
 from ..models import ApiKey, Issuance, KeyRequest
 from .actors import Actor, record
 from .attempts import begin_attempt
-from .issuing import SHORTEST_LIFE, IssuedKey, make_key, require_access, require_not_approved_by, require_still_granted
+from .issuing import SHORTEST_LIFE, IssuedKey, make_key, require_access, require_as_approved, require_not_approved_by
 from .lifecycle import ADOPTED, finish_revoking, require_owner
+from .notice_texts import rotated_on_old_approval
+from .requests import require_guard_rails
 from .slots import twilio_slot
 from .transitions import move_request
 
@@ -59,11 +63,17 @@ def _record_intent(key: ApiKey, overlap_hours: int, actor: Actor) -> Issuance:
         key.refresh_from_db()
         require_owner(key, actor)
         _check_rotatable(key, locked)
-        require_still_granted(locked, actor)
+        require_as_approved(locked)
+        require_not_approved_by(locked, actor.user)
+        require_access(locked, selectors.Person(actor.user))
+        require_guard_rails(locked)
+        doubts = selectors.approvals_today(locked).reasons
         move_request(locked, RequestState.ISSUING)
         issuance = begin_attempt(locked, rotates=key, overlap_hours=overlap_hours)
+        if doubts:
+            rotated_on_old_approval(locked, key, doubts)
         details = {"marker": issuance.marker, "attempt": issuance.number, "overlap_hours": overlap_hours}
-        record("key.rotate_started", actor, key=key, **details)
+        record("key.rotate_started", actor, key=key, **details, **({"doubts": list(doubts)} if doubts else {}))
     return issuance
 
 
@@ -76,6 +86,7 @@ def why_not_rotatable(key: ApiKey, who: selectors.Person) -> str:
     try:
         _check_rotatable(key, key_request)
         require_access(key_request, who)
+        require_guard_rails(key_request)
         if key_request.requester_id != key.owner_id:
             require_not_approved_by(key_request, who.user)
     except Conflict as error:

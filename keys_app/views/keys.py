@@ -79,6 +79,7 @@ def _key_page(
         "summary": summarize(key.policy, selectors.current_catalogue()) if key.policy_json else None,
         "timeline": history(key_sid=key.pk),
         "form": form,
+        "doubts": selectors.doubts_about(who, key),
         "successor": selectors.successor_of(key),
         "can_revoke": key.state == KeyState.ACTIVE and selectors.can_revoke(who, key),
         "can_take_over": selectors.can_take_over(who, key),

@@ -8,6 +8,7 @@ from ..domain import errors
 _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.NotAllowed, 403, "You can’t do this"),
     (errors.AlreadyIssued, 409, "This key was issued already"),
+    (errors.ApprovalNeeded, 409, "This request needs approval again"),
     (errors.Conflict, 409, "Not done"),
     (errors.InvalidInput, 422, "Check what you entered"),
     (errors.TwilioRefused, 502, "Twilio refused"),

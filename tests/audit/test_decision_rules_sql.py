@@ -225,5 +225,82 @@ def test_every_trigger_is_there(db):
         there = {name for (name,) in cursor.fetchall()}
     from importlib import import_module
 
-    names = {name for name, *_ in import_module("keys_app.migrations.0007_decision_rules").TRIGGERS}
+    names = {name for name, *_ in import_module("keys_app.migrations.0065_void_approvals").TRIGGERS}
     assert names <= there
+
+
+VOID = "UPDATE keys_app_approval SET void_at = %s, void_by_id = %s, void_reason = %s"
+
+
+def void(by=None, reason="It was withdrawn.", also=""):
+    run(VOID + also, timezone.now(), by and by.pk, reason)
+
+
+def test_an_approval_becomes_void_once_while_its_request_is_pending(cast):
+    key_request = cast.approved()
+    refused(DECIDED, void)
+    move(key_request, "pending")
+    void(cast.user("security"))
+    assert Approval.objects.get().void_reason == "It was withdrawn."
+    refused(DECIDED, void, cast.user("lead"))
+    refused(DECIDED, run, "UPDATE keys_app_approval SET void_at = NULL, void_by_id = NULL, void_reason = ''")
+
+
+@pytest.mark.parametrize("also", [", capacity = 'security'", ", authority_id = NULL", ", stage = 2", ", reason = 'x'"])
+def test_nothing_else_changes_when_an_approval_becomes_void(cast, also):
+    move(cast.approved(), "pending")
+    refused(DECIDED, void, cast.user("security"), also=also)
+
+
+def test_the_requester_makes_no_approval_void_and_nobody_does_without_a_reason(cast):
+    move(cast.approved(), "pending")
+    refused(DECIDED, void, cast.user("engineer"))
+    refused("", void, cast.user("lead"), reason="")
+
+
+def test_a_rejection_does_not_become_void(cast):
+    key_request = cast.ask()
+    decide(key_request, cast.user("lead"), cast.user("lead"), decision="rejected")
+    refused("", void, cast.user("security"))
+
+
+def test_a_void_approval_does_not_count_and_is_not_in_the_way(cast):
+    key_request = cast.approved()
+    move(key_request, "pending")
+    void(cast.user("lead"))
+    for state in ("approved", "issuing", "issued", "failed"):
+        refused(MISSING, move, key_request, state)
+    decide(key_request, cast.user("lead"), cast.user("lead"))
+    refused("", decide, key_request, cast.user("lead"), cast.user("lead"), stage=2)
+    move(key_request, "approved")
+    assert key_request.state == "approved"
+
+
+def test_no_approval_is_born_void(cast):
+    key_request = cast.ask()
+    lead = cast.user("lead")
+    born = Approval(request=key_request, approver=lead, authority=lead, decision="approved", stage=1,
+                    content_digest=key_request.content_digest, created_at=timezone.now(), void_at=timezone.now(),
+                    void_reason="So it was made.")  # fmt: skip
+    refused(DECIDED, born.save, force_insert=True)
+
+
+def test_a_broken_glass_that_went_back_to_people_needs_their_approval(cast):
+    cast.let_break_glass()
+    key_request = cast.ask(incident="INC-1")
+    run("UPDATE keys_app_keyrequest SET state = 'pending', reopened_at = created_at, reopened_reason = 'Stopped.'")
+    refused(MISSING, move, key_request, "approved")
+    refused(FIXED, run, "UPDATE keys_app_keyrequest SET reopened_at = NULL, reopened_reason = ''")
+    decide(key_request, cast.user("lead"), cast.user("lead"))
+    move(key_request, "approved")
+    assert key_request.state == "approved"
+
+
+def test_a_risk_is_raised_and_never_lowered(cast):
+    key_request = cast.ask()
+    run("UPDATE keys_app_keyrequest SET risk = 'high'")
+    for risk in ("medium", "low"):
+        refused(FIXED, run, f"UPDATE keys_app_keyrequest SET risk = '{risk}'")
+    decide(key_request, cast.user("lead"), cast.user("lead"))
+    move(key_request, "approved")
+    refused(MISSING, run, "UPDATE keys_app_keyrequest SET risk = 'critical'")

@@ -73,6 +73,8 @@ rotating           issuing   active   low      waits                      Lead
 pending            pending   -        low      -                          -
 half-approved      pending   -        critical -                          Lead
 asked-about        pending   -        high     -                          -
+approval-withdrawn pending   -        low      -                          Lead
+approval-void      pending   -        low      -                          The rule “Usage in staging”
 approved           approved  -        low      -                          Lead
 started            issuing   -        low      -                          Lead
 unknown            issuing   -        low      -                          Lead
@@ -175,8 +177,10 @@ def _issue_otherwise(world: World) -> None:
     of_a_team = {**rule, "name": "Of a team", "team": world.cast.team.pk, "template": "read-messages"}
     world.post("admin", "/admin/keys_app/approvalrule/add/", expected=302, **of_a_team)
     kinds["by-a-rule"] = world.issue(world.asked("by-a-rule", permissions=READ_USAGE))
+    kinds["approval-void"] = world.asked("approval-void", permissions=READ_USAGE)
     page = f"keys_app/approvalrule/{ApprovalRule.objects.get(name=rule['name']).pk}/change/"
     world.save_in_admin(page, is_active=None)
+    world.post("engineer", f"/requests/{kinds['approval-void'].request.pk}/issue/", expected=409)
     for name in ("glass", "glass-reviewed", "glass-unused"):
         kinds[name] = world.asked(name, "breaker", incident="INC-1", permissions=READ_MESSAGES)
     world.issue(kinds["glass"], "breaker")
@@ -229,6 +233,8 @@ def _ask(world: World) -> None:
     world.decide(kinds["asked-about"], "colead", decision="ask", question="Which system reads them?")
     world.post("engineer", f"/requests/{kinds['asked-about'].request.pk}/comment/", comment="The archive.")
     kinds["approved"] = world.decide(world.asked("approved"), "lead")
+    kinds["approval-withdrawn"] = world.decide(world.asked("approval-withdrawn"), "lead")
+    world.decide(kinds["approval-withdrawn"], "colead", decision="withdraw", reason="It is the wrong account.")
     kinds["rejected"] = world.decide(world.asked("rejected"), "colead", decision="reject", reason="Too wide.")
     kinds["cancelled"] = world.asked("cancelled")
     world.post("engineer", f"/requests/{kinds['cancelled'].request.pk}/cancel/", expected=302)
@@ -328,7 +334,9 @@ def _after_the_last_run(world: World) -> None:
     kinds["started"] = world.decide(world.asked("started"), "lead")
     _kill_while_twilio_is_asked(lambda: world.post("engineer", f"/requests/{kinds['started'].request.pk}/issue/"))
     world.twilio.fault("drop_after")
+    world.account_wants(leads=2)  # more than approved it, which leads and Security are told
     world.press(kinds["rotating"], "rotate", expected=504, overlap_hours=24)
+    world.account_wants(leads=1)
 
 
 def _kill_while_twilio_is_asked(press: Callable[[], object]) -> None:

@@ -186,7 +186,7 @@ def _decision(html: str, world: World, kind: str, who: str) -> Problems:
     true, made, text = KINDS[kind], world.kinds[kind], words(html)
     given = re.search(r'<ul class="decide-given">(.*?)</ul>', html, re.DOTALL)
     lines = re.findall(r"<li>(.*?)</li>", given.group(1), re.DOTALL) if given else []
-    names = [words(line).replace(" approved", "").rstrip(".") for line in lines]
+    names = [words(line).partition(" No longer counts")[0].replace(" approved", "").rstrip(". ") for line in lines]
     expected = [] if true.request == "rejected" or kind == "glass-reviewed" else list(true.decided_by)
     if names != expected:
         yield f"approved by {names}, not {expected}"
@@ -200,7 +200,7 @@ def _decision(html: str, world: World, kind: str, who: str) -> Problems:
 
 
 def _decides(made: Made, who: str) -> bool:
-    return who == "security" if made.request.approvals.exists() else who in ("lead", "deputy")
+    return who == "security" if made.request.approvals.standing().exists() else who in ("lead", "deputy")
 
 
 # Reports and files

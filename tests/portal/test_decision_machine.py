@@ -1,7 +1,7 @@
 """Whatever people do, in any order: no key has a policy that the people it needs did not approve.
 
 What is expected comes from a small model kept beside the portal: who said yes, in whose place, to what they were
-shown. It asks none of the portal's selectors, triggers or counts.
+shown, and who still has the right they used. It asks none of the portal's selectors, triggers or counts.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from keys_app.audit.ledger import matching
-from keys_app.models import Account, ApprovalRule, Delegation, KeyRequest, TeamMembership
+from keys_app.models import Account, Approval, ApprovalRule, Delegation, KeyRequest, TeamMembership
 from tests.cast import READ_USAGE, Cast, secret_in
 
 LEADS, SECURITY = {"lead", "colead", "admin"}, {"security", "security2", "admin"}
@@ -45,23 +45,38 @@ WISH = st.tuples(
     st.sampled_from([1, 30, 60]),
     st.sampled_from(["", "", "", "INC-7"]),
 )
-REARRANGE = ["name_deputy", "end_deputies", "unmake_a_lead", "require", "switch_rule", "account"]
-RAW = [f"sql {what}" for what in ("approved", "issuing", "risk", "leads", "policy", "own", "rule")]
+REARRANGE = ["name_deputy", "end_deputies", "unmake_a_lead", "require", "switch_rule", "account", "run_out"]
+REARRANGE += ["leave_security", "deactivate", "switch_glass"]
+RAW = [f"sql {what}" for what in ("approved", "issuing", "risk", "leads", "policy", "own", "rule", "unvoid", "glass")]
 GRANTED = ("approved", "issuing", "issued", "failed")
 YES = ("request.approved", "request.approval_given")
 EVENTS = {"reject": "request.rejected", "review": "request.reviewed"}
 EVENTS |= {"comment": "request.commented", "cancel": "request.cancelled"}
-ACTIONS = [*["approve", "all", "narrow", "issue", "replace"] * 4, *EVENTS, *REARRANGE, *RAW]
+WITHDRAWN, VOID = "request.approval_withdrawn", "request.approval_void"
+ACTIONS = [*["approve", "all", "narrow", "issue", "replace"] * 4, *["withdraw"] * 3, *EVENTS, *REARRANGE, *RAW]
+
+
+@dataclass(eq=False)
+class Deputyship:
+    """A lead's deputy: running, run out as planned, or ended early."""
+
+    deputy: str
+    lead: str
+    state: str = "running"
 
 
 @dataclass(frozen=True)
 class Yes:
-    """Somebody's approval of a policy and lifetime: as whom it can count."""
+    """Somebody's approval of a policy and lifetime: as whom it can count, and as whom the portal took it."""
 
+    pk: int
     person: str
     policy: frozenset[str]
     days: int
     parts: tuple[tuple[str, str], ...]
+    capacity: str
+    authority: str
+    deputyships: tuple[Deputyship, ...]
 
 
 @dataclass(eq=False)
@@ -74,10 +89,11 @@ class Asked:
     days: int
     leads: int
     digest: str
-    free: bool  # by an operator's rule, or glass broken
+    free: str  # "rule" or "glass" while one of them grants it without people
     yes: list[Yes] = field(default_factory=list)
     shown: dict[str, tuple[frozenset[str], int]] = field(default_factory=dict)
     events: Counter = field(default_factory=Counter)
+    keys: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def row(self) -> KeyRequest:
@@ -88,10 +104,20 @@ class Asked:
         said = [yes.parts for yes in self.yes if yes.policy >= policy and yes.days >= days]
         return any(self._enough(choice, policy) for choice in product(*said))
 
+    def of_this(self) -> list[Yes]:
+        """Return who said yes to at least what is stored."""
+        row = self.row
+        return [yes for yes in self.yes if yes.policy >= frozenset(row.policy) and yes.days >= row.lifetime_days]
+
     def _enough(self, choice: tuple[tuple[str, str], ...], policy: frozenset[str]) -> bool:
         leads = {voice for kind, voice in choice if kind == "lead"}
         security = {voice for kind, voice in choice if kind == "security"} - leads
         return len(leads) >= self.leads and (bool(security) or not is_critical(policy))
+
+
+def took(answer) -> bool:
+    """Tell whether an action was carried out: it redirects, but not to where one signs in."""
+    return answer.status_code == 302 and "/login/" not in answer["Location"]
 
 
 def is_critical(policy: frozenset[str]) -> bool:
@@ -103,28 +129,53 @@ class Decisions(RuleBasedStateMachine):
 
     asked = Bundle("asked")
     cast: Cast
-    clients: dict
+    signed_in: dict
 
     def __init__(self) -> None:
         super().__init__()
         self.point = transaction.savepoint()
         self.requests: list[Asked] = []
-        self.leads, self.leading, self.deputies = 1, set(LEADS), set()
-        self.rule_on = False
+        self.clients = dict(self.signed_in)
+        self.leads, self.leading, self.security = 1, set(LEADS), set(SECURITY)
+        self.active, self.given = set(PEOPLE), []
+        self.rule_on, self.glass = False, True
 
     def teardown(self) -> None:
         transaction.savepoint_rollback(self.point)
 
     def voices(self, person: str, requester: str) -> tuple[tuple[str, str], ...]:
         """Return as whom this person's approval can count, by what the model knows."""
-        own = {person} & self.leading
-        for_others = {lead for deputy, lead in self.deputies if deputy == person and lead in self.leading}
-        parts = [("lead", voice) for voice in (own | for_others) - {requester}]
-        if person in SECURITY:
+        parts = [("lead", voice) for voice in self.led_for(person) - {requester}]
+        if person in self.security:
             parts.append(("security", person))
-            if requester in self.leading or len(self.leading - {requester}) < self.leads:
+            if requester in self.leading or len((self.leading & self.active) - {requester}) < self.leads:
                 parts.append(("lead", person))
         return tuple(parts)
+
+    def led_for(self, person: str) -> set[str]:
+        """Return in whose right this person leads the team: their own, and that of leads they stand in for."""
+        leads = self.leading & self.active
+        return ({person} | {one.lead for one in self.running(person)}) & leads if person in self.active else set()
+
+    def running(self, deputy: str) -> list[Deputyship]:
+        return [one for one in self.given if one.deputy == deputy and one.state == "running"]
+
+    def holds(self, yes: Yes) -> bool:
+        """Tell whether whoever said yes has the right today that they used."""
+        if yes.person not in self.active:
+            return False
+        if yes.capacity == "security":
+            return yes.person in self.security
+        lead = yes.authority in self.leading & self.active
+        return lead and (yes.capacity == "lead" or any(one.state != "ended" for one in yes.deputyships))
+
+    def granted_today(self, asked: Asked) -> bool:
+        """Tell whether a key may be made now: by what holds at this moment, and as much as is asked for today."""
+        if asked.free:
+            return self.glass if asked.free == "glass" else self.rule_on and self.leads == 1
+        kinds = [yes.capacity == "security" for yes in asked.of_this() if self.holds(yes)]
+        critical = is_critical(frozenset(asked.row.policy))
+        return len(kinds) >= max(asked.leads, self.leads) + critical and sum(kinds) >= critical
 
     @initialize(
         target=asked,
@@ -144,17 +195,18 @@ class Decisions(RuleBasedStateMachine):
         return self.ask(*wish)
 
     def ask(self, requester, policy, days, incident):
+        requester = requester if requester in self.active else "engineer"
         form = self.cast.form(permissions=sorted(policy), lifetime_days=str(days), incident=incident)
         answer = self.clients[requester].post("/requests/new/", form)
-        refused = bool(incident) and (requester != "engineer" or is_critical(policy))
+        refused = bool(incident) and (requester != "engineer" or is_critical(policy) or not self.glass)
         assert (answer.status_code == 422) is refused, answer.status_code
         if refused:
             return self.ask(requester, policy, days, "")
         row = KeyRequest.objects.get(pk=answer["Location"].split("/")[2])
         by_rule = self.rule_on and self.leads == 1 and policy == set(READ_USAGE) and days <= 30 and not incident
         made = Asked(row.pk, requester, frozenset(policy), row.lifetime_days, self.leads, row.content_digest,
-                     bool(incident) or by_rule)  # fmt: skip
-        assert (row.state == "approved") is made.free
+                     "glass" if incident else "rule" * by_rule)  # fmt: skip
+        assert (row.state == "approved") is bool(made.free)
         assert row.lifetime_days == (1 if incident else days)
         made.shown[row.content_digest] = made.policy, made.days
         made.events.update({"yes": int(by_rule)})
@@ -166,12 +218,17 @@ class Decisions(RuleBasedStateMachine):
         url = f"/admin/keys_app/keyrequest/{asked.pk}/change/"
         answer = self.clients[person].post(url, {"decision": decision, **fields})
         assert answer.status_code in (302, 404, 409, 422)
-        return answer.status_code == 302 and not answer["Location"].startswith("/admin/login/")
+        return took(answer)
 
     def note(self, person, asked, policy, days):
-        """Write down a yes the portal took."""
+        """Write down a yes the portal took, and in whose right."""
         asked.leads = max(asked.leads, self.leads)
-        asked.yes.append(Yes(person, policy, days, self.voices(person, asked.requester)))
+        row = Approval.objects.filter(request=asked.pk, approver__username=person, void_at=None).latest("pk")
+        authority, parts = row.authority.username, self.voices(person, asked.requester)
+        deputyships = tuple(one for one in self.running(person) if one.lead == authority)
+        assert ("security" if row.capacity == "security" else "lead", authority) in parts
+        assert (row.capacity == "deputy") is (authority != person)
+        asked.yes.append(Yes(row.pk, person, policy, days, parts, row.capacity, authority, deputyships))
         asked.events["yes"] += 1
 
     @rule(
@@ -193,7 +250,9 @@ class Decisions(RuleBasedStateMachine):
         elif what == "narrow":
             self.narrow(asked, people, digest, drop, {add} - {None}, days)
         elif what == "issue":
-            self.issue(asked, people[0])
+            self.issue(asked, people[0] if stale else asked.requester)
+        elif what == "withdraw":
+            self.withdraw(asked, people[0])
         elif what in EVENTS:
             self.end_or_talk(asked, people[0], what)
         elif what in RAW:
@@ -229,9 +288,40 @@ class Decisions(RuleBasedStateMachine):
 
     def issue(self, asked, who):
         """Press “Issue key” as the requester, or as somebody else."""
-        state = asked.row.state
+        row = asked.row
+        may = row.state in ("approved", "failed") and who == asked.requester and who in self.active
+        granted = self.granted_today(asked)
         answer = self.clients[who].post(f"/requests/{asked.pk}/issue/")
-        assert bool(secret_in(answer)) is (state == "approved" and who == asked.requester), answer.content.decode()
+        assert bool(secret_in(answer)) is (may and granted), (answer.content.decode(), asked)
+        if may and granted:
+            key = row.keys.latest("issued_at")
+            assert (key.expires_at - key.issued_at).days <= row.lifetime_days
+            asked.keys[key.pk] = frozenset(row.policy)
+            asked.leads = max(asked.leads, self.leads)
+        elif may:
+            assert asked.row.state == "pending"
+            self.reopen(asked, [yes for yes in asked.yes if self.holds(yes)], VOID)
+
+    def reopen(self, asked, kept, event):
+        """Only people can grant it from now on, as many as are asked for today."""
+        asked.yes, asked.free, asked.leads = kept, "", max(asked.leads, self.leads)
+        asked.events[event] += 1
+
+    def withdraw(self, asked, person):
+        """Withdraw the first approval that stands, or what a rule or broken glass grants."""
+        row = asked.row
+        chosen = asked.yes[0] if asked.yes and not asked.free else None
+        fields = {"approval": str(chosen.pk)} if chosen else {}
+        taken = self.decide(person, asked, "withdraw", reason="Not so.", **fields)
+        voices = self.led_for(person) - {asked.requester}
+        stands_in = asked.requester in {one.lead for one in self.running(person)} & self.led_for(person)
+        overseen = bool(voices) or (person in self.security and not stands_in)
+        may = person in self.active and person != asked.requester and overseen
+        there = row.state in ("pending", "approved", "failed") and bool(chosen or asked.free)
+        assert taken is (may and there), (person, asked)
+        if taken:
+            assert asked.row.state == "pending"
+            self.reopen(asked, [yes for yes in asked.yes if yes is not chosen], WITHDRAWN)
 
     def replace(self, asked):
         for key in asked.row.keys.filter(state="active"):
@@ -241,8 +331,7 @@ class Decisions(RuleBasedStateMachine):
         if what in ("reject", "review"):
             taken = self.decide(person, asked, what, reason="So it is.")
         else:
-            answer = self.clients[person].post(f"/requests/{asked.pk}/{what}/", {"comment": "Is it so?"})
-            taken = answer.status_code == 302
+            taken = took(self.clients[person].post(f"/requests/{asked.pk}/{what}/", {"comment": "Is it so?"}))
         if taken:
             asked.events[EVENTS[what]] += 1
             assert what == "comment" or (person == asked.requester) is (what == "cancel")
@@ -256,19 +345,48 @@ class Decisions(RuleBasedStateMachine):
             "require": [leads],
             "switch_rule": [],
             "account": [],
+            "run_out": [],
+            "switch_glass": [],
+            "leave_security": [next(person for person in people if person in SECURITY)],
+            "deactivate": [next(person for person in people if person != "engineer")],
             "replace": [asked],
         }
         getattr(self, what)(*arguments.get(what, [lead]))
 
     def name_deputy(self, lead, deputy):
-        if self.cast.delegate(lead, deputy).status_code == 302:
+        if took(self.cast.delegate(lead, deputy)):
             assert lead in self.leading and lead != deputy
-            self.deputies.add((deputy, lead))
+            self.given.append(Deputyship(deputy, lead))
 
     def end_deputies(self, lead):
+        if lead not in self.leading & self.active:
+            return
         for given in Delegation.objects.filter(lead__username=lead, ends_at__gt=timezone.now()):
             assert self.clients[lead].post(f"/deputies/{given.pk}/end/").status_code == 302
-        self.deputies = {pair for pair in self.deputies if pair[1] != lead}
+        for one in self.given:
+            one.state = "ended" if one.lead == lead and one.state == "running" else one.state
+
+    def run_out(self):
+        """Let every deputyship come to its planned end."""
+        Delegation.objects.filter(ends_at__gt=timezone.now()).update(ends_at=timezone.now())
+        for one in self.given:
+            one.state = "run out" if one.state == "running" else one.state
+
+    def leave_security(self, person):
+        self.security ^= {person}
+        group = Group.objects.get(name="Security")
+        groups = User.objects.get(username=person).groups
+        groups.add(group) if person in self.security else groups.remove(group)
+
+    def deactivate(self, person):
+        """Deactivate somebody, or let them come back; they sign in again then."""
+        self.active ^= {person}
+        User.objects.filter(username=person).update(is_active=person in self.active)
+        self.clients[person] = self.cast.client(person)
+
+    def switch_glass(self):
+        self.glass = not self.glass
+        TeamMembership.objects.filter(user__username="engineer").update(may_break_glass=self.glass)
 
     def unmake_a_lead(self, lead):
         self.leading ^= {lead}
@@ -305,6 +423,16 @@ class Decisions(RuleBasedStateMachine):
             "policy": ("UPDATE keys_app_keyrequest SET lifetime_days = 365 WHERE id = %s", [pk]),
             "own": (insert, [pk, me, me, "security", "", row.content_digest, now]),
             "rule": (insert, [pk, None, None, "lead", "mine", row.content_digest, now]),
+            "unvoid": (
+                """UPDATE keys_app_approval SET void_at = NULL, void_by_id = NULL, void_reason = ''
+                WHERE request_id = %s AND void_at IS NOT NULL""",
+                [pk],
+            ),
+            "glass": (
+                """UPDATE keys_app_keyrequest SET reopened_at = NULL, reopened_reason = ''
+                WHERE id = %s AND reopened_at IS NOT NULL""",
+                [pk],
+            ),
         }.get(what) or (jump, [what, now, pk])
         try:
             with transaction.atomic(), connection.cursor() as cursor:
@@ -313,8 +441,8 @@ class Decisions(RuleBasedStateMachine):
         except DatabaseError:
             return
         assert what in GRANTED or not written, f"the database let through: {what}"
-        if what == "issuing":  # nothing is being issued, so let the next steps go on
-            KeyRequest.objects.filter(pk=asked.pk).update(state="approved")
+        if what in GRANTED:  # nothing is being issued, and a second key is not made: let the next steps go on
+            KeyRequest.objects.filter(pk=asked.pk).update(state=row.state)
 
     @invariant()
     def nothing_is_granted_that_was_not_approved(self):
@@ -328,13 +456,13 @@ class Decisions(RuleBasedStateMachine):
         assert policy <= asked.policy and row.lifetime_days <= asked.days
         granted = asked.free or asked.approved_for(policy, row.lifetime_days)
         assert granted or row.state not in GRANTED, f"{row.state} with {asked}"
-        for key in row.keys.all():
-            assert frozenset(key.policy) == policy
-            assert granted and (key.expires_at - key.issued_at).days <= row.lifetime_days
+        assert {key.pk: frozenset(key.policy) for key in row.keys.all()} == asked.keys
+        standing = [one for one in row.approvals.all() if one.decision == "approved" and one.void_at is None]
+        assert {one.pk for one in standing if not one.rule_name} == {yes.pk for yes in asked.yes}
 
     def _check_deciders(self, asked, row):
         """Nobody decides their own, nor twice, nor for somebody who has decided."""
-        people = [approval for approval in row.approvals.all() if not approval.rule_name]
+        people = [one for one in row.approvals.all() if one.approver and not one.void_at and one.decision != "reviewed"]
         names = {approval.approver.username for approval in people}
         voices = {approval.authority.username for approval in people}
         assert asked.requester not in names | voices
@@ -346,7 +474,7 @@ class Decisions(RuleBasedStateMachine):
         rows = matching().values_list("request_id", "action")
         found = Counter((request_id, kinds.get(action, action)) for request_id, action in rows)
         for asked in self.requests:
-            for kind in ("yes", "request.narrowed", *EVENTS.values()):
+            for kind in ("yes", "request.narrowed", WITHDRAWN, VOID, *EVENTS.values()):
                 assert found[str(asked.pk), kind] == asked.events[kind], (kind, asked)
 
 
@@ -357,7 +485,7 @@ def test_it_never_grants_what_was_not_approved(cast):
     cast.let_break_glass("engineer")
     ApprovalRule.objects.create(name="usage", template="read-usage", environment="staging", is_active=False)
     Decisions.cast = cast
-    Decisions.clients = {name: cast.client(name) for name in User.objects.values_list("username", flat=True)}
+    Decisions.signed_in = {name: cast.client(name) for name in User.objects.values_list("username", flat=True)}
     run_state_machine_as_test(
         Decisions,
         settings=settings(

@@ -43,6 +43,10 @@ narrow        foreign 403      404    403     404  404    409     409   403     
 ask           own     403      302    403     302  302    302     302   403       302   -        -     -        302-
 ask           team    403      302    403     302  302    302     302   403       302   -        -     -        302-
 ask           foreign 403      404    403     404  404    302     302   403       404   302      404   403      302-
+withdraw      own     403      409    403     409  409    409     409   403       409   -        -     -        302-
+withdraw      team    403      302    403     302  302    302     302   403       302   -        -     -        302-
+withdraw      foreign 403      404    403     404  404    302     302   403       404   302      404   403      302-
+withdraw      lead's  403      409    403     409  302    302     302   403       404   302      404   403      302-
 several-page  team    403      200    403     200  200    200     200   403       200   -        -     -        302-
 several       own     403      302-   403     302- 302-   302-    302-  403       302-  -        -     -        302-
 several       team    403      302    403     302  302    302     302   403       302   -        -     -        302-
@@ -82,11 +86,11 @@ deputies-page any     404      404    404     200  200    200     200   404     
 audit         any     403      403    403     403  403    200     200   403       403   200      403   403      302-
 """
 TWO_LOW = [*READ_USAGE, "/twilio/messaging/services/read"]
-DECISIONS = ("approve", "reject", "narrow", "ask", "review")
+DECISIONS = ("approve", "reject", "narrow", "ask", "review", "withdraw")
 KEY_ACTIONS = ("see-key", "confirm", "replace", "revoke")
 PENDING = (*DECISIONS, "see", "decide-page", "several", "several-page", "comment", "cancel")
 STATES = dict.fromkeys(PENDING, "pending") | dict.fromkeys(KEY_ACTIONS, "issued")
-STATES |= {"review": "glass", "issue": "approved"}
+STATES |= {"review": "glass", "issue": "approved", "withdraw": "approved"}
 ADMIN = "/admin/keys_app/keyrequest/"
 
 
