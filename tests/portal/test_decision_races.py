@@ -52,7 +52,7 @@ def test_it_takes_one_of_two_leads_decisions(live_cast, actions, first, second):
     assert sorted(answer.status_code for answer in answers) == [302, 409]
     winner = ("Lead", first) if answers[0].status_code == 302 else ("Colead", second)
     loser = next(answer for answer in answers if answer.status_code == 409)
-    assert f"{winner[0]} Person decided it" in text_of(loser)
+    assert f"{winner[0]} Person ({winner[0].lower()}) decided it" in text_of(loser)
     state = "rejected" if winner[1] == "reject" else "approved"
     assert outcome(key_request, actions) == (state, [f"request.{state}"])
     assert key_request.approvals.count() == 1
