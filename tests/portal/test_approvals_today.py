@@ -148,6 +148,15 @@ def test_it_asks_for_another_lead_when_the_account_asks_for_two(cast, standin):
     assert secret_in(press(cast, standin, key_request)[0])
 
 
+def test_it_stays_two_leads_turn_when_the_account_asks_for_one_again(cast, standin):
+    key_request = cast.approved()
+    Account.objects.update(leads_required=2)
+    sent_back(cast, standin, key_request)
+    Account.objects.update(leads_required=1)
+    assert cast.decide("colead", key_request, "approve").status_code == 302
+    assert secret_in(press(cast, standin, key_request)[0])
+
+
 def test_it_asks_security_when_a_release_rates_it_critical(cast, standin, monkeypatch):
     key_request = cast.approved()
     rated(monkeypatch, "critical")
