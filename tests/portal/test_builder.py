@@ -182,7 +182,7 @@ def test_it_holds_the_accounts_limit_on_the_lifetime(cast):
     cast.account.max_lifetime_days = 7
     cast.account.save()
     answer = cast.client("engineer").post(NEW, cast.form(lifetime_days="8"))
-    assert "at most 7 days" in text_of(answer)
+    assert "Maximum lifetime on account Shop: 7 days." in text_of(answer)
     assert cast.ask(lifetime_days="7")
 
 

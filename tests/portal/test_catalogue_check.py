@@ -401,11 +401,11 @@ def test_a_file_that_is_wrong_is_a_wrong_setting(cast, settings, tmp_path, conte
     assert "PORTAL_CATALOGUE_FILE" in str(refusal.value)
 
 
-def test_the_current_catalogue_is_two_queries_and_always_current(cast, django_assert_num_queries):
-    with django_assert_num_queries(2):
+def test_the_current_catalogue_is_one_query_and_always_current(cast, django_assert_num_queries):
+    with django_assert_num_queries(1):
         assert CHATS not in current_catalogue()
     CataloguePermission.objects.create(name=CHATS)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert CHATS in current_catalogue()
     assert current_catalogue() is current_catalogue()
     CataloguePermission.objects.all().delete()

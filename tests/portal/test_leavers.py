@@ -93,7 +93,7 @@ def test_it_is_taken_over_by_a_lead_of_the_team_alone(cast, key, role, status):
 def test_it_is_not_taken_from_somebody_who_is_there(cast, key):
     answer = take_over(cast, key)
     assert answer.status_code == 409
-    assert "has an owner in the team" in text_of(answer)
+    assert "belongs to Engineer Person (engineer), who is in the team" in text_of(answer)
     key.refresh_from_db()
     assert key.owner.username == "engineer"
 

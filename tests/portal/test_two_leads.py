@@ -113,7 +113,7 @@ def test_a_lead_removed_meanwhile_is_told_that_nothing_was_done(strict):
     fields = {"decision": "approve", "digest": key_request.content_digest, "reason": "Typed."}
     answer = client.post(url, {**fields, "shown": shown})
     assert answer.status_code == 409
-    assert "You do not decide for the team of “usage-report” any more" in text_of(answer)
+    assert "You no longer decide for the team of “usage-report”" in text_of(answer)
     for forged in ("", "x", shown[:-1], shown + "\0"):
         assert client.post(url, {**fields, "shown": forged}).status_code == 404
     assert strict.client("lead2").post(url, {**fields, "shown": shown}).status_code == 404
@@ -134,7 +134,7 @@ def test_a_lead_removed_from_their_only_team_is_told_so(cast):
 @pytest.mark.parametrize("decision", ["approve", "narrow"])
 @pytest.mark.parametrize(
     ("gone", "message"),
-    [("account", "switched off"), ("requester", "cannot sign in any more")],
+    [("account", "switched off"), ("requester", "can no longer sign in")],
 )
 def test_it_approves_nothing_that_could_not_be_issued_but_lets_it_be_rejected(cast, actions, decision, gone, message):
     key_request = cast.ask()
