@@ -149,7 +149,7 @@ def allow_breaking_glass(page: Page, allow: bool) -> None:
     page.goto("/admin/keys_app/team/")
     page.get_by_role("link", name="Payments").click()
     row = page.locator("tr.form-row").filter(has_text="engineer in Payments")
-    row.locator("input[name$=may_break_glass]").set_checked(allow)
+    row.locator("input[type=checkbox][name$=may_break_glass]").set_checked(allow)
     page.get_by_role("button", name="Save", exact=True).click()
     page.wait_for_url("**/admin/keys_app/team/")
 
