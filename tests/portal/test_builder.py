@@ -172,9 +172,12 @@ def test_it_holds_the_guard_rails_at_request_approval_and_issue(cast, owner, rai
     assert cast.decide("lead", pending, "approve").status_code == 409
     answer = cast.issue(approved)
     assert answer.status_code == 409
-    assert "guardrails" in text_of(answer)
+    assert "This request needs approval again" in text_of(answer)
+    assert cast.decide("lead", approved, "approve").status_code == 409
     put(**none)
     assert cast.decide("lead", pending, "approve").status_code == 302
+    assert cast.issue(approved).status_code == 409
+    assert cast.decide("lead", approved, "approve").status_code == 302
     assert cast.issue(approved).status_code == 200
 
 

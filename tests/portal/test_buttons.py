@@ -18,7 +18,7 @@ from tests.cast import READ_MESSAGES
 DAY = timedelta(days=1)
 ROLES = ["engineer", "colleague", "lead", "security"]
 ON_REQUEST = {"issue": {}, "cancel": {}, "comment": {"comment": "Well?"}}
-DECISIONS = ["approve", "reject", "narrow", "ask", "review"]
+DECISIONS = ["approve", "reject", "narrow", "ask", "review", "withdraw"]
 ON_KEY = {
     "confirm": {},
     "replace": {},

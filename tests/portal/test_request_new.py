@@ -54,9 +54,9 @@ BAD = {
     "purpose too long": ({"purpose": "p" * 2001}, "has 2001 characters; at most 2000"),
     "ticket that is no address": ({"ticket_url": "not an address"}, "Enter a whole address"),
     "ticket that is a script": ({"ticket_url": "javascript:alert(1)"}, "Enter a whole address"),
-    "no lifetime": ({"lifetime_days": ""}, "Say how many days"),
-    "lifetime of nothing": ({"lifetime_days": "0"}, "at least 1 day"),
-    "lifetime of over a year": ({"lifetime_days": "366"}, "at most 365 days"),
+    "no lifetime": ({"lifetime_days": ""}, "Enter a lifetime in days"),
+    "lifetime of nothing": ({"lifetime_days": "0"}, "Minimum lifetime: 1 day"),
+    "lifetime of over a year": ({"lifetime_days": "366"}, "Maximum lifetime: 365 days"),
     "lifetime that is no number": ({"lifetime_days": "9O"}, "Enter a whole number of days"),
     "huge lifetime": ({"lifetime_days": "9" * 5000}, "whole number of days"),
 }
