@@ -41,6 +41,7 @@ class Typed:
     question: str = ""
     keep: list[str] | None = None
     lifetime_days: str = ""
+    withdrawing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ def _typed(posted: QueryDict, error: PortalError) -> Typed:
         question=posted.get("question", ""),
         keep=posted.getlist("keep") if narrowing else None,
         lifetime_days=posted.get("lifetime_days", "")[:20] if narrowing else "",
+        withdrawing=posted.get("decision") == "withdraw",
     )
 
 

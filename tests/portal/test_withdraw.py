@@ -84,6 +84,8 @@ def test_it_wants_a_reason_and_keeps_what_was_typed(cast, actions, reason, messa
     assert (answer.status_code, key_request.state) == (422, "approved")
     assert message in text_of(answer)
     assert reason.strip() in answer.content.decode()
+    withdrawing = answer.content.decode().partition("<summary>Withdraw an approval")[0].rpartition("<details")[2]
+    assert " open" in withdrawing  # the button that was pressed stays in view
     assert actions(key_request.pk)[-1] == "request.approved"
 
 
