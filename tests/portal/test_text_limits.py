@@ -14,7 +14,17 @@ from keys_app.domain.errors import InvalidInput
 from keys_app.domain.policy import Policy
 from keys_app.domain.secret import Secret
 from keys_app.models import Webhook
-from keys_app.services import access_reviews, accounts, approvals, discussion, feeds, lifecycle, people, requests
+from keys_app.services import (
+    access_reviews,
+    accounts,
+    approvals,
+    discussion,
+    feeds,
+    lifecycle,
+    people,
+    reopen,
+    requests,
+)
 from keys_app.services.actors import Actor
 from keys_app.services.webhooks import MAX_URL, set_address, set_signing_secret
 from tests.cast import READ_MESSAGES, READ_USAGE
@@ -42,6 +52,10 @@ def narrowed(cast, text):
 
 def reviewed_glass(cast, text):
     approvals.review(request_id=uuid.UUID(int=0), reason=text, actor=Actor.of(cast.user("lead")))
+
+
+def withdrawn(cast, text):
+    reopen.withdraw(request_id=cast.approved().pk, reason=text, actor=Actor.of(cast.user("lead")))
 
 
 def revoked(cast, text):
@@ -106,6 +120,7 @@ DOORS = {
     "approvals.reject(reason)": (decided(approvals.reject), 2000),
     "approvals.narrow(reason)": (narrowed, 2000),
     "approvals.review(reason)": (reviewed_glass, 2000),
+    "reopen.withdraw(reason)": (withdrawn, 2000),
     "lifecycle.revoke_key(reason)": (revoked, 2000),
     "access_reviews.keep(note)": (in_review(access_reviews.keep), 2000),
     "access_reviews.revoke(note)": (in_review(access_reviews.revoke), 2000),
