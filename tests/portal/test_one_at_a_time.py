@@ -191,6 +191,6 @@ def test_a_name_that_is_taken_at_the_same_moment_is_said_at_its_place(live_cast,
     answers = at_once(*(lambda c=client: c.post("/admin/keys_app/team/add/", form) for client in admin))
     assert sorted(answer.status_code for answer in answers) == [200, 302]
     refused = next(answer for answer in answers if answer.status_code == 200)
-    assert "There is one with this name already" in text_of(refused)
+    assert "There is “Refunds” already" in text_of(refused)
     assert 'value="refunds@example.test"' in refused.content.decode()
     assert Team.objects.filter(name="Refunds").count() == 1
