@@ -70,7 +70,7 @@ from .reconciliation import (
     runs_with_findings,
     unmanaged_keys,
 )
-from .reports import decisions, expiring_keys, issued_of, live_keys, rules_that_decided, unconfirmed_keys
+from .reports import all_who_decided, decisions, expiring_keys, issued_of, live_keys, unconfirmed_keys
 from .requests import (
     OPEN_REQUESTS,
     TO_PRESS,
@@ -165,7 +165,7 @@ __all__ = [
     "right_to_decide",
     "right_to_review",
     "rule_fits",
-    "rules_that_decided",
+    "all_who_decided",
     "runs_with_findings",
     "same_login",
     "sign_in_of",

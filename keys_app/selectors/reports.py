@@ -124,9 +124,19 @@ def decisions(*, by: str = "") -> QuerySet[Approval]:
     return found.filter(approver__username=by) if by else found
 
 
-def rules_that_decided() -> QuerySet[Approval, str]:
-    """Return the names of the rules that approved something, whether or not there still is such a rule."""
-    return Approval.objects.exclude(rule_name="").order_by("rule_name").values_list("rule_name", flat=True).distinct()
+def all_who_decided() -> list[tuple[str, str]]:
+    """Return each user and rule that decided something, as `decisions` takes it and in words. One query.
+
+    Users come first, by login; a rule is among them whether or not there still is such a rule.
+    """
+    name = ("approver__username", "approver__first_name", "approver__last_name")
+    rows = Approval.objects.order_by("rule_name", *name).values_list("rule_name", *name).distinct()
+    return [
+        (f"{RULE}{rule}", f"The rule “{rule}”")
+        if rule
+        else (login, with_login(f"{first} {last}".strip() or login, login))
+        for rule, login, first, last in rows
+    ]
 
 
 def issued_of(approvals: Iterable[Approval]) -> dict[object, list[str]]:

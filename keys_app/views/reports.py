@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -74,9 +73,7 @@ def report_decisions(request: HttpRequest) -> HttpResponse:
     issued = selectors.issued_of(rows)
     for row in rows:
         row.key_sids = issued.get(row.request_id, [])
-    approvers = User.objects.filter(approvals__isnull=False).distinct().order_by("username")
-    rules = selectors.rules_that_decided()
-    context = {"decisions": rows, "next_url": next_url, "by": by, "approvers": approvers, "rules": rules}
+    context = {"decisions": rows, "next_url": next_url, "by": by, "all_who_decided": selectors.all_who_decided()}
     return render(request, "portal/audit_report_decisions.html", context)
 
 
