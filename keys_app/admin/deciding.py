@@ -62,8 +62,7 @@ def state_mark(key_request: KeyRequest) -> str:
     state = key_request.get_state_display()
     if key_request.is_break_glass and not key_request.unreviewed:
         state = f"{state}, glass broken and reviewed"
-    kinds = {True: "glass", False: ""}
-    marks = [(kinds[mark == NOT_REVIEWED], mark.label) for mark in request_marks(key_request)]
+    marks = [("glass" if mark == NOT_REVIEWED else "", mark.label) for mark in request_marks(key_request)]
     return format_html("{}{}", state, format_html_join("", ' <strong class="{}">{}</strong>', marks))
 
 

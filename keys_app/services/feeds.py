@@ -119,7 +119,7 @@ def _expires_soon(token: FeedToken) -> bool:
 def _warn(token: FeedToken) -> None:
     with transaction.atomic(durable=True):
         if FeedToken.objects.filter(pk=token.pk, revoked_at=None, warned_at=None).update(warned_at=timezone.now()):
-            when = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
+            when = moment(token.expires_at)
             text = "Create a new token, give it to the system, and revoke this one."
             _tell_security("audit.feed_expires", f"The token of feed {token.name} expires at {when}", text)
             record("audit.feed_reminded", Actor.system("feeds"), name=token.name, feed=token.pk, expires=when)
