@@ -135,7 +135,7 @@ def approval_withdrawn(key_request: KeyRequest, actor: Actor, reason: str) -> No
     parts = [_reason(reason), f"No key can be issued now. {selectors.next_decider(key_request)}", _facts(key_request)]
     notify(
         "request.approval_withdrawn",
-        title=f"{actor.name} withdrew an approval of “{key_request}”",
+        title=f"{actor.label} withdrew an approval of “{key_request}”",
         text="\n\n".join(parts),
         path=key_request.get_absolute_url(),
         people=people,
@@ -148,7 +148,7 @@ def rotated_on_old_approval(key_request: KeyRequest, key: ApiKey, doubts: Iterab
     listed = "\n".join(f"- {doubt}" for doubt in doubts)
     notify(
         "key.rotate_started",
-        title=f"{selectors.display_name(key.owner)} rotates “{key.name}”: look at its approval",
+        title=f"{selectors.name_and_login(key.owner)} rotates “{key.name}”: look at its approval",
         text=f"A rotation needs no new approval. What is not as it was:\n{listed}\n\nRevoke the key if it must go.",
         path=key.get_absolute_url(),
         people=[*selectors.leads_of(key_request.team), *selectors.in_security()],

@@ -403,7 +403,7 @@ def test_a_rotation_goes_on_and_leads_and_security_see_what_changed(cast, monkey
     assert words not in text_of(cast.client("engineer").get(page))
     assert secret_in(rotate(cast, key))
     assert matching(action="key.rotate_started").get().details["doubts"] == [words]
-    told = mailbox("look at its approval")
+    told = mailbox("Engineer Person (engineer) rotates")
     assert {"colead", "security", "security2"} <= set(told)
     assert "engineer" not in told
     assert words in told["security"]

@@ -245,7 +245,7 @@ def test_requester_leads_and_deciders_are_told(cast, settings, told):
     chosen = key_request.approvals.get(approver__username="security")
     Email.objects.all().delete()
     assert withdraw(cast, "lead", key_request, approval=str(chosen.pk)).status_code == 302
-    found = Email.objects.filter(status=STATUS.queued, subject__contains="withdrew an approval")
+    found = Email.objects.filter(status=STATUS.queued, subject__contains="Lead Person (lead) withdrew an approval")
     roles = {address.removesuffix("@example.test") for one in found for address in one.to}
     assert roles == {"engineer", "lead", "colead", "security", "security2"}
     assert all("> I mistook the account." in one.message for one in found)
