@@ -128,9 +128,9 @@ def manage(arguments: list[str]) -> int:
     state = read_state()
     os.environ.update(environment(state.get("port", 8000)))
     os.environ.setdefault("TWILIO_IAM_BASE_URL", state.get("standin_url", "https://iam.twilio.com"))
-    from django.core.management import execute_from_command_line
+    from portal.commands import run
 
-    execute_from_command_line(["manage.py", *arguments])
+    run(["manage.py", *arguments])
     return 0
 
 

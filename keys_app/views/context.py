@@ -6,14 +6,15 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
 
-from .. import selectors
+from .. import __version__, selectors
 
 log = logging.getLogger(__name__)
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Context processor: the person, what waits for them, and whether Twilio is a stand-in."""
+    """Context processor: the version, the person, what waits for them, and whether Twilio is a stand-in."""
     context: dict[str, object] = {
+        "version": __version__,
         "standin": settings.TWILIO_IS_STANDIN,
         "twilio_base_url": settings.TWILIO_IAM_BASE_URL.geturl(),
     }

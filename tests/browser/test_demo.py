@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import requests
 
+from keys_app import __version__
 from tests.browser.checkout import ROOT, Demo, token_in
 
 
@@ -56,6 +57,7 @@ def test_it_starts_with_the_commands_of_the_readme(demo: Demo):
     assert demo.sign_in("security").get(f"{demo.url}/audit/", timeout=30).status_code == 200
     assert stat.S_IMODE((demo.directory / "var" / "demo.json").stat().st_mode) == 0o600
     assert "0 attempts still open" in demo.manage("reconcile")
+    assert demo.manage("version") == f"{__version__}\n"
 
 
 def test_it_makes_one_key_of_twenty_presses(demo: Demo):
