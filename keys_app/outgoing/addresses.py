@@ -1,8 +1,8 @@
-"""Which addresses a webhook may reach: only those the whole internet can, unless the operator says otherwise."""
+"""Which addresses are safe to send to: encrypted ones or this machine, and for webhooks the public internet only."""
 
 import ipaddress
 import socket
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -13,6 +13,21 @@ _NEVER = tuple(
     ipaddress.ip_network(network)
     for network in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name or address can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def is_https_or_loopback(parts: SplitResult) -> bool:
+    """Tell whether what is sent to a URL stays secret on the way: it is https, or http to this machine."""
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
 
 
 def is_public(address: str) -> bool:

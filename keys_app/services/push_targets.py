@@ -13,6 +13,7 @@ import requests
 from ..audit import syslog
 from ..domain.errors import NotConfigured, PortalError
 from ..domain.secret import Secret
+from ..outgoing.addresses import is_https_or_loopback
 
 TIMEOUT = 10.0
 _PORTS = {"syslog+udp": 514, "syslog+tcp": 601, "syslog+tls": 6514}
@@ -107,7 +108,7 @@ def target_of(url: str, token: Secret | None) -> Target:
         host, port, parts = "", None, urlsplit("")
     if host and parts.scheme in _PORTS and not parts.path.strip("/"):
         return Syslog(parts.scheme, host, port or _PORTS[parts.scheme])
-    if host and (parts.scheme == "https" or (parts.scheme == "http" and host in ("127.0.0.1", "localhost", "::1"))):
+    if host and is_https_or_loopback(parts):
         return Webhook(url, token)
     raise NotConfigured(
         "Set PORTAL_AUDIT_PUSH_URL to https://…, or to syslog+tls://host:port, syslog+tcp://… or syslog+udp://…."

@@ -1,7 +1,6 @@
 """Sends one request to Twilio, once, and hands back the answer or one of the three kinds of error."""
 
 import base64
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import requests
 from requests.auth import AuthBase
 
 from keys_app.domain.secret import Secret
+from keys_app.outgoing.addresses import is_https_or_loopback
 from keys_app.outgoing.connection import OneExchange
 from keys_app.outgoing.guard import Guard, Step
 
@@ -159,7 +159,7 @@ def check_base_url(base_url: str) -> None:
         raise ValueError("the base URL has no usable host and port")
     if "@" in parts.netloc or "?" in base_url or "#" in base_url:
         raise ValueError("the base URL must not have a user, a query or a fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+    if not is_https_or_loopback(parts):
         raise ValueError("the base URL must be https; plain http is for a loopback address only")
 
 
@@ -167,10 +167,3 @@ def origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     """Return scheme, host and port of a URL for comparison. Raises `ValueError` for a bad port."""
     default = {"https": 443, "http": 80}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or default
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
