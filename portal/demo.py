@@ -26,6 +26,9 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import env
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
@@ -48,17 +51,14 @@ def main(arguments: list[str]) -> int:
         if arguments[:1] == ["manage"]:
             return manage(arguments[1:])
         return serve(chosen_port())
-    except DemoError as error:
+    except (DemoError, ImproperlyConfigured) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
 
 
 def chosen_port() -> int:
     """Return the port from `PORT`, 8000 if it is not set."""
-    text = os.environ.get("PORT") or "8000"
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise DemoError(f"PORT must be a number from 1 to 65535, not “{text}”")
-    return int(text)
+    return env.number("PORT", 8000, least=1, most=65535)
 
 
 class DemoError(Exception):
@@ -99,7 +99,7 @@ def environment(port: int) -> dict[str, str]:
     defaults = {name: value for name, value in read_state().items() if name.isupper()}
     if given:
         defaults = {name: value for name, value in defaults.items() if not name.startswith("TWILIO_")}
-    database = os.environ.get("DATABASE_URL") or f"sqlite:///{VAR / 'demo.sqlite3'}"
+    database = env.database_url("DATABASE_URL", f"sqlite:///{VAR / 'demo.sqlite3'}")
     return {
         "EMAIL_URL": MAIL_TO_FILES,
         "PORTAL_CHECKPOINT_DIR": str(checkpoint_directory(database)),
@@ -174,8 +174,8 @@ def require_free_port(port: int) -> None:
 class Processes:
     """The demo's child processes: started together, stopped together."""
 
-    def __init__(self, env: dict[str, str]) -> None:
-        self.env = env
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.env = environment
         self.running: dict[str, subprocess.Popen[str]] = {}
 
     def start(self, name: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -254,11 +254,11 @@ def watch(processes: Processes) -> NoReturn:
 
 
 def start_all(processes: Processes, port: int) -> None:
-    env = processes.env
-    standin = "TWILIO_IAM_BASE_URL" not in env
+    given = processes.env
+    standin = "TWILIO_IAM_BASE_URL" not in given
     if standin:
-        env["TWILIO_IAM_BASE_URL"] = start_standin(processes)
-    write_state({**read_state(), "port": port, "standin_url": env["TWILIO_IAM_BASE_URL"]})
+        given["TWILIO_IAM_BASE_URL"] = start_standin(processes)
+    write_state({**read_state(), "port": port, "standin_url": given["TWILIO_IAM_BASE_URL"]})
     print("Preparing the database and the static files…", flush=True)
     for command in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
         processes.run(*command)
@@ -269,7 +269,7 @@ def start_all(processes: Processes, port: int) -> None:
     processes.start("sender of notices", "django", "send_notices", "--every", "5")
     processes.start("checkpoint signer", "django", "audit_checkpoint", "--every", "60")
     wait_until_ready(processes, f"http://127.0.0.1:{port}/readyz")
-    announce(env, port, standin)
+    announce(given, port, standin)
 
 
 def start_standin(processes: Processes, port: str = "0") -> str:
@@ -308,15 +308,15 @@ def wait_until_ready(processes: Processes, url: str) -> None:
     raise DemoError("the portal did not answer in time")
 
 
-def announce(env: dict[str, str], port: int, standin: bool) -> None:
+def announce(given: dict[str, str], port: int, standin: bool) -> None:
     where = "a stand-in for Twilio; keys made here work nowhere" if standin else "a real endpoint: keys are real"
-    to_files = env.get("EMAIL_URL") == MAIL_TO_FILES and "EMAIL_URL_FILE" not in env
+    to_files = given.get("EMAIL_URL") == MAIL_TO_FILES and "EMAIL_URL_FILE" not in given
     mail = f"files in {MAIL.relative_to(ROOT)}/" if to_files else "goes where EMAIL_URL says"
     print(
         f"\nThe portal runs at http://127.0.0.1:{port}\n"
-        f"Twilio: {env['TWILIO_IAM_BASE_URL']} ({where})\n"
+        f"Twilio: {given['TWILIO_IAM_BASE_URL']} ({where})\n"
         "People: engineer, engineer2, lead, lead2, security, admin\n"
-        f"Password for all: {env['PORTAL_DEMO_PASSWORD']}\n"
+        f"Password for all: {given['PORTAL_DEMO_PASSWORD']}\n"
         f"Mail: {mail}\n"
         "Stop with Ctrl-C.",
         flush=True,

@@ -10,16 +10,16 @@ import resource
 
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import serving
+from portal import env
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump of a worker would hold what it has in memory
 
 try:
-    bind = serving.env.str("PORTAL_BIND", default="127.0.0.1:8000")
-    workers = serving.workers()
-    threads = serving.threads()
-    serving.twilio_concurrency()  # refused here, before a worker is started
-    _deadline = serving.twilio_timeouts()[2]
+    bind = env.text("PORTAL_BIND", "127.0.0.1:8000")
+    workers = env.workers()
+    threads = env.threads()
+    env.twilio_concurrency()  # refused here, before a worker is started
+    _deadline = env.twilio_deadline()
 except ImproperlyConfigured as error:
     raise SystemExit(f"gunicorn: {error}") from None
 

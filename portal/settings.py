@@ -1,65 +1,30 @@
 """All settings of the portal. Everything that differs between places comes from the environment.
 
-Each secret setting can also be given as a file: `PORTAL_SECRET_KEY_FILE=/run/secrets/…`.
+Each setting can also be given as a file: `PORTAL_SECRET_KEY_FILE=/run/secrets/…`. `portal.env` reads them.
 There is no debug switch: a debug page shows local variables, and one of them may be a secret.
 """
 
 import base64
-import os
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from keys_app.audit.notes import BadKey, SignerKey, VerifierKey
-from portal import serving
-from portal.origins import checked_origin, is_loopback
+from keys_app.outgoing.addresses import is_loopback
+from portal import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
-DAY = 24 * 60 * 60
 
-
-def mandatory(name: str, how: str) -> str:
-    """Return a setting that has no safe default. Raises `ImproperlyConfigured` saying how to make one."""
-    value = from_environment(name)
-    if not value:
-        raise ImproperlyConfigured(f"Set {name} (or {name}_FILE). {how}")
-    return value
-
-
-def from_environment(name: str) -> str:
-    """Return a setting from its variable or the file that its `_FILE` variable names; empty if there is none."""
-    path = os.environ.get(f"{name}_FILE")
-    try:  # not through `env`, which takes a value that begins with a dollar sign for another variable's name
-        return (Path(path).read_text() if path else os.environ.get(name, "")).strip()
-    except OSError:
-        raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
-
-
-def number(name: str, default: int, lowest: int, highest: int) -> int:
-    """Return a setting that is a whole number from `lowest` to `highest`. Raises `ImproperlyConfigured`."""
-    try:
-        value = env.int(name, default=default)
-    except ValueError:
-        value = lowest - 1
-    if not lowest <= value <= highest:
-        raise ImproperlyConfigured(f"{name} must be a whole number from {lowest} to {highest}.")
-    return value
-
-
-if os.environ.get("SSLKEYLOGFILE"):
-    # urllib3 honours it even with trust_env off: the keys of every TLS connection would be written to that file.
-    raise ImproperlyConfigured("Unset SSLKEYLOGFILE: with it, TLS traffic to Twilio can be read back from a file.")
+env.refuse_key_log()
 
 DEBUG = False
-SECRET_KEY = mandatory("PORTAL_SECRET_KEY", "At least 50 random characters.")
+SECRET_KEY = env.secret("PORTAL_SECRET_KEY", "At least 50 random characters.")
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("PORTAL_SECRET_KEY is too short: it needs at least 50 random characters.")
-ENCRYPTION_KEYS = mandatory(
+ENCRYPTION_KEYS = env.secret(
     "PORTAL_ENCRYPTION_KEYS",
     "Fernet keys separated by commas, the newest first: python -c 'from cryptography.fernet import Fernet; "
     "print(Fernet.generate_key().decode())'",
@@ -70,17 +35,17 @@ for key in ENCRYPTION_KEYS:
     except ValueError:
         raise ImproperlyConfigured("PORTAL_ENCRYPTION_KEYS holds something that is not a Fernet key.") from None
 
-BASE_URL = checked_origin("PORTAL_BASE_URL", env.str("PORTAL_BASE_URL", default="http://127.0.0.1:8000"))
+BASE_URL = env.origin("PORTAL_BASE_URL", "http://127.0.0.1:8000")
 HTTPS = BASE_URL.scheme == "https"
-ALLOWED_HOSTS = [host.strip() for host in env.list("PORTAL_ALLOWED_HOSTS", default=[BASE_URL.hostname])]
+ALLOWED_HOSTS = env.listed("PORTAL_ALLOWED_HOSTS", BASE_URL.hostname or "")
 CSRF_TRUSTED_ORIGINS = [BASE_URL.geturl()]
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("PORTAL_TRUSTED_PROXIES", default=0)
+ALLAUTH_TRUSTED_PROXY_COUNT = env.number("PORTAL_TRUSTED_PROXIES", 0, least=0, most=100)
 
 # The name and the key the ledger's checkpoints are signed with. Without a key none are signed.
-AUDIT_ORIGIN = env.str("PORTAL_AUDIT_ORIGIN", default=f"{BASE_URL.hostname}/audit")
-AUDIT_SIGNING_KEY = from_environment("PORTAL_AUDIT_SIGNING_KEY")
-AUDIT_OLD_VERIFIER_KEYS = [key for key in from_environment("PORTAL_AUDIT_OLD_VERIFIER_KEYS").split(",") if key.strip()]
-CHECKPOINT_DIR = Path(env.str("PORTAL_CHECKPOINT_DIR", default=str(BASE_DIR / "var" / "checkpoints")))
+AUDIT_ORIGIN = env.text("PORTAL_AUDIT_ORIGIN", f"{BASE_URL.hostname}/audit")
+AUDIT_SIGNING_KEY = env.text("PORTAL_AUDIT_SIGNING_KEY")
+AUDIT_OLD_VERIFIER_KEYS = env.listed("PORTAL_AUDIT_OLD_VERIFIER_KEYS")
+CHECKPOINT_DIR = env.path("PORTAL_CHECKPOINT_DIR", BASE_DIR / "var" / "checkpoints")
 try:
     SignerKey.parse(AUDIT_ORIGIN, AUDIT_SIGNING_KEY or base64.b64encode(bytes(32)).decode())
 except BadKey as error:
@@ -91,38 +56,38 @@ try:
 except BadKey as error:
     raise ImproperlyConfigured(f"PORTAL_AUDIT_OLD_VERIFIER_KEYS: {error}.") from None
 
-TWILIO_IAM_BASE_URL = checked_origin(
-    "TWILIO_IAM_BASE_URL", env.str("TWILIO_IAM_BASE_URL", default="https://iam.twilio.com")
-)
+TWILIO_IAM_BASE_URL = env.origin("TWILIO_IAM_BASE_URL", "https://iam.twilio.com")
 TWILIO_IS_STANDIN = is_loopback(TWILIO_IAM_BASE_URL.hostname)
 # Seconds. Connecting and each gap between two reads are bounded, and the whole call is.
-TWILIO_CONNECT_TIMEOUT, TWILIO_READ_TIMEOUT, TWILIO_DEADLINE = serving.twilio_timeouts()
-TWILIO_CONCURRENCY = serving.twilio_concurrency()
+TWILIO_CONNECT_TIMEOUT = env.decimal("PORTAL_TWILIO_CONNECT_TIMEOUT", 5.0, least=0.1, most=300)
+TWILIO_READ_TIMEOUT = env.decimal("PORTAL_TWILIO_READ_TIMEOUT", 15.0, least=0.1, most=300)
+TWILIO_DEADLINE = env.twilio_deadline()
+TWILIO_CONCURRENCY = env.twilio_concurrency()
 
 # Where `manage.py audit_push` sends the audit's events, and what it shows a webhook to be let in.
-AUDIT_PUSH_URL = from_environment("PORTAL_AUDIT_PUSH_URL")
-AUDIT_PUSH_TOKEN = from_environment("PORTAL_AUDIT_PUSH_TOKEN")
+AUDIT_PUSH_URL = env.text("PORTAL_AUDIT_PUSH_URL")
+AUDIT_PUSH_TOKEN = env.text("PORTAL_AUDIT_PUSH_TOKEN")
 
-CATALOGUE_FILE = env.str("PORTAL_CATALOGUE_FILE", default="")  # permissions the package does not have
-CONFIRM_WITHIN = timedelta(seconds=env.int("PORTAL_CONFIRM_WITHIN", default=900))
-RECONCILE_GRACE = timedelta(seconds=env.int("PORTAL_RECONCILE_GRACE", default=900))
+CATALOGUE_FILE = env.text("PORTAL_CATALOGUE_FILE")  # permissions the package does not have
+CONFIRM_WITHIN = env.seconds("PORTAL_CONFIRM_WITHIN", 900)
+RECONCILE_GRACE = env.seconds("PORTAL_RECONCILE_GRACE", 900)
 # The work of one run for each account: how many keys are fetched and how many deleted at most, how soon a key is
 # looked at again, and how many seconds are waited in all for a Twilio that is busy.
-RECONCILE_LOOKS = env.int("PORTAL_RECONCILE_LOOKS", default=100)
-RECONCILE_DELETES = env.int("PORTAL_RECONCILE_DELETES", default=100)
-RECONCILE_LOOK_EVERY = timedelta(seconds=env.int("PORTAL_RECONCILE_LOOK_EVERY", default=3600))
-RECONCILE_PATIENCE = env.float("PORTAL_RECONCILE_PATIENCE", default=30.0)
+RECONCILE_LOOKS = env.number("PORTAL_RECONCILE_LOOKS", 100, least=0, most=100_000)
+RECONCILE_DELETES = env.number("PORTAL_RECONCILE_DELETES", 100, least=0, most=100_000)
+RECONCILE_LOOK_EVERY = env.seconds("PORTAL_RECONCILE_LOOK_EVERY", 3600, least=0)
+RECONCILE_PATIENCE = env.decimal("PORTAL_RECONCILE_PATIENCE", 30.0, least=0, most=3600)
 # An account is reported after this many failed runs in a row, the reconciler itself after this time without a run.
-RECONCILE_FAILED_RUNS = env.int("PORTAL_RECONCILE_FAILED_RUNS", default=5)
-RECONCILE_LATE_AFTER = timedelta(seconds=env.int("PORTAL_RECONCILE_LATE_AFTER", default=900))
+RECONCILE_FAILED_RUNS = env.number("PORTAL_RECONCILE_FAILED_RUNS", 5, least=1, most=1000)
+RECONCILE_LATE_AFTER = env.seconds("PORTAL_RECONCILE_LATE_AFTER", 900)
 # A lead has this long to take over the keys of somebody who left.
-LEAVER_GRACE = timedelta(days=env.int("PORTAL_LEAVER_DAYS", default=14))
+LEAVER_GRACE = timedelta(days=env.number("PORTAL_LEAVER_DAYS", 14, least=0, most=3650))
 # An operator's own tasks, in the form of keys_app/domain/data/templates.toml; same slugs replace the package's.
-TEMPLATES_FILE = Path(env.str("PORTAL_TEMPLATES_FILE")) if "PORTAL_TEMPLATES_FILE" in os.environ else None
+TEMPLATES_FILE = Path(tasks) if (tasks := env.text("PORTAL_TEMPLATES_FILE")) else None
 
 # A request nobody decided, and an approval nobody used, come to an end.
-PENDING_LAPSES_AFTER = timedelta(seconds=number("PORTAL_PENDING_LAPSES_AFTER", 14 * DAY, 1, 3650 * DAY))
-APPROVAL_LAPSES_AFTER = timedelta(seconds=number("PORTAL_APPROVAL_LAPSES_AFTER", 3 * DAY, 1, 3650 * DAY))
+PENDING_LAPSES_AFTER = env.seconds("PORTAL_PENDING_LAPSES_AFTER", 14 * env.DAY)
+APPROVAL_LAPSES_AFTER = env.seconds("PORTAL_APPROVAL_LAPSES_AFTER", 3 * env.DAY)
 MAX_REPLACEMENTS = 3
 
 INSTALLED_APPS = [
@@ -186,7 +151,7 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
 }
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'portal.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'portal.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
@@ -244,21 +209,21 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 FILE_UPLOAD_HANDLERS = []  # nothing here takes a file
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.str("PORTAL_STATIC_ROOT", default=str(BASE_DIR / "var" / "static")))
+STATIC_ROOT = env.path("PORTAL_STATIC_ROOT", BASE_DIR / "var" / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-SENDS_MAIL = "EMAIL_URL" in os.environ or "EMAIL_URL_FILE" in os.environ
-vars().update(env.email("EMAIL_URL", default="dummymail://"))
+SENDS_MAIL = env.is_set("EMAIL_URL")
+vars().update(env.mail("EMAIL_URL", "dummymail://"))
 EMAIL_TIMEOUT = 15  # seconds for each step; without it a silent mail server would stop the sender for good
-DEFAULT_FROM_EMAIL = env.str("PORTAL_FROM_EMAIL", default="key-portal@localhost")
+DEFAULT_FROM_EMAIL = env.text("PORTAL_FROM_EMAIL", "key-portal@localhost")
 
 # Notices alone wait in the database, in post_office's tables. Account mails carry a token and go out directly.
-DIGEST_HOUR = number("PORTAL_DIGEST_HOUR", 7, 0, 23)  # in UTC
-WEBHOOK_ALLOW_PRIVATE = env.bool("PORTAL_WEBHOOK_ALLOW_PRIVATE", default=False)
+DIGEST_HOUR = env.number("PORTAL_DIGEST_HOUR", 7, least=0, most=23)  # in UTC
+WEBHOOK_ALLOW_PRIVATE = env.switch("PORTAL_WEBHOOK_ALLOW_PRIVATE")
 # Seconds for each step and for a whole delivery.
 WEBHOOK_TIMEOUT, WEBHOOK_DEADLINE = 5.0, 10.0
 

@@ -63,4 +63,4 @@ def test_it_refuses_nonsense_in_one_line(name, value, words):
 @pytest.mark.parametrize("name", ["PORTAL_TWILIO_READ_TIMEOUT", "PORTAL_TWILIO_CONNECT_TIMEOUT"])
 @pytest.mark.parametrize("value", ["", "soon", "0", "inf"])
 def test_the_settings_refuse_a_wait_that_is_none(name, value):
-    assert f"{name} must be a number from 0.1 to 300." in refusal(**{name: value})
+    assert f"{name} must be a number from 0.1 to 300, not “{value}”." in refusal(**{name: value})

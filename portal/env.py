@@ -1,0 +1,212 @@
+"""Reads what the environment sets: every setting of the portal, from its variable or from the file its `_FILE` names.
+
+White space around a value does not count, so a file's last newline doesn't either. Each reader raises
+`ImproperlyConfigured` naming the setting, what it is and what is right; what may hold a secret is never repeated.
+Gunicorn's configuration reads through here too, before there is a Django.
+"""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environ import Env
+
+from keys_app.outgoing.addresses import is_https_or_loopback
+
+DAY = 24 * 60 * 60
+_ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_NOT_EXPANDED = re.compile(r"\$\w*|.*\$\{\w*\}.*", re.DOTALL)
+_A_DATABASE = "postgres://user:password@host:5432/name or sqlite:////path/to/file"
+_ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
+
+
+def text(name: str, default: str = "") -> str:
+    """Return a setting as it is, or `default`. Empty is refused unless the default is."""
+    value = _value(name)
+    if value is None:
+        return default
+    if default and not value:
+        raise ImproperlyConfigured(f"{name} must not be empty.")
+    return value
+
+
+def secret(name: str, how: str) -> str:
+    """Return a setting that has no safe default; `how` says how to make one."""
+    value = _value(name)
+    if not value:
+        raise ImproperlyConfigured(f"Set {name} (or {name}_FILE). {how}")
+    return value
+
+
+def listed(name: str, default: str = "") -> list[str]:
+    """Return the parts of a setting that are separated by commas."""
+    return [part for given in text(name, default).split(",") if (part := given.strip())]
+
+
+def path(name: str, default: Path) -> Path:
+    """Return a setting that names a file or a directory."""
+    return Path(text(name, str(default)))
+
+
+def number(name: str, default: int, *, least: int, most: int) -> int:
+    """Return a whole number from `least` to `most`."""
+    return int(_number(name, default, least, most, whole=True))
+
+
+def decimal(name: str, default: float, *, least: float, most: float) -> float:
+    """Return a number from `least` to `most`."""
+    return _number(name, default, least, most, whole=False)
+
+
+def seconds(name: str, default: int, *, least: int = 1, most: int = 3650 * DAY) -> timedelta:
+    """Return the time that a whole number of seconds is."""
+    return timedelta(seconds=number(name, default, least=least, most=most))
+
+
+def switch(name: str, default: bool = False) -> bool:
+    """Return whether a setting is on (1, true, yes, on) or off (0, false, no, off)."""
+    value = _value(name)
+    if value is None:
+        return default
+    if value.lower() not in _ON + _OFF:
+        raise ImproperlyConfigured(f"{name} must be 1 or 0, not {_quoted(value)}.")
+    return value.lower() in _ON
+
+
+def origin(name: str, default: str) -> SplitResult:
+    """Return an address as scheme, host and port: https, or http to this machine, without path, query or user."""
+    value = text(name, default)
+    got = "" if "@" in value else f", not {_quoted(value)}"  # a password may stand before the @
+    wrong = ImproperlyConfigured(f"{name} must be an origin such as https://portal.example.com{got}.")
+    try:
+        parts = urlsplit(value.rstrip("/"))
+        readable = parts.port is None or parts.port > 0
+    except ValueError:
+        raise wrong from None
+    if not readable or not parts.hostname or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        raise wrong
+    if not is_https_or_loopback(parts):
+        raise ImproperlyConfigured(f"{name} must start with https://; http:// is for loopback addresses only{got}.")
+    return parts
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """Return Django's description of the database a URL names. The URL may hold a password."""
+    value = database_url(name, default)
+    wrong = ImproperlyConfigured(f"{name} must be {_A_DATABASE}.")
+    if value.partition("://")[0] not in Env.DB_SCHEMES:
+        raise wrong
+    try:
+        config = Env.db_url_config(value)
+    except ValueError:
+        raise wrong from None
+    if config["ENGINE"] not in _ENGINES:
+        raise wrong
+    return config
+
+
+def database_url(name: str, default: str) -> str:
+    """Return the URL of a database, as it is given."""
+    return _address(name, default, _A_DATABASE)
+
+
+def mail(name: str, default: str) -> dict[str, Any]:
+    """Return Django's settings for the mail server a URL names. The URL may hold a password."""
+    right = "an address such as smtp+tls://user:password@host:587"
+    value = _address(name, default, right)
+    try:
+        return Env.email_url_config(value)
+    except (ValueError, ImproperlyConfigured):
+        raise ImproperlyConfigured(f"{name} must be {right}.") from None
+
+
+def is_set(name: str) -> bool:
+    """Tell whether a setting is given at all, even as an empty one."""
+    return _value(name) is not None
+
+
+def refuse_key_log() -> None:
+    """Refuse to start where a variable asks to write the keys of every TLS connection to a file.
+
+    urllib3 does so even with `trust_env` off.
+    """
+    if os.environ.get("SSLKEYLOGFILE"):
+        raise ImproperlyConfigured("Unset SSLKEYLOGFILE: with it, TLS traffic to Twilio can be read back from a file.")
+
+
+def workers() -> int:
+    """Return the number of processes."""
+    return number("PORTAL_WORKERS", 2, least=1, most=64)
+
+
+def threads() -> int:
+    """Return the number of threads of each process. One waits for Twilio, at least one more serves other people."""
+    return number("PORTAL_THREADS", 16, least=2, most=256)
+
+
+def twilio_concurrency() -> int:
+    """Return how many threads of a process may wait for Twilio at once; by default 6 of 16, in proportion.
+
+    Refused where no thread were left to serve the people who only browse.
+    """
+    there_are = threads()
+    wanted = number("PORTAL_TWILIO_CONCURRENCY", max(1, min(6, there_are * 3 // 8)), least=1, most=255)
+    if wanted >= there_are:
+        raise ImproperlyConfigured(
+            f"PORTAL_TWILIO_CONCURRENCY ({wanted}) must be less than PORTAL_THREADS ({there_are}): the other threads "
+            "serve people while Twilio does not answer."
+        )
+    return wanted
+
+
+def twilio_deadline() -> float:
+    """Return the seconds a whole call to Twilio may take."""
+    return decimal("PORTAL_TWILIO_DEADLINE", 30.0, least=0.1, most=300)
+
+
+def _value(name: str) -> str | None:
+    """Return a setting's text without white space around it; None if it is not set. A file wins over a variable."""
+    if file := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):  # the name is not repeated: it may be the secret, set in the wrong variable
+            raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
+    value = os.environ.get(name)
+    return None if value is None else value.strip()
+
+
+def _number(name: str, default: float, least: float, most: float, *, whole: bool) -> float:
+    value = _value(name)
+    if value is None:
+        return default
+    kind = "whole number" if whole else "number"
+    wrong = ImproperlyConfigured(f"{name} must be a {kind} from {least:.10g} to {most:.10g}, not {_quoted(value)}.")
+    if not value.isascii() or "_" in value:  # which Python would take
+        raise wrong
+    try:
+        found = int(value) if whole else float(value)
+    except ValueError:
+        raise wrong from None
+    if not least <= found <= most:  # also for "nan"
+        raise wrong
+    return found
+
+
+def _address(name: str, default: str, right: str) -> str:
+    """Return a URL that is neither empty nor the name of a variable that was to be put in its place."""
+    value = _value(name)
+    if value is None:
+        return default
+    if not value:
+        raise ImproperlyConfigured(f"{name} is empty. Set it to {right}, or leave it unset.")
+    if _NOT_EXPANDED.fullmatch(value):
+        raise ImproperlyConfigured(f"{name} holds the name of a variable ($…) where its value should be: {right}.")
+    return value
+
+
+def _quoted(value: str) -> str:
+    return f"“{' '.join(value[:60].split())}”"
