@@ -2,15 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils import timezone
 
 from .audit import ledger
+from .domain.present import present
 from .domain.states import IssuanceState, KeyState, RequestState
 from .domain.wording import duration, moment
 from .models import ApiKey, Issuance, KeyRequest, ReconcileRun, UnmanagedKey
 from .selectors import is_overdue, name_and_login, need_of, next_decider, replacements_left
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from .selectors.requests import RequestNotes
 
 WRONG_CREDENTIAL = 20003
 """Twilio's code for a credential that is wrong or may not manage keys (seen in a published test)."""
@@ -47,7 +54,7 @@ class Moment:
 NOT_REVIEWED = Mark("Glass broken, not reviewed", "bad")
 
 
-def request_marks(key_request: KeyRequest) -> list[Mark]:
+def request_marks(key_request: "WithAnnotations[KeyRequest, RequestNotes]") -> list[Mark]:
     """Return what to know about a request, of those `visible_requests` finds, besides its state."""
     marks = {
         NOT_REVIEWED: key_request.unreviewed,
@@ -81,7 +88,9 @@ def unmanaged_mark(key: UnmanagedKey) -> Mark:
     return Mark(f"Proposed to {key.proposed_team}" if key.proposed_team else "No one’s", "warn")
 
 
-def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey | None) -> Status:
+def request_status(
+    key_request: "WithAnnotations[KeyRequest, RequestNotes]", last: Issuance | None, key: ApiKey | None
+) -> Status:
     """Explain a request's state to its requester. `last` is its latest attempt to issue, `key` its latest key."""
     match RequestState(key_request.state):
         case RequestState.PENDING:
@@ -103,7 +112,9 @@ def request_status(key_request: KeyRequest, last: Issuance | None, key: ApiKey |
 
 def _rejection(key_request: KeyRequest) -> str:
     decision = key_request.approvals.filter(decision="rejected").select_related("approver").last()
-    return f"{name_and_login(decision.approver)} rejected it: “{decision.reason}”" if decision else "It was rejected."
+    if decision is None:
+        return "It was rejected."
+    return f"{name_and_login(present(decision.approver))} rejected it: “{decision.reason}”"
 
 
 _MAY_STILL_WORK = "Twilio has not confirmed the deletion yet; the key may still work."
@@ -112,7 +123,7 @@ _KEEPS_RETRYING = "Wait. The portal keeps retrying."
 
 def _issued(key: ApiKey | None) -> Status:
     if key and key.state == KeyState.REVOKED:
-        return Status("neutral", f"The key was issued, and revoked at {moment(key.revoked_at)}.")
+        return Status("neutral", f"The key was issued, and revoked at {moment(present(key.revoked_at))}.")
     if key and key.state == KeyState.REVOKING:
         return Status(
             "warn", f"The key was issued, and is to be revoked. {_MAY_STILL_WORK}", _KEEPS_RETRYING, poll=True
@@ -149,15 +160,16 @@ def _approved(key_request: KeyRequest, last: Issuance | None) -> Status:
 
 
 def _press_until(key_request: KeyRequest, what: str) -> str:
+    end = moment(present(key_request.claim_until))
     if is_overdue(key_request):
-        return f"The approval was not used by {moment(key_request.claim_until)}, so it lapses. Send the request again."
-    return f"{what} before {moment(key_request.claim_until)}; then the approval lapses."
+        return f"The approval was not used by {end}, so it lapses. Send the request again."
+    return f"{what} before {end}; then the approval lapses."
 
 
 ISSUE_AGAIN = "the key can be issued again"
 
 
-def _issuing(key_request: KeyRequest, last: Issuance | None) -> Status:
+def _issuing(key_request: "WithAnnotations[KeyRequest, RequestNotes]", last: Issuance | None) -> Status:
     again = "the key can be rotated again; the old one stays as it was" if last and last.rotates_id else ISSUE_AGAIN
     if key_request.outcome_unknown:
         return Status(
@@ -190,7 +202,7 @@ def _failed(key_request: KeyRequest, last: Issuance | None) -> Status:
 def key_status(key: ApiKey) -> Status:
     """Explain a key's state to the people who may see it."""
     if key.state == KeyState.REVOKED:
-        return Status("neutral", f"Gone at Twilio since {moment(key.revoked_at)}: {key.revoke_reason}")
+        return Status("neutral", f"Gone at Twilio since {moment(present(key.revoked_at))}: {key.revoke_reason}")
     if key.state == KeyState.REVOKING:
         return Status("warn", _MAY_STILL_WORK, _KEEPS_RETRYING, poll=True)
     if key.is_overdue:
@@ -205,7 +217,8 @@ def key_status(key: ApiKey) -> Status:
         return Status("good", "The owner has stored the secret.")
     if timezone.now() - key.issued_at < settings.CONFIRM_WITHIN:
         return Status("warn", "The owner has not confirmed yet that the secret is stored.")
-    left = replacements_left(key.request) if key.owner_id == key.request.requester_id else 0
+    key_request = present(key.request)  # only an adopted key has none
+    left = replacements_left(key_request) if key.owner_id == key_request.requester_id else 0
     lost = f"replace the key if the secret is lost ({left} left)" if left else "rotate or revoke it"
     next_step = f"The owner can say “I have stored it”, or {lost}."
     return Status("bad", "No one confirmed that the secret was stored.", next_step)

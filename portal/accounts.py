@@ -3,7 +3,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.core import context
-from django.contrib.auth.models import AbstractBaseUser, User
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
@@ -25,7 +25,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
-    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+    def login(self, request: HttpRequest, user: User) -> None:
         with transaction.atomic():
             super().login(request, user)
             signing_in.record_sign_in(user=user, address=self._address(request))
@@ -47,7 +47,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):
         name = str(credentials.get("username", ""))[:150]
         signing_in.note_failed_sign_in(name=name, address=self._address(request))
 
-    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+    def set_password(self, user: User, password: str) -> None:
         match = context.request.resolver_match
         by_mail = match is not None and match.url_name == "account_reset_password_from_key"
         with transaction.atomic():

@@ -101,7 +101,7 @@ def database(name: str, default: str) -> dict[str, Any]:
     if value.partition("://")[0] not in Env.DB_SCHEMES:
         raise wrong
     try:
-        config = Env.db_url_config(value)
+        config: dict[str, Any] = Env.db_url_config(value)
     except ValueError:
         raise wrong from None
     if config["ENGINE"] not in _ENGINES:
@@ -119,9 +119,10 @@ def mail(name: str, default: str) -> dict[str, Any]:
     right = "an address such as smtp+tls://user:password@host:587"
     value = _address(name, default, right)
     try:
-        return Env.email_url_config(value)
+        config: dict[str, Any] = Env.email_url_config(value)
     except (ValueError, ImproperlyConfigured):
         raise ImproperlyConfigured(f"{name} must be {right}.") from None
+    return config
 
 
 def is_set(name: str) -> bool:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware, get_user
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render, resolve_url
 from django.utils.functional import SimpleLazyObject
@@ -73,7 +72,7 @@ class SessionUserMiddleware(AuthenticationMiddleware):
         super().process_request(request)
         request.user = SimpleLazyObject(lambda: self._user(request))
 
-    def _user(self, request: HttpRequest) -> AbstractBaseUser | AnonymousUser:
+    def _user(self, request: HttpRequest) -> User | AnonymousUser:
         user = get_user(request)
         if user.is_authenticated and is_ended(request.session, user):
             request.session.flush()

@@ -206,7 +206,7 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1500
 # Somebody may paste a whole log into the builder: that gets a message at its place, which needs it to be read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
-FILE_UPLOAD_HANDLERS = []  # nothing here takes a file
+FILE_UPLOAD_HANDLERS: list[str] = []  # nothing here takes a file
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("PORTAL_STATIC_ROOT", BASE_DIR / "var" / "static")

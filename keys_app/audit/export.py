@@ -121,7 +121,11 @@ def _end(signed: Signed, filtered: bool, count: int, digest: bytes) -> bytes:
     """Return the last line: the checkpoint, and a note that says which events were exported under which header."""
     signer = checkpoints.signer(purpose="export")
     text = f"{signer.verifier.name}\n{signed.size}\n{count}\n{notes.encode(digest)}\n"
-    line = {"checkpoint": signed.note, "list": signer.sign(text), "earlier": _earlier(signed.size) if filtered else []}
+    line: dict[str, Any] = {
+        "checkpoint": signed.note,
+        "list": signer.sign(text),
+        "earlier": _earlier(signed.size) if filtered else [],
+    }
     return rfc8785.dumps(line) + b"\n"
 
 

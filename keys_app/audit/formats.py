@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from io import StringIO
+from typing import Any
 
 from django.db import connection
 
@@ -83,7 +84,7 @@ def events_of(numbers: list[int]) -> list[tuple[int, str]]:
     return _rows("sequence, canonical", numbers)
 
 
-def _rows(columns: str, numbers: list[int]) -> list[tuple]:
+def _rows(columns: str, numbers: list[int]) -> list[tuple[Any, ...]]:
     """Return some columns of these events, in order of their numbers."""
     if not numbers:
         return []
@@ -94,10 +95,11 @@ def _rows(columns: str, numbers: list[int]) -> list[tuple]:
             "ORDER BY audit_auditevent.sequence",  # not a column of the result that is called so and is text
             values,
         )
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
-def _range_or_list(numbers: list[int]) -> tuple[str, list[object]]:
+def _range_or_list(numbers: list[int]) -> tuple[str, list[int | str | list[int]]]:
     """Return a condition and its values. A list goes along as one value: two thousand take long to read in SQL."""
     first, last = numbers[0], numbers[-1]
     if last - first + 1 == len(numbers):

@@ -14,7 +14,7 @@ from .nodes import LedgerDamaged
 from .terms import terms_of
 from .tree import leaf_hash
 
-__all__ = ["Entry", "LedgerDamaged", "append", "history", "last_times", "leaf_hash", "matching"]
+__all__ = ["AuditEvent", "Entry", "LedgerDamaged", "append", "history", "last_times", "leaf_hash", "matching"]
 
 # Serialises appends on PostgreSQL. The number only has to differ from other advisory locks on this database.
 _APPEND_LOCK = 0x6B705F6C6564

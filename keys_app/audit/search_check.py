@@ -59,7 +59,7 @@ def _entries(start: int, end: int) -> set[Entry]:
 def _there(entries: set[Entry]) -> set[Entry]:
     given = sorted(entries)
     if connection.vendor == "sqlite":
-        values: tuple[object, ...] = (json.dumps(given),)
+        values: tuple[str | list[int] | list[str], ...] = (json.dumps(given),)
     else:
         values = [term for term, _ in given], [number for _, number in given]
     return set(read(_THERE[connection.vendor], *values))

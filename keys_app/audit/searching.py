@@ -22,6 +22,8 @@ from .values import Moments, common_range, moments
 
 _COLUMNS = {"action": "action", "account": "account_sid", "key": "key_sid", "request": "request_id"}
 _FEW = 200
+Rows = QuerySet[AuditEvent] | QuerySet[EventTerm]
+"""Rows with a `sequence`."""
 EVERY = 2**62
 CLOCKS_DIFFER_BY = timedelta(days=1)
 """Times nearly follow the numbers, which is used to skip to a range; clocks may be this far apart."""
@@ -35,7 +37,7 @@ class Condition:
     value: str = ""
     terms: tuple[str, ...] = ()
 
-    def rows(self) -> QuerySet:
+    def rows(self) -> Rows:
         """Return rows with a `sequence` that are in an index of their own, in the ledger's order."""
         if self.column:
             return AuditEvent.objects.filter(**{self.column: self.value})
@@ -132,11 +134,11 @@ class Search:
         merged = heapq.merge(*streams, reverse=not rising)
         return [number for number, _ in groupby(merged)][:limit]
 
-    def _run(self, rows: QuerySet, first: int, last: int, rising: bool, limit: int) -> list[int]:
+    def _run(self, rows: Rows, first: int, last: int, rising: bool, limit: int) -> list[int]:
         rows = rows.filter(sequence__gte=first, sequence__lte=last)
         return list(rows.order_by("sequence" if rising else "-sequence").values_list("sequence", flat=True)[:limit])
 
-    def _led(self) -> list[QuerySet]:
+    def _led(self) -> list[Rows]:
         """Return the rows to walk along, with everything else as a filter on them."""
         if self._leading is None:
             self._leading = self._rarest()

@@ -5,7 +5,7 @@ Seen on PostgreSQL: row triggers do not stop TRUNCATE, so there is a statement t
 UPDATE and DELETE triggers, so every insert must be the next one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,8 +93,9 @@ def _postgresql_drop(guard: Guard) -> list[str]:
     ]
 
 
-_CREATE = {"sqlite": _sqlite, "postgresql": _postgresql}
-_DROP = {"sqlite": _sqlite_drop, "postgresql": _postgresql_drop}
+_Statements = Mapping[str, Callable[[Guard], list[str]]]
+_CREATE: _Statements = {"sqlite": _sqlite, "postgresql": _postgresql}
+_DROP: _Statements = {"sqlite": _sqlite_drop, "postgresql": _postgresql_drop}
 
 
 def create(connection: Any, *tables: str) -> None:
@@ -107,7 +108,7 @@ def drop(connection: Any, *tables: str) -> None:
     _run(connection, _DROP, tables)
 
 
-def _run(connection: Any, statements: dict[str, Callable[[Guard], list[str]]], tables: tuple[str, ...]) -> None:
+def _run(connection: Any, statements: _Statements, tables: tuple[str, ...]) -> None:
     with connection.cursor() as cursor:
         for table in tables or _GUARDS:
             for statement in statements[connection.vendor](_GUARDS[table]):

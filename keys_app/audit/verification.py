@@ -190,11 +190,12 @@ def check_batch(batch: Batch) -> Checked:
     return Checked(batch, levels[BATCH_LEVEL][0] if end - start == BATCH else None, parts)
 
 
-def read(statement: str, *values: object) -> list[Any]:
+def read(statement: str, *values: int | str | list[int] | list[str]) -> list[tuple[Any, ...]]:
     """Return what a statement finds, past the models: there may be a million events."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _gap(rows: list[Any], start: int) -> Wrong:
@@ -228,7 +229,7 @@ def _columns_repeat(row: tuple[Any, ...]) -> bool:
     if team is None or risk is None:
         return False  # an older event
     start = canonical.rfind('},"key_sid":')  # inside a text its quotes would be escaped, and no object follows it
-    return (
+    return bool(
         start > 0
         and canonical.startswith(
             f'{{"account_sid":{quoted(account)},"action":{quoted(action)},"actor_id":{quoted(actor_id)},'

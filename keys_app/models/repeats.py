@@ -2,6 +2,9 @@
 
 from django.db import models
 
+_SAME = ["action", "hour", "actor_id", "actor_name", "address", "key_sid", "request_id"]
+"""What two repetitions of one thing have in common."""
+
 
 class Repeat(models.Model):
     """How often one actor did the same thing within one hour. The first time is in the ledger, the sum follows."""
@@ -17,17 +20,11 @@ class Repeat(models.Model):
     times = models.PositiveIntegerField(default=0)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["action", "hour", "actor_id", "actor_name", "address", "key_sid", "request_id"],
-                name="one_count_per_hour",
-            ),
-        ]
+        constraints = [models.UniqueConstraint(fields=_SAME, name="one_count_per_hour")]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor_name}: {self.times}"
 
     def same(self) -> models.QuerySet["Repeat"]:
         """Return the stored count of the same thing by the same actor within the same hour, if there is one."""
-        fields = self._meta.constraints[0].fields
-        return Repeat.objects.filter(**{name: getattr(self, name) for name in fields})
+        return Repeat.objects.filter(**{name: getattr(self, name) for name in _SAME})

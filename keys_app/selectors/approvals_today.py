@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from ..domain.present import present
 from ..domain.risk import Risk
 from ..domain.states import KeyState
 from ..domain.templates import find_template
@@ -34,8 +35,8 @@ def approvals_today(key_request: KeyRequest) -> ApprovalsToday:
     if key_request.needs_no_approval:
         changes = (*outgrown, *_break_glass_lost(key_request))
         return ApprovalsToday(not changes, (), changes)
-    given = approvals_given(key_request, key_request.content_digest)
-    given = list(given.select_related("approver", "authority"))
+    rows = approvals_given(key_request, key_request.content_digest)
+    given = list(rows.select_related("approver", "authority"))
     lost = {one: " ".join(outgrown) or why_lost(one, key_request) for one in given}
     missing = need_of(key_request).missing(capacities(one for one in given if not lost[one]))
     found = tuple((one, why) for one, why in lost.items() if why)
@@ -78,13 +79,14 @@ def why_lost(approval: Approval, key_request: KeyRequest) -> str:
     """Return why an approval no longer holds; empty while its approver has the right they used."""
     if approval.rule_name:
         return _why_rule_lost(approval.rule_name, key_request)
-    name, team = name_and_login(approval.approver), key_request.team
-    if not approval.approver.is_active:
+    approver, team = present(approval.approver), key_request.team
+    name = name_and_login(approver)
+    if not approver.is_active:
         return f"{name}, who approved it, was deactivated."
     if approval.capacity == Approval.Capacity.SECURITY:
-        still = in_security().filter(pk=approval.approver_id).exists()
+        still = in_security().filter(pk=approver.pk).exists()
         return "" if still else f"{name}, who approved it, is no longer in Security."
-    leads = leads_of(team).filter(pk=approval.authority_id).exists()
+    leads = leads_of(team).filter(pk=present(approval.authority_id)).exists()
     if approval.capacity == Approval.Capacity.DEPUTY:
         return _why_deputy_lost(approval, key_request, leads=leads)
     return "" if leads else f"{name}, who approved it, no longer leads team {team}."
@@ -99,7 +101,7 @@ def _why_rule_lost(name: str, key_request: KeyRequest) -> str:
 
 def _why_deputy_lost(approval: Approval, key_request: KeyRequest, *, leads: bool) -> str:
     """A deputyship that ran out as planned was right when it was used; one that was ended early was taken back."""
-    name, lead = name_and_login(approval.approver), name_and_login(approval.authority)
+    name, lead = name_and_login(present(approval.approver)), name_and_login(present(approval.authority))
     if not leads:
         return f"{lead}, for whom {name} approved it, no longer leads team {key_request.team}."
     if not key_request.team.memberships.filter(user=approval.approver_id).exists():

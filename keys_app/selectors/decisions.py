@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +20,9 @@ from .happened import happened
 from .people import SECURITY, TEAM_LEADS, Person, persons_of
 from .requests import PENDING_SINCE, TO_PRESS, UNREVIEWED, is_overdue
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
 _APPROVED = Approval.objects.standing().filter(request=OuterRef("pk"))
 _OF_SECURITY = Q(capacity=Approval.Capacity.SECURITY)
 _OF_A_LEAD = TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("requester"), is_lead=True)
@@ -27,7 +31,7 @@ _OTHER_LEADS = TeamMembership.objects.filter(
 ).exclude(user=OuterRef("requester"))
 
 
-def _count(rows: QuerySet, group: str) -> Coalesce:
+def _count(rows: QuerySet[Approval] | QuerySet[TeamMembership], group: str) -> Coalesce:
     counted = rows.order_by().values(group).annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted), 0)
 
@@ -76,7 +80,20 @@ def _tells(condition: Q) -> Case:
     return Case(When(condition, then=True), default=False)
 
 
-def waiting_for(who: Person) -> QuerySet[KeyRequest]:
+class Turn(TypedDict):
+    """What the pending requests say besides their columns, of what is used here."""
+
+    leads_missing: int
+
+
+class Turns(TypedDict):
+    """Whose turn a pending request is."""
+
+    leads_turn: bool
+    securitys_turn: bool
+
+
+def waiting_for(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Turn]]":
     """Return the pending requests this person may decide now, oldest first.
 
     Leads, and who stands in for them, decide for the teams they lead; a lead and their deputy are one voice.
@@ -87,7 +104,7 @@ def waiting_for(who: Person) -> QuerySet[KeyRequest]:
     for team, voices in who.voices.items():
         for voice in voices:
             heard = Exists(_APPROVED.filter(authority=voice))
-            mine |= LEADS_TURN & Q(team=team) & ~Q(requester=voice) & ~heard
+            mine |= LEADS_TURN & Q(team=team) & ~Q(requester=voice) & Q(~heard)
     if who.is_security:
         mine |= SECURITYS_TURN & ~Q(requester__in=who.stands_in_for)
     spoken = _APPROVED.filter(Q(approver=who.user) | Q(authority=who.user))
@@ -173,8 +190,8 @@ def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User
 
     This is `waiting_for` asked for many users, with as many queries as for one; a test holds the two together.
     """
-    turns = {"leads_turn": _tells(LEADS_TURN), "securitys_turn": _tells(SECURITYS_TURN)}
-    asked = list(_PENDING.annotate(**turns).filter(pk__in=[one.pk for one in key_requests]))
+    pending = _PENDING.annotate(leads_turn=_tells(LEADS_TURN), securitys_turn=_tells(SECURITYS_TURN))
+    asked = list(pending.filter(pk__in=[one.pk for one in key_requests]))
     people = _candidates({one.team_id for one in asked})
     spoken: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
     approved = Approval.objects.standing().filter(request__in=asked)
@@ -183,7 +200,9 @@ def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User
     return {one.pk: [who.user for who in people if _decides(who, one, spoken[one.pk])] for one in asked}
 
 
-def _decides(who: Person, asked: KeyRequest, spoken: list[tuple[int | None, int | None]]) -> bool:
+def _decides(
+    who: Person, asked: "WithAnnotations[KeyRequest, Turns]", spoken: list[tuple[int | None, int | None]]
+) -> bool:
     """Tell what `waiting_for` tells. `spoken` has who gave each approval, and whose voice it was."""
     if who.user.pk == asked.requester_id or any(who.user.pk in pair for pair in spoken):
         return False

@@ -1,5 +1,6 @@
 """What became of a request or a key, read now: for a user who acted on an older page."""
 
+from ..domain.present import present
 from ..domain.states import KeyState, RequestState
 from ..domain.wording import label, moment
 from ..models import ApiKey, KeyRequest
@@ -9,7 +10,7 @@ from .people import name_and_login
 def why_not_active(key: ApiKey) -> str:
     """Return what became of a key that is no longer active; empty if it is."""
     if key.state == KeyState.REVOKED:
-        return f"This key is revoked, since {moment(key.revoked_at)}: “{key.revoke_reason}”"
+        return f"This key is revoked, since {moment(present(key.revoked_at))}: “{key.revoke_reason}”"
     if key.state == KeyState.REVOKING:
         return f"This key is revoking: “{key.revoke_reason}” The portal keeps retrying until Twilio has deleted it."
     return ""

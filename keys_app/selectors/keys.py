@@ -1,6 +1,7 @@
 """Which keys a person may see, change and revoke."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.utils import timezone
@@ -16,6 +17,9 @@ SOON = timedelta(days=14)
 OWNER_LEFT = Q(owner__is_active=False) | ~Exists(
     TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("owner"))
 )
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 """Keys whose owner was deactivated, or is no longer in the key's team."""
 
 
@@ -25,10 +29,16 @@ def changeable_keys(who: Person) -> QuerySet[ApiKey]:
     return made.select_related("account", "request")
 
 
-def visible_keys(who: Person) -> QuerySet[ApiKey]:
+class KeyNotes(TypedDict):
+    """What `visible_keys` says of each key besides its columns."""
+
+    owner_left: bool
+
+
+def visible_keys(who: Person) -> "QuerySet[WithAnnotations[ApiKey, KeyNotes]]":
     """Return the keys this person may see, by the same rule as requests. Each says with `owner_left` if so."""
-    keys = ApiKey.objects.select_related("owner", "team", "account", "request__team", "request__account", "issuance")
-    keys = keys.annotate(owner_left=Case(When(OWNER_LEFT, then=True), default=False))
+    made = ApiKey.objects.select_related("owner", "team", "account", "request__team", "request__account", "issuance")
+    keys = made.annotate(owner_left=Case(When(OWNER_LEFT, then=True), default=False))
     if who.is_security:
         return keys
     return keys.filter(Q(owner=who.user) | Q(team__in=who.led_team_ids))
@@ -70,7 +80,7 @@ def left_keys(who: Person) -> QuerySet[ApiKey]:
     return keys if who.is_security else keys.filter(team__in=who.led_team_ids)
 
 
-def can_take_over(who: Person, key: ApiKey) -> bool:
+def can_take_over(who: Person, key: "WithAnnotations[ApiKey, KeyNotes]") -> bool:
     """Tell whether this person may become the owner of one of `visible_keys`: a lead of its team, if its owner left."""
     return key.state == KeyState.ACTIVE and key.owner_left and key.team_id in who.own_led_team_ids
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.contrib.auth.models import AbstractBaseUser, User
+from django.contrib.auth.models import User
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -21,7 +21,7 @@ SECURITY = "Security"
 class Person:
     """A user with their rights: groups say what they may do, memberships for which teams."""
 
-    user: AbstractBaseUser
+    user: User
 
     @cached_property
     def groups(self) -> frozenset[str]:
@@ -120,7 +120,7 @@ def persons_of(users: Iterable[User]) -> list[Person]:
     return list(people.values())
 
 
-def person(user: AbstractBaseUser) -> Person:
+def person(user: User) -> Person:
     """Return the person for a user, remembered on that user object for the length of a web request."""
     known = getattr(user, "_portal_person", None)
     if known is None:
@@ -159,7 +159,7 @@ def leads_by_team(teams: Iterable[Team]) -> dict[Team, list[User]]:
     return leads
 
 
-def display_name(user: AbstractBaseUser) -> str:
+def display_name(user: User) -> str:
     return user.get_full_name() or user.get_username()
 
 
@@ -168,12 +168,12 @@ def same_login(login: str) -> User | None:
     return User.objects.filter(username__iexact=login).first()
 
 
-def name_and_login(user: AbstractBaseUser) -> str:
+def name_and_login(user: User) -> str:
     """Return how approvers and auditors see a user: two may have one name, and none the same login."""
     return with_login(display_name(user), user.get_username())
 
 
-def sign_in_of(user: AbstractBaseUser) -> SignIn:
+def sign_in_of(user: User) -> SignIn:
     """Return what is known of how a user signs in; for most, that nothing happened."""
     try:
         return user.sign_in
@@ -214,7 +214,7 @@ def in_security() -> QuerySet[User]:
     return User.objects.filter(groups__name=SECURITY, is_active=True)
 
 
-def may_manage_feeds(user: AbstractBaseUser) -> bool:
+def may_manage_feeds(user: User) -> bool:
     """Tell whether a user may create tokens that read the whole audit: who may read it anyway."""
     return user.is_active and person(user).is_security
 

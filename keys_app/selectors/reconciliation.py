@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from ..domain.present import present
 from ..domain.states import KeyState
 from ..domain.wording import moment
 from ..models import Account, ApiKey, ReconcileRun, UnmanagedKey
@@ -24,8 +25,8 @@ def reconciler_warning() -> str:
     last = last_run()
     if last is None:
         return "The reconciler has never run. Keys past their lifetime and keys with lost secrets stay at Twilio."
-    if timezone.now() - last.finished_at > settings.RECONCILE_LATE_AFTER:
-        return f"The reconciler ran last at {moment(last.finished_at)}. Start it again: keys wait for it."
+    if timezone.now() - present(last.finished_at) > settings.RECONCILE_LATE_AFTER:
+        return f"The reconciler ran last at {moment(present(last.finished_at))}. Start it again: keys wait for it."
     if last.error:
         return f"The reconciler's last run could not do everything. {last.error} The portal's log says more."
     return ""

@@ -1,15 +1,20 @@
 """Which requests a person may see and copy."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
 
 from django.conf import settings
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from ..domain.present import present
 from ..domain.states import REQUEST_STEPS, IssuanceState, RequestState
 from ..models import Approval, Issuance, KeyRequest
 from .people import Person
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 TO_PRESS = (RequestState.APPROVED, RequestState.FAILED)
 OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUING, RequestState.FAILED)
@@ -39,7 +44,14 @@ def pending_between(*, latest: datetime, earliest: datetime | None = None) -> Qu
     return since.filter(since__gte=earliest) if earliest else since
 
 
-def visible_requests(who: Person) -> QuerySet[KeyRequest]:
+class RequestNotes(TypedDict):
+    """What `visible_requests` says of each request besides its columns."""
+
+    unreviewed: bool
+    outcome_unknown: bool
+
+
+def visible_requests(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, RequestNotes]]":
     """Return the requests this person may see: their own, their teams' if they lead, all for Security.
 
     Each says with `unreviewed` whether glass was broken for it and nobody has looked at that yet, and with
@@ -47,8 +59,7 @@ def visible_requests(who: Person) -> QuerySet[KeyRequest]:
     """
     unanswered = Q(state=IssuanceState.UNKNOWN) | Q(state=IssuanceState.STARTED, started_at__lt=answers_due_since())
     lost = Exists(Issuance.objects.filter(unanswered, request=OuterRef("pk")))
-    requests = KeyRequest.objects.select_related("requester", "team", "account", "changes_key")
-    requests = requests.annotate(
+    requests = KeyRequest.objects.select_related("requester", "team", "account", "changes_key").annotate(
         unreviewed=Case(When(UNREVIEWED, then=True), default=False),
         outcome_unknown=Case(When(Q(state=RequestState.ISSUING) & lost, then=True), default=False),
     )
@@ -57,7 +68,7 @@ def visible_requests(who: Person) -> QuerySet[KeyRequest]:
     return requests.filter(Q(requester=who.user) | Q(team__in=who.led_team_ids))
 
 
-def requests_to_oversee(who: Person) -> QuerySet[KeyRequest]:
+def requests_to_oversee(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, RequestNotes]]":
     """Return the requests of the teams this person decides for, all of them for Security."""
     requests = visible_requests(who)
     return requests if who.is_security else requests.filter(team__in=who.led_team_ids)
@@ -89,7 +100,7 @@ def is_overdue(key_request: KeyRequest) -> bool:
     now = timezone.now()
     if key_request.state == RequestState.PENDING:
         return key_request.pending_since < now - settings.PENDING_LAPSES_AFTER
-    return key_request.state in TO_PRESS and key_request.claim_until < now
+    return key_request.state in TO_PRESS and present(key_request.claim_until) < now
 
 
 def is_discussed(key_request: KeyRequest) -> bool:
@@ -104,5 +115,5 @@ def may_comment(who: Person, key_request: KeyRequest) -> bool:
 
 def replacements_left(key_request: KeyRequest) -> int:
     """Return how often a lost key of this request can still be replaced. Rotations do not count."""
-    issued = key_request.issuances.aggregate(n=Count("pk", filter=Q(key__isnull=False, rotates=None)))["n"]
+    issued: int = key_request.issuances.aggregate(n=Count("pk", filter=Q(key__isnull=False, rotates=None)))["n"]
     return max(0, 1 + settings.MAX_REPLACEMENTS - issued)

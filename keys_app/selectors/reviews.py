@@ -63,7 +63,7 @@ def progress(who: Person, review: AccessReview) -> list[Progress]:
         )
     )
     teams = Team.objects.in_bulk([row["team"] for row in counted])
-    rows = [Progress(teams[row.pop("team")], **row) for row in counted]
+    rows = [Progress(teams[row["team"]], row["kept"], row["revoked"], row["gone"], row["open"]) for row in counted]
     return sorted(rows, key=lambda row: row.team.name)
 
 

@@ -1,11 +1,13 @@
 """Everything the portal knows of one key or one person, for a file about them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
 from ..audit import ledger
+from ..domain.present import present
 from ..models import ApiKey, Approval, KeyRequest
 from .people import display_name, person
 
@@ -82,13 +84,14 @@ def _request(key_request: KeyRequest) -> Record:
 
 
 def _approval(approval: Approval) -> Record:
+    deputy = approval.capacity == Approval.Capacity.DEPUTY
     return {
         "decision": {
             "request": str(approval.request_id),
             "decision": approval.decision,
             "by": approval.approver.get_username() if approval.approver else f"rule “{approval.rule_name}”",
             "capacity": approval.capacity,
-            "for": approval.authority.get_username() if approval.capacity == Approval.Capacity.DEPUTY else None,
+            "for": present(approval.authority).get_username() if deputy else None,
             "reason": approval.reason,
             "at": _iso(approval.created_at),
             "void_at": _iso(approval.void_at),
@@ -97,7 +100,7 @@ def _approval(approval: Approval) -> Record:
     }
 
 
-def _iso(moment: object) -> str | None:
+def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 

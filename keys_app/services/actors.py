@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from allauth.account.adapter import get_adapter
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from ..audit import ledger
@@ -28,7 +28,7 @@ class Actor:
     `id` and `login` are what the ledger copies of the user; they outlive the user.
     """
 
-    user: AbstractBaseUser | None
+    user: User | None
     name: str
     address: str = ""
     id: str = ""
@@ -40,7 +40,7 @@ class Actor:
         return with_login(self.name, self.login)
 
     @classmethod
-    def of(cls, user: AbstractBaseUser, address: str = "") -> "Actor":
+    def of(cls, user: User, address: str = "") -> "Actor":
         return cls(user, display_name(user), address, str(user.pk), user.get_username())
 
     @classmethod

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import NoReturn
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -47,9 +47,7 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
         record("key.adoption_proposed", actor, account=unmanaged.account, key_sid=unmanaged.sid, team=team.name)
 
 
-def adopt_key(
-    *, unmanaged: UnmanagedKey, team: Team, owner: AbstractBaseUser, lifetime_days: int, actor: Actor
-) -> ApiKey:
+def adopt_key(*, unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days: int, actor: Actor) -> ApiKey:
     """Make an unmanaged key one of the portal's, with an owner in the team and an expiry counted from now.
 
     What it takes is checked before Twilio is asked, and again when it is written. Its policy is fetched from Twilio,
@@ -70,9 +68,7 @@ def adopt_key(
     return key
 
 
-def _require_adoptable(
-    unmanaged: UnmanagedKey, team: Team, owner: AbstractBaseUser, lifetime_days: int, actor: Actor
-) -> None:
+def _require_adoptable(unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days: int, actor: Actor) -> None:
     if not selectors.adopting_teams(selectors.Person(actor.user), unmanaged).filter(pk=team.pk).exists():
         raise NotAllowed("Only a lead of a team that has the key's account can adopt it.")
     if not (owner.is_active and team.members.filter(pk=owner.pk).exists()):
@@ -117,9 +113,7 @@ def _fetch(unmanaged: UnmanagedKey) -> KeyDetail:
     )
 
 
-def _store(
-    unmanaged: UnmanagedKey, detail: KeyDetail, team: Team, owner: AbstractBaseUser, lifetime_days: int
-) -> ApiKey:
+def _store(unmanaged: UnmanagedKey, detail: KeyDetail, team: Team, owner: User, lifetime_days: int) -> ApiKey:
     now = timezone.now()
     made = detail.date_created or unmanaged.first_seen
     return ApiKey.objects.create(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -157,7 +157,7 @@ def _end_of_first(keys: Iterable[ApiKey]) -> datetime | None:
     return first.expires_at if first else None
 
 
-def require_not_approved_by(key_request: KeyRequest, user: AbstractBaseUser) -> None:
+def require_not_approved_by(key_request: KeyRequest, user: User) -> None:
     """Refuse a secret to whoever approved the request: they may own the key since its owner left."""
     if key_request.approvals.standing().filter(Q(approver=user.pk) | Q(authority=user.pk)).exists():
         raise Conflict("You approved this request yourself, so you get no key for it. Send a request of your own.")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -46,8 +46,8 @@ def note_leavers(actor: Actor) -> int:
     return noted
 
 
-def _by_team_and_owner(keys: object) -> dict[tuple[Team, AbstractBaseUser], list[ApiKey]]:
-    found: dict[tuple[Team, AbstractBaseUser], list[ApiKey]] = defaultdict(list)
+def _by_team_and_owner(keys: object) -> dict[tuple[Team, User], list[ApiKey]]:
+    found: dict[tuple[Team, User], list[ApiKey]] = defaultdict(list)
     for key in keys:
         found[key.team, key.owner].append(key)
     return found
@@ -60,7 +60,7 @@ def _take_back(key: ApiKey, actor: Actor) -> None:
             record("key.owner_back", actor, key=key)
 
 
-def _note(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: datetime, actor: Actor) -> int:
+def _note(team: Team, owner: User, keys: list[ApiKey], until: datetime, actor: Actor) -> int:
     with transaction.atomic(durable=True):
         new = [key for key in keys if ApiKey.objects.filter(pk=key.pk, handover_by=None).update(handover_by=until)]
         if new:
@@ -70,7 +70,7 @@ def _note(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: dateti
     return len(new)
 
 
-def _warn(team: Team, owner: AbstractBaseUser, keys: list[ApiKey]) -> None:
+def _warn(team: Team, owner: User, keys: list[ApiKey]) -> None:
     now = timezone.now()
     with transaction.atomic(durable=True):
         unwarned = ApiKey.objects.filter(handover_warned_at=None)
@@ -79,7 +79,7 @@ def _warn(team: Team, owner: AbstractBaseUser, keys: list[ApiKey]) -> None:
             _tell(team, owner, mine, min(key.handover_by for key in mine))
 
 
-def _tell(team: Team, owner: AbstractBaseUser, keys: list[ApiKey], until: datetime) -> None:
+def _tell(team: Team, owner: User, keys: list[ApiKey], until: datetime) -> None:
     """Tell the leads; where a team has none, it is for Security."""
     leads = list(selectors.leads_of(team))
     left = f"left team {team}" if owner.is_active else f"of team {team} can't sign in any more"

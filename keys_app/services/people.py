@@ -6,7 +6,7 @@ so, until they have set one themselves.
 
 from collections.abc import Iterable, Mapping
 
-from django.contrib.auth.models import AbstractBaseUser, User
+from django.contrib.auth.models import User
 from django.urls import reverse
 
 from ..models import SignIn, Team
@@ -78,7 +78,7 @@ def vouch(*, user: User, reason: str, actor: Actor) -> None:
     record("user.vouched_for", actor, subject=user.get_username(), subject_id=str(user.pk), reason=reason)
 
 
-def known_of(user: AbstractBaseUser) -> SignIn:
+def known_of(user: User) -> SignIn:
     """Return what is known of how a user signs in, as it is now; for most, that nothing happened."""
     return SignIn.objects.filter(pk=user.pk).first() or SignIn(user_id=user.pk)
 

@@ -1,6 +1,6 @@
 """Signing in and out, as ledger events. What was typed as a password is never here."""
 
-from django.contrib.auth.models import AbstractBaseUser, User
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.http import HttpRequest
@@ -15,28 +15,28 @@ UNKNOWN = "an unknown name"
 """Written instead of a name nobody has: people type their password into the wrong field."""
 
 
-def record_sign_in(*, user: AbstractBaseUser, address: str) -> None:
+def record_sign_in(*, user: User, address: str) -> None:
     record("user.signed_in", Actor.of(user, address))
 
 
-def record_sign_out(*, user: AbstractBaseUser, address: str) -> None:
+def record_sign_out(*, user: User, address: str) -> None:
     with transaction.atomic():
         record("user.signed_out", Actor.of(user, address))
 
 
-def record_password_change(*, user: AbstractBaseUser, address: str, by_mail: bool) -> None:
+def record_password_change(*, user: User, address: str, by_mail: bool) -> None:
     """Record that a user set their own password: signed in, or with a mailed link, which takes a mark off it."""
     if by_mail:
         people.password_set_by_mail(user=user)
     record("user.password_changed", Actor.of(user, address), **({"with": "a mailed link"} if by_mail else {}))
 
 
-def begin_session(*, request: HttpRequest, user: AbstractBaseUser, **_: object) -> None:
+def begin_session(*, request: HttpRequest, user: User, **_: object) -> None:
     """Let a new session remember how often the user's sessions were ended before it. Called by Django's signal."""
     request.session[_ENDED_BEFORE] = people.known_of(user).sessions_ended
 
 
-def is_ended(session: SessionBase, user: AbstractBaseUser) -> bool:
+def is_ended(session: SessionBase, user: User) -> bool:
     """Tell whether a user's sessions were ended after this one began, as deactivating the user does."""
     return session.get(_ENDED_BEFORE, 0) != sign_in_of(user).sessions_ended
 

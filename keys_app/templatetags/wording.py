@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django import template
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from ..domain import wording
@@ -23,7 +23,7 @@ def marks(item: ApiKey | KeyRequest | UnmanagedKey) -> list[Mark]:
 
 
 @register.filter
-def who(user: AbstractBaseUser) -> str:
+def who(user: User) -> str:
     """Return a user as approvers and auditors see them: “Erin Engineer (engineer)”."""
     return name_and_login(user)
 
