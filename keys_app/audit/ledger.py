@@ -48,7 +48,7 @@ def append(entry: Entry) -> int:
     Call it after the rows it speaks of are written: it takes the ledger's lock, which is held to the
     end of the transaction, and a row lock taken after that could deadlock with another writer. On
     PostgreSQL a new row's foreign keys lock their targets at commit, so whoever locks such a row
-    before the ledger must do it with `select_for_update(no_key=True)`.
+    before the ledger must do it with `lock_row`.
     Raises `TransactionManagementError` outside a transaction, `LedgerDamaged` if the stored tree does not fit.
     """
     if not connection.in_atomic_block:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.signals import post_save, pre_save
 
+from keys_app.db import lock_row
 from keys_app.services.signing_in import record_command
 
 
@@ -23,7 +24,7 @@ def recorded(action: str, command: str) -> Iterator[None]:
         def begin(instance: User, **_: Any) -> None:
             open_transaction.enter_context(transaction.atomic(durable=True))
             if not instance._state.adding:
-                User.objects.select_for_update(no_key=True).get(pk=instance.pk)
+                lock_row(User, instance.pk)
                 others = [field.name for field in User._meta.concrete_fields if field.name != "password"]
                 instance.refresh_from_db(fields=others)
 

@@ -3,10 +3,12 @@
 import re
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from .. import selectors
+from ..db import compare_and_swap, lock_row
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.request_rules import MAX_REASON
 from ..domain.states import KeyState
@@ -73,7 +75,7 @@ def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, ac
     if who is None or not (who.is_security or reviewed.team_id in who.led_team_ids):
         raise NotAllowed("Only a lead of the key's team or Security decides about it.")
     with transaction.atomic(durable=True):
-        review = AccessReview.objects.select_for_update(no_key=True).get(pk=reviewed.review_id)
+        review = lock_row(AccessReview, reviewed.review_id)
         reviewed = ReviewedKey.objects.select_related("key", "key__team", "key__account").get(pk=reviewed.pk)
         reviewed.review = review
         if why_not := selectors.why_not_reviewable(who, reviewed):
@@ -92,8 +94,7 @@ def close_review(*, review: AccessReview, actor: Actor) -> None:
     """End a review, decided or not; what stays undecided is recorded. Raises `Conflict` if it is closed."""
     _require_security(actor)
     with transaction.atomic(durable=True):
-        rows = AccessReview.objects.filter(pk=review.pk, closed_at=None)
-        if not rows.update(closed_at=timezone.now(), closed_by=actor.user):
+        if not compare_and_swap(review, Q(closed_at=None), closed_at=timezone.now(), closed_by=actor.user):
             raise Conflict("This review is closed already.")
         teams = selectors.progress(selectors.Person(actor.user), review)
         counts = {part: sum(getattr(team, part) for team in teams) for part in ("kept", "revoked", "gone", "open")}

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from ..db import lock_row
 from ..domain.errors import InvalidInput, PortalError
 from ..domain.secret import Secret
 from ..models import Account, Team
@@ -55,7 +56,7 @@ def _add(account: Account, teams: list[Team], actor: Actor) -> bool:
 def _connect_again(account: Account, teams: list[Team], actor: Actor) -> None:
     """Change what was given and nothing else; the event says from what to what."""
     with transaction.atomic(durable=True):
-        known = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        known = lock_row(Account, account.pk)
         before = {**state_of(known), "credential": known.credential_user}
         account.save(force_update=True, update_fields=GIVEN)
         account.teams.add(*teams)

@@ -3,6 +3,7 @@
 from django.contrib.auth.models import User
 from django.db.models import Model
 
+from ..db import lock_row
 from ..models import Account, Team, Webhook
 from ..selectors import display_name
 from . import people
@@ -42,7 +43,7 @@ def record_admin_change(
 
 def lock_and_read(subject: Model) -> State:
     """Lock a row until the transaction ends, and return what is compared after the change."""
-    type(subject)._base_manager.select_for_update(no_key=True).get(pk=subject.pk)
+    lock_row(type(subject), subject.pk)
     return state_of(subject)
 
 

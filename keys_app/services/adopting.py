@@ -5,9 +5,11 @@ from typing import NoReturn
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from .. import selectors
+from ..db import compare_and_swap
 from ..domain.errors import Conflict, InvalidInput, NotAllowed, TwilioUnavailable
 from ..domain.wording import counted
 from ..models import ApiKey, Team, UnmanagedKey
@@ -33,8 +35,7 @@ def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
         raise InvalidInput("team", "This team does not have the key's account.")
     _require_free(unmanaged)
     with transaction.atomic(durable=True):
-        rows = UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None)
-        if not rows.update(proposed_team=team, proposed_by=actor.user):
+        if not compare_and_swap(unmanaged, Q(adopted_at=None), proposed_team=team, proposed_by=actor.user):
             _refuse_adopted(unmanaged)
         notifications.notify(
             "key.adoption_proposed",
@@ -60,7 +61,7 @@ def adopt_key(*, unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days
         for row in (unmanaged, team, owner):  # Twilio may have taken its time
             row.refresh_from_db()
         _require_adoptable(unmanaged, team, owner, lifetime_days, actor)
-        if not UnmanagedKey.objects.filter(pk=unmanaged.pk, adopted_at=None).update(adopted_at=timezone.now()):
+        if not compare_and_swap(unmanaged, Q(adopted_at=None), adopted_at=timezone.now()):
             _refuse_adopted(unmanaged)
         key = _store(unmanaged, detail, team, owner, lifetime_days)
         days = {"lifetime_days": lifetime_days, "expires": key.expires_at.isoformat()}

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
+from ..db import lock_row
 from ..domain.approval_rules import Need
 from ..domain.content import content_digest
 from ..domain.errors import Conflict, InvalidInput, NotAllowed, PortalError
@@ -94,7 +95,7 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
 
 def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest, Right]:
     """Read the request under a lock, with the actor's rights as they are now."""
-    key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=request_id)
+    key_request = lock_row(KeyRequest, request_id)
     if closed := selectors.why_closed(key_request):
         raise Conflict(f"{closed} Your decision was not recorded.")
     if key_request.rated_risk != key_request.risk:  # a release rates it higher than when it was sent
@@ -265,7 +266,7 @@ def review(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
     """
     require_reason(reason)
     with transaction.atomic(durable=True):
-        key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=request_id)
+        key_request = lock_row(KeyRequest, request_id)
         if not key_request.needs_review:
             raise Conflict("There is nothing to review: no glass was broken, or somebody has reviewed it.")
         right = selectors.right_to_review(selectors.Person(actor.user), key_request)

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Collection
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from ..db import compare_and_swap, lock_row
 from ..domain.errors import Conflict, OutcomeUnknown
 from ..domain.naming import new_marker
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState, request_after
@@ -45,9 +47,9 @@ def close_issuance(
     Returns the request. Raises `Conflict` if somebody else has settled the attempt. Call it inside a
     transaction.
     """
-    key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=issuance.request_id)
-    rows = Issuance.objects.filter(pk=issuance.pk, state__in=expected, request__state=RequestState.ISSUING)
-    if not rows.update(state=outcome, finished_at=timezone.now(), **values):
+    key_request = lock_row(KeyRequest, issuance.request_id)
+    still_open = Q(state__in=expected, request__state=RequestState.ISSUING)
+    if not compare_and_swap(issuance, still_open, state=outcome, finished_at=timezone.now(), **values):
         raise Conflict("This attempt was settled meanwhile.")
     return key_request
 

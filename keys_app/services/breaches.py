@@ -10,8 +10,10 @@ from contextlib import suppress
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from ..audit.directory import write_new
+from ..db import compare_and_swap, lock_row
 from ..domain.errors import Conflict, PolicyBreach
 from ..domain.policy import Policy
 from ..domain.states import IssuanceState
@@ -59,8 +61,8 @@ def withdraw(
 def note_breach(issuance: Issuance, key_sid: str, policy: Policy | None, actor: Actor) -> None:
     """Record once for an attempt that its key has another policy, and alarm Security. An open attempt stays open."""
     with transaction.atomic(durable=True):
-        key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=issuance.request_id)
-        if not Issuance.objects.filter(pk=issuance.pk, key_sid="").update(key_sid=key_sid):
+        key_request = lock_row(KeyRequest, issuance.request_id)
+        if not compare_and_swap(issuance, Q(key_sid=""), key_sid=key_sid):
             return
         with suppress(Conflict):  # a key may turn up after its attempt was closed
             close_issuance(issuance, IssuanceState.UNKNOWN)

@@ -17,10 +17,12 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
+from ..db import compare_and_swap
 from ..domain.errors import Conflict, OutcomeUnknown, PolicyBreach, PortalError, TwilioRefused, TwilioUnavailable
 from ..domain.naming import marked_name, new_marker
 from ..domain.permissions import WILDCARD
@@ -250,4 +252,4 @@ def _named(error: Rejected | NotProcessed, policy: Policy) -> str | None:
 
 def close_probe(probe: Probe) -> bool:
     """Mark a probe as settled; tell whether it was open. Call it inside a transaction."""
-    return bool(Probe.objects.filter(pk=probe.pk, finished_at=None).update(finished_at=timezone.now()))
+    return compare_and_swap(probe, Q(finished_at=None), finished_at=timezone.now())

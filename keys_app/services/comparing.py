@@ -10,8 +10,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from ..db import compare_and_swap
 from ..domain.errors import Conflict
 from ..domain.states import KeyState
 from ..models import ApiKey
@@ -75,8 +77,8 @@ def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
             raise
         return  # only the listing is old
     with transaction.atomic(durable=True):
-        rows = ApiKey.objects.filter(pk=key.pk, state=KeyState.REVOKED, revoked_at=key.revoked_at)
-        if not rows.update(state=KeyState.REVOKING, revoked_at=None):
+        as_read = Q(state=KeyState.REVOKED, revoked_at=key.revoked_at)
+        if not compare_and_swap(key, as_read, state=KeyState.REVOKING, revoked_at=None):
             return
         title = f"Key {key.name} exists at Twilio though it was revoked"
         _alarm("key_reappeared", key, title, f"Twilio shows key {key.sid} again. The portal deletes it once more.")
@@ -113,7 +115,7 @@ def _note_gone(visit: Visit, key: ApiKey, *, certain: bool) -> None:
         return  # it was listed a moment ago; the next listing tells
     seen_missing_before = key.missing_since is not None and key.missing_since < visit.began_at
     if not (certain or seen_missing_before):
-        ApiKey.objects.filter(pk=key.pk, missing_since=None).update(missing_since=timezone.now())
+        compare_and_swap(key, Q(missing_since=None), missing_since=timezone.now())
         return
     with suppress(Conflict), transaction.atomic(durable=True):  # somebody revoked it just now
         move_key(key, KeyState.REVOKED, revoke_reason=VANISHED)
@@ -129,8 +131,8 @@ def _compare(visit: Visit, key: ApiKey, detail: KeyDetail) -> None:
     before = key.drift_json
     now = {"drift_json": different, "looked_at": timezone.now(), "missing_since": None}
     with transaction.atomic(durable=True):
-        rows = ApiKey.objects.filter(pk=key.pk, drift_json=before, state=KeyState.ACTIVE)
-        if not rows.update(**now) or different == before:
+        noted = compare_and_swap(key, Q(drift_json=before, state=KeyState.ACTIVE), **now)
+        if not noted or different == before:
             return
         key.drift_json = different
         if not different:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
+from ..db import locked
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.wording import duration, moment
 from ..models import Delegation, Team
@@ -44,14 +45,13 @@ def end_delegation(*, delegation: Delegation, actor: Actor) -> None:
         raise NotAllowed("Only the lead who named a deputy can end it.")
     with transaction.atomic(durable=True):
         now = timezone.now()
-        running = Delegation.objects.select_for_update(no_key=True)
-        locked = running.filter(pk=delegation.pk, ends_at__gt=now).first()
-        if locked is None:
+        running = locked(Delegation.objects.filter(pk=delegation.pk, ends_at__gt=now)).first()
+        if running is None:
             delegation.refresh_from_db()
             raise Conflict(f"This deputyship ended at {moment(delegation.ends_at)}.")
-        locked.starts_at, locked.ends_at, locked.ended_at = min(locked.starts_at, now), now, now
-        locked.save(update_fields=["starts_at", "ends_at", "ended_at"])
-        record("delegation.ended", actor, **_details(locked))
+        running.starts_at, running.ends_at, running.ended_at = min(running.starts_at, now), now, now
+        running.save(update_fields=["starts_at", "ends_at", "ended_at"])
+        record("delegation.ended", actor, **_details(running))
 
 
 def _details(delegation: Delegation) -> dict[str, object]:

@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
+from ..db import lock_row
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.request_rules import comment_problem
 from ..models import Comment, KeyRequest
@@ -22,7 +23,7 @@ def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
     if not selectors.may_comment(selectors.Person(actor.user), key_request):
         raise NotAllowed("The requester, leads of the team and Security talk about a request.")
     with transaction.atomic(durable=True):
-        locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
+        locked = lock_row(KeyRequest, key_request.pk)
         if not selectors.is_discussed(locked):
             raise Conflict(f"{selectors.happened(locked)} Comments are closed.")
         comment = Comment.objects.create(request=locked, author=actor.user, text=text, created_at=timezone.now())

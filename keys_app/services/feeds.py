@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from .. import selectors
+from ..db import compare_and_swap, locked
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.secret import Secret
 from ..domain.wording import moment
@@ -58,7 +59,7 @@ def revoke_token(*, token: FeedToken, actor: Actor) -> None:
     """Revoke a token, immediately. Raises `Conflict` if that was done before."""
     _require_right(actor)
     with transaction.atomic(durable=True):
-        if not FeedToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        if not compare_and_swap(token, Q(revoked_at=None), revoked_at=timezone.now()):
             token.refresh_from_db()
             raise Conflict(f"This token is revoked, since {moment(token.revoked_at)}.")
         record("audit.feed_revoked", actor, name=token.name, feed=token.pk)
@@ -66,7 +67,7 @@ def revoke_token(*, token: FeedToken, actor: Actor) -> None:
 
 def revoke_tokens_of(*, maker: User, actor: Actor) -> None:
     """Revoke every token of a user who is deactivated, in the running transaction."""
-    tokens = list(FeedToken.objects.select_for_update(no_key=True).filter(created_by=maker, revoked_at=None))
+    tokens = list(locked(FeedToken.objects.filter(created_by=maker, revoked_at=None)))
     ended = {"revoked_at": timezone.now(), "end_reason": "The user who created it was deactivated."}
     FeedToken.objects.filter(pk__in=[token.pk for token in tokens]).update(**ended)
     for token in tokens:
@@ -102,8 +103,7 @@ def _ended(token: FeedToken) -> bool:
     if not why:
         return False
     with transaction.atomic(durable=True):
-        rows = FeedToken.objects.filter(pk=token.pk, revoked_at=None)
-        if rows.update(revoked_at=timezone.now(), end_reason=why):
+        if compare_and_swap(token, Q(revoked_at=None), revoked_at=timezone.now(), end_reason=why):
             again = "The system gets no more events until it has a new token."
             _tell_security("audit.feed_ended", f"The token of feed {token.name} no longer works", f"{why} {again}")
             record("audit.feed_ended", Actor.system("feeds"), name=token.name, feed=token.pk, why=why)
@@ -118,7 +118,7 @@ def _expires_soon(token: FeedToken) -> bool:
 
 def _warn(token: FeedToken) -> None:
     with transaction.atomic(durable=True):
-        if FeedToken.objects.filter(pk=token.pk, revoked_at=None, warned_at=None).update(warned_at=timezone.now()):
+        if compare_and_swap(token, Q(revoked_at=None, warned_at=None), warned_at=timezone.now()):
             when = moment(token.expires_at)
             text = "Create a new token, give it to the system, and revoke this one."
             _tell_security("audit.feed_expires", f"The token of feed {token.name} expires at {when}", text)
@@ -138,7 +138,7 @@ def note_use(*, token: FeedToken, address: str, after: int) -> None:
     due = Q(last_recorded_at=None) | Q(last_recorded_at__lte=now - RECORDED_EVERY)
     with transaction.atomic(durable=True):
         FeedToken.objects.filter(pk=token.pk).update(last_used_at=now)
-        if FeedToken.objects.filter(due, pk=token.pk).update(last_recorded_at=now):
+        if compare_and_swap(token, due, last_recorded_at=now):
             record("audit.feed_read", Actor(None, f"feed {token.name}", address), feed=token.pk, after=after)
 
 

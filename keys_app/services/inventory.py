@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from ..db import compare_and_swap
 from ..models import ApiKey, Issuance, Probe, UnmanagedKey
 from ..twilio_iam.client import KeySummary
 from ..twilio_iam.errors import Rejected, clean
@@ -67,8 +68,8 @@ def _enter(visit: Visit, sids: list[str]) -> None:
     with transaction.atomic(durable=True):
         for sid in sorted(sids):  # two reconcilers take the rows in the same order
             entry, is_new = UnmanagedKey.objects.get_or_create(sid=sid, defaults=_values(visit, visit.listed[sid]))
-            back = UnmanagedKey.objects.filter(pk=sid, gone_at__isnull=False)
-            if is_new or back.update(gone_at=None, missing_since=None, last_seen=visit.began_at):
+            here = {"gone_at": None, "missing_since": None, "last_seen": visit.began_at}
+            if is_new or compare_and_swap(entry, Q(gone_at__isnull=False), **here):
                 entered.append(entry)
         _alarm(visit, [entry.sid for entry in entered if entry.sid != visit.account.credential_user])
         for entry in entered:
@@ -118,12 +119,11 @@ def _note_missing(visit: Visit) -> None:
 
 
 def _note_unlisted(visit: Visit, entry: UnmanagedKey) -> None:
-    rows = UnmanagedKey.objects.filter(pk=entry.pk, gone_at=None)
     if not _missing_before(entry, visit.began_at):
-        rows.filter(missing_since=None).update(missing_since=timezone.now())
+        compare_and_swap(entry, Q(gone_at=None, missing_since=None), missing_since=timezone.now())
         return
     with transaction.atomic(durable=True):
-        if rows.update(gone_at=timezone.now()):
+        if compare_and_swap(entry, Q(gone_at=None), gone_at=timezone.now()):
             record("key.unmanaged_gone", visit.actor, account=visit.account, key_sid=entry.sid)
             visit.found.unmanaged_gone += 1
 
@@ -158,4 +158,4 @@ def _fetch_policy(visit: Visit, entry: UnmanagedKey) -> None:
             raise
         return  # the next listing tells
     values = {"looked_at": timezone.now(), "policy_json": policy.to_json() if policy else ""}
-    UnmanagedKey.objects.filter(pk=entry.pk, adopted_at=None).update(**values)
+    compare_and_swap(entry, Q(adopted_at=None), **values)

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
+from ..db import lock_row
 from ..domain.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, TwilioUnavailable
 from ..domain.naming import marked_name
 from ..domain.secret import Secret
@@ -111,7 +112,7 @@ def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
     Raises `ApprovalNeeded` where the approvals no longer suffice; then T1 has sent the request back to pending.
     """
     with transaction.atomic(durable=True):
-        locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
+        locked = lock_row(KeyRequest, key_request.pk)
         _check_state(locked, locked.keys.all())
         require_as_approved(locked)
         require_access(locked, selectors.Person(actor.user))

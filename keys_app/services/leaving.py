@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from .. import selectors
+from ..db import compare_and_swap
 from ..domain.errors import Conflict, NotAllowed
 from ..domain.states import KeyState
 from ..domain.wording import moment
@@ -55,14 +57,13 @@ def _by_team_and_owner(keys: object) -> dict[tuple[Team, User], list[ApiKey]]:
 
 def _take_back(key: ApiKey, actor: Actor) -> None:
     with transaction.atomic(durable=True):
-        rows = ApiKey.objects.filter(pk=key.pk, handover_by__isnull=False)
-        if rows.update(handover_by=None, handover_warned_at=None):
+        if compare_and_swap(key, Q(handover_by__isnull=False), handover_by=None, handover_warned_at=None):
             record("key.owner_back", actor, key=key)
 
 
 def _note(team: Team, owner: User, keys: list[ApiKey], until: datetime, actor: Actor) -> int:
     with transaction.atomic(durable=True):
-        new = [key for key in keys if ApiKey.objects.filter(pk=key.pk, handover_by=None).update(handover_by=until)]
+        new = [key for key in keys if compare_and_swap(key, Q(handover_by=None), handover_by=until)]
         if new:
             _tell(team, owner, new, until)
         for key in new:
@@ -73,8 +74,7 @@ def _note(team: Team, owner: User, keys: list[ApiKey], until: datetime, actor: A
 def _warn(team: Team, owner: User, keys: list[ApiKey]) -> None:
     now = timezone.now()
     with transaction.atomic(durable=True):
-        unwarned = ApiKey.objects.filter(handover_warned_at=None)
-        mine = [key for key in keys if unwarned.filter(pk=key.pk).update(handover_warned_at=now)]
+        mine = [key for key in keys if compare_and_swap(key, Q(handover_warned_at=None), handover_warned_at=now)]
         if mine:
             _tell(team, owner, mine, min(key.handover_by for key in mine))
 
@@ -107,8 +107,8 @@ def take_over(*, key: ApiKey, actor: Actor) -> None:
         raise NotAllowed("Only a lead of the key's team can take it over, not a deputy.")
     before = selectors.name_and_login(key.owner)
     with transaction.atomic(durable=True):
-        mine = ApiKey.objects.filter(selectors.OWNER_LEFT, pk=key.pk, owner=key.owner_id, state=KeyState.ACTIVE)
-        if not mine.update(owner=actor.user, handover_by=None, handover_warned_at=None):
+        still_theirs = selectors.OWNER_LEFT & Q(owner=key.owner_id, state=KeyState.ACTIVE)
+        if not compare_and_swap(key, still_theirs, owner=actor.user, handover_by=None, handover_warned_at=None):
             key.refresh_from_db()
             mine = f"This key belongs to {selectors.name_and_login(key.owner)}, who is in the team."
             raise Conflict(selectors.why_not_active(key) or mine)

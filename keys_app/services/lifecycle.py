@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from .. import selectors
+from ..db import compare_and_swap, lock_row
 from ..domain.errors import Conflict, NotAllowed, NotDeleted, NotRecorded, PortalBusy
 from ..domain.states import KeyState, RequestState
 from ..models import ApiKey, KeyRequest
@@ -37,8 +39,8 @@ def confirm_key(*, key: ApiKey, actor: Actor) -> None:
     if key.adopted_at:
         raise Conflict("This key was adopted: its secret was never here, so there is nothing to confirm.")
     with transaction.atomic(durable=True):
-        rows = ApiKey.objects.filter(pk=key.pk, state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None)
-        confirmed = rows.update(confirmed_at=timezone.now())
+        unconfirmed = Q(state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None)
+        confirmed = compare_and_swap(key, unconfirmed, confirmed_at=timezone.now())
         key.refresh_from_db()
         if confirmed:
             record("key.confirmed", actor, key=key)
@@ -152,7 +154,7 @@ def replace_key(*, key: ApiKey, actor: Actor) -> None:
 
 def _start_replacing(key: ApiKey, actor: Actor) -> None:
     with transaction.atomic(durable=True):
-        key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=key.request_id)
+        key_request = lock_row(KeyRequest, key.request_id)
         key.refresh_from_db()
         _check_replaceable(key, key_request)
         now = timezone.now()
@@ -202,8 +204,7 @@ def retire(key: ApiKey, *, overlap_hours: int, actor: Actor) -> None:
     values: dict[str, object] = {"retires_at": min(now + timedelta(hours=overlap_hours), key.expires_at)}
     if not overlap_hours:
         values |= {"state": KeyState.REVOKING, "revoke_reason": ROTATED}
-    live = ApiKey.objects.filter(pk=key.pk, state=KeyState.ACTIVE, retires_at=None, owner=actor.user)
-    if not live.update(**values):
+    if not compare_and_swap(key, Q(state=KeyState.ACTIVE, retires_at=None, owner=actor.user), **values):
         _require_active(key)
         raise Conflict("The old key was rotated, or handed to another owner, in the meantime, so it is not rotated.")
     key.refresh_from_db()

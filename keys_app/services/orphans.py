@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
+from ..db import compare_and_swap, lock_row
 from ..domain.errors import Conflict
 from ..domain.states import OPEN_ISSUANCES, IssuanceState
 from ..models import Issuance, KeyRequest
@@ -67,7 +68,7 @@ def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:
         delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
     with transaction.atomic(durable=True):
         key_request = _close(issuance, IssuanceState.ORPHAN_DELETED, key_sid=sids[0]) if was_open else issuance.request
-        if not Issuance.objects.filter(pk=issuance.pk, orphan_sid=sids[0]).update(orphan_sid=""):
+        if not compare_and_swap(issuance, Q(orphan_sid=sids[0]), orphan_sid=""):
             raise Conflict("Another reconciler has recorded this deletion.")
         for sid in sids:
             record("key.orphan_deleted", visit.actor, key_request=key_request, key_sid=sid, marker=issuance.marker)
@@ -90,10 +91,11 @@ def _note_other_policy(visit: Visit, issuance: Issuance, sid: str) -> None:
 
 
 def _claim(issuance: Issuance, sid: str, was_open: bool) -> bool:
-    rows = Issuance.objects.filter(pk=issuance.pk, orphan_sid=issuance.orphan_sid)
+    as_read = Q(orphan_sid=issuance.orphan_sid)
     if was_open:
-        return bool(rows.filter(state__in=OPEN_ISSUANCES).update(state=IssuanceState.UNKNOWN, orphan_sid=sid))
-    return bool(rows.update(orphan_sid=sid))
+        still_open = as_read & Q(state__in=OPEN_ISSUANCES)
+        return compare_and_swap(issuance, still_open, state=IssuanceState.UNKNOWN, orphan_sid=sid)
+    return compare_and_swap(issuance, as_read, orphan_sid=sid)
 
 
 def _note_missing(visit: Visit, issuance: Issuance) -> None:
@@ -117,7 +119,7 @@ def _close(issuance: Issuance, outcome: IssuanceState, **values: object) -> KeyR
 
     An attempt that noted a SID before made a key with another policy.
     """
-    KeyRequest.objects.select_for_update(no_key=True).get(pk=issuance.request_id)
+    lock_row(KeyRequest, issuance.request_id)
     issuance.refresh_from_db(fields=["key_sid"])
     if issuance.key_sid:
         outcome = IssuanceState.BREACH

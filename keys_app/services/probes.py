@@ -5,6 +5,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from ..db import compare_and_swap
 from ..models import Probe
 from .actors import record
 from .catalogue_checking import close_probe
@@ -42,7 +43,7 @@ def _delete_leftover(visit: Visit, probe: Probe, sid: str) -> bool:
     not leave the deletion out of the ledger.
     """
     settled_with_it = Q(finished_at__isnull=False, key_sid=sid)  # then only the listing is old
-    Probe.objects.filter(pk=probe.pk).exclude(settled_with_it).update(key_sid=sid, finished_at=None)
+    compare_and_swap(probe, ~settled_with_it, key_sid=sid, finished_at=None)
     delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
     with transaction.atomic(durable=True):
         was_open = close_probe(probe)

@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from .. import selectors
+from ..db import compare_and_swap
 from ..domain.states import KeyState
 from ..domain.wording import duration, moment
 from ..models import ApiKey
@@ -43,7 +44,7 @@ def _remind(key: ApiKey, days: int, now: datetime, actor: Actor) -> bool:
     """Send the reminder of `days` before, unless it was sent. It says how long there is still, which may be less."""
     with transaction.atomic(durable=True):
         not_yet = Q(reminded_days=None) | Q(reminded_days__gt=days)
-        if not ApiKey.objects.filter(not_yet, pk=key.pk, state=KeyState.ACTIVE).update(reminded_days=days):
+        if not compare_and_swap(key, not_yet & Q(state=KeyState.ACTIVE), reminded_days=days):
             return False
         notifications.notify(
             "key.reminded",

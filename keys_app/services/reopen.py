@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
+from ..db import lock_row
 from ..domain.errors import ApprovalNeeded, Conflict, InvalidInput, NotAllowed
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest
@@ -42,7 +43,7 @@ def withdraw(*, request_id: uuid.UUID, reason: str, actor: Actor, approval_id: i
     """
     require_reason(reason)
     with transaction.atomic(durable=True):
-        key_request = KeyRequest.objects.select_for_update(no_key=True).get(pk=request_id)
+        key_request = lock_row(KeyRequest, request_id)
         _require_not_issued(key_request)
         approval = _chosen(selectors.Person(actor.user), key_request, approval_id)
         reopen(key_request, f"{selectors.name_and_login(actor.user)} withdrew {_whose(approval, actor)}: “{reason}”")

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
+from ..db import locked
 from ..models import ApiKey, KeyRequest, Repeat
 from .actors import Actor, mark_of, record
 from .isolation import isolated
@@ -88,7 +89,7 @@ def sum_up() -> int:
     made = 0
     for pk in Repeat.objects.filter(hour__lt=_this_hour()).order_by("hour", "pk").values_list("pk", flat=True):
         with isolated("sums of repetitions"), transaction.atomic(durable=True):
-            row = Repeat.objects.select_for_update().filter(pk=pk).first()
+            row = locked(Repeat.objects.filter(pk=pk)).first()
             if row is None:
                 continue  # another process summed it up first
             row.delete()

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import selectors
+from ..db import lock_row
 from ..domain.content import content_digest
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.guardrails import GuardRails
@@ -197,7 +198,7 @@ def cancel_request(*, key_request: KeyRequest, actor: Actor) -> None:
     if actor.user is None or key_request.requester_id != actor.user.pk:
         raise NotAllowed("Only the requester can cancel a request.")
     with transaction.atomic(durable=True):
-        locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
+        locked = lock_row(KeyRequest, key_request.pk)
         if not selectors.can_cancel(locked):
             instead = " Revoke the key instead." if locked.state == RequestState.ISSUED else ""
             raise Conflict(f"{selectors.happened(locked)} It can't be cancelled.{instead}")
@@ -208,7 +209,7 @@ def cancel_request(*, key_request: KeyRequest, actor: Actor) -> None:
 def lapse(key_request: KeyRequest, actor: Actor) -> None:
     """End a request that waited too long. Raises `Conflict` if it did not, or has moved on in the meantime."""
     with transaction.atomic(durable=True):
-        locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key_request.pk)
+        locked = lock_row(KeyRequest, key_request.pk)
         if not selectors.is_overdue(locked):
             raise Conflict(f"{selectors.happened(locked)} It is not overdue.")
         undecided = locked.state == RequestState.PENDING

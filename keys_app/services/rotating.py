@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
+from ..db import lock_row
 from ..domain.errors import Conflict, InvalidInput
 from ..domain.states import KeyState, RequestState
 from ..domain.wording import duration, moment
@@ -59,7 +60,7 @@ def rotate_key(*, key: ApiKey, overlap_hours: int, actor: Actor) -> IssuedKey:
 def _record_intent(key: ApiKey, overlap_hours: int, actor: Actor) -> Issuance:
     """T1: issued → issuing with the marker and the key to rotate, durable before Twilio is asked."""
     with transaction.atomic(durable=True):
-        locked = KeyRequest.objects.select_for_update(no_key=True).get(pk=key.request_id)
+        locked = lock_row(KeyRequest, key.request_id)
         key.refresh_from_db()
         require_owner(key, actor)
         _check_rotatable(key, locked)

@@ -4,6 +4,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from keys_app.db import locked
 from keys_app.domain.errors import InvalidInput
 from keys_app.services.actors import Actor
 from keys_app.services.people import vouch
@@ -23,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with transaction.atomic(durable=True):
-            user = User.objects.select_for_update(no_key=True).filter(username__iexact=options["login"]).first()
+            user = locked(User.objects.filter(username__iexact=options["login"])).first()
             if user is None:
                 raise CommandError(f"There is no user {options['login']}.")
             try:

@@ -1,0 +1,15 @@
+"""What has one place in the code, so that a second copy can't grow beside it."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def product():
+    """Return the product's Python files but for the migrations, which keep what was."""
+    files = [*(ROOT / "keys_app").rglob("*.py"), *(ROOT / "portal").rglob("*.py")]
+    return [file for file in files if "migrations" not in file.parts]
+
+
+def test_rows_are_locked_in_one_place():
+    assert [file.name for file in product() if ".select_for_update(" in file.read_text()] == ["db.py"]
