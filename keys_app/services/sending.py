@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from .isolation import isolated, noting_failures
-from .mail_sending import Sent, remove_old, send_mails
+from .mail_sending import remove_old, send_mails
+from .outbox import Sent
 from .reminders import announce_lapses, send_digests
 from .webhook_sending import send_deliveries
 

@@ -18,7 +18,7 @@ import portal.urls
 from keys_app import selectors
 from keys_app.domain.errors import PortalError
 from keys_app.models import NoticeKey, TeamMembership
-from keys_app.services import approvals, mail_sending, reminders
+from keys_app.services import approvals, mail_sending, outbox, reminders
 from keys_app.services.actors import Actor
 from keys_app.services.notice_texts import break_glass_used, request_asked, request_narrowed
 from keys_app.services.notifications import notify
@@ -312,7 +312,7 @@ def test_it_tries_again_later_when_the_mail_server_is_down(mailing, broken, sett
     assert mail_sending.send_mails().not_yet == 1
     assert broken.asked == 1  # the second mail was not even tried
     assert mail_sending.send_mails().not_yet == 1
-    assert mail_sending.send_mails() == mail_sending.Sent()  # both wait now
+    assert mail_sending.send_mails() == outbox.Sent()  # both wait now
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     Email.objects.update(scheduled_time=timezone.now())
     assert len(send()) == 2

@@ -13,3 +13,7 @@ def product():
 
 def test_rows_are_locked_in_one_place():
     assert [file.name for file in product() if ".select_for_update(" in file.read_text()] == ["db.py"]
+
+
+def test_the_ledger_is_written_to_in_one_place():
+    assert [file.name for file in product() if "ledger.append(" in file.read_text()] == ["actors.py"]

@@ -23,7 +23,7 @@ from keys_app.domain.backoff import MAX_ATTEMPTS, wait_after
 from keys_app.models import Webhook, WebhookDelivery
 from keys_app.outgoing.addresses import is_public, url_problem
 from keys_app.outgoing.posting import post
-from keys_app.services import mail_sending, webhook_sending
+from keys_app.services import mail_sending, outbox, webhook_sending
 from keys_app.services.notifications import notify
 from keys_app.services.webhooks import body_for, set_address, set_signing_secret
 from tests.cast import text_of
@@ -155,7 +155,7 @@ def test_it_tries_again_after_a_failure(cast, receiver, path, error):
     assert (delivery.last_error, delivery.delivered_at, delivery.attempts) == (error, None, 1)
     assert delivery.next_try_at > timezone.now() + timedelta(seconds=40)
     assert [seen for seen, _, _ in receiver.seen] == [f"/{path}"]  # where it was redirected to was not asked
-    assert webhook_sending.send_deliveries() == mail_sending.Sent()
+    assert webhook_sending.send_deliveries() == outbox.Sent()
     Webhook.objects.all().delete()
 
 
@@ -408,13 +408,13 @@ def test_it_sends_later_what_a_killed_sender_had_claimed(cast, receiver, setting
     hook(f"{receiver.url}/200")
     cast.team.notice_email = "payments@example.test"
     tell(team=cast.team)
-    assert webhook_sending._claim(WebhookDelivery.objects.get())
-    assert mail_sending._claim(Email.objects.get())
+    assert webhook_sending.WebhookOutbox().claim(WebhookDelivery.objects.get())
+    assert mail_sending.MailOutbox().claim(Email.objects.get())
     mail.outbox.clear()
     steps = (webhook_sending.send_deliveries, mail_sending.send_mails)
     assert [step().done for step in steps] == [0, 0]
-    WebhookDelivery.objects.update(next_try_at=F("next_try_at") - mail_sending.LEASE)
-    Email.objects.update(scheduled_time=F("scheduled_time") - mail_sending.LEASE)
+    WebhookDelivery.objects.update(next_try_at=F("next_try_at") - outbox.LEASE)
+    Email.objects.update(scheduled_time=F("scheduled_time") - outbox.LEASE)
     assert [step().done for step in steps] == [1, 1]
     assert (len(receiver.seen), len(mail.outbox)) == (1, 1)
 

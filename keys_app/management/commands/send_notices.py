@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
-from keys_app.services.mail_sending import Sent
+from keys_app.services.outbox import Sent
 from keys_app.services.sending import send_notices
 
 
