@@ -1,7 +1,14 @@
 from django.contrib.admin.apps import AdminConfig
+from django.core.checks import Tags, register
+
+from portal import schema
 
 
 class PortalAdminConfig(AdminConfig):
     """Django's admin, open to approvers as well as to portal admins."""
 
     default_site = "keys_app.admin_site.PortalAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        register(schema.check, Tags.database)

@@ -28,7 +28,9 @@ from urllib.parse import quote
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from keys_app import __version__
 from portal import env
+from portal.old_database import NotMoved, set_aside
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
@@ -256,6 +258,7 @@ def watch(processes: Processes) -> NoReturn:
 def start_all(processes: Processes, port: int) -> None:
     given = processes.env
     standin = "TWILIO_IAM_BASE_URL" not in given
+    start_anew_if_old(given, standin)
     if standin:
         given["TWILIO_IAM_BASE_URL"] = start_standin(processes)
     write_state({**read_state(), "port": port, "standin_url": given["TWILIO_IAM_BASE_URL"]})
@@ -270,6 +273,22 @@ def start_all(processes: Processes, port: int) -> None:
     processes.start("checkpoint signer", "django", "audit_checkpoint", "--every", "60")
     wait_until_ready(processes, f"http://127.0.0.1:{port}/readyz")
     announce(given, port, standin)
+
+
+def start_anew_if_old(given: dict[str, str], standin: bool) -> None:
+    """Move a database that other migrations made away, with what belongs to it. The demo's keys and password stay."""
+    belongings = [Path(given["PORTAL_CHECKPOINT_DIR"]), STANDIN_STATE, MAIL]
+    try:
+        folder = set_aside(given["DATABASE_URL"], belongings=belongings, var=VAR, real=not standin)
+    except NotMoved as error:
+        raise DemoError(str(error)) from None
+    if folder:
+        print(
+            f"The database was made before version {__version__} and can't be migrated. It is in "
+            f"{folder.relative_to(ROOT)}/ now, with its checkpoints, the stand-in's keys and the mail. "
+            "The demo starts anew; the password stays.",
+            flush=True,
+        )
 
 
 def start_standin(processes: Processes, port: str = "0") -> str:

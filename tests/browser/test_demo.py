@@ -1,9 +1,13 @@
 """The demo as a stranger starts it, from a fresh clone, with the README's commands; and what it leaves behind."""
 
 import re
+import shutil
+import sqlite3
 import stat
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -142,3 +146,48 @@ def test_it_starts_again_after_being_killed(demo: Demo):
     assert demo.password == before
     page = demo.sign_in("engineer").get(f"{demo.url}/keys/", timeout=30).text
     assert "billing-report" in page
+
+
+def test_it_starts_anew_on_an_old_database_and_keeps_the_old_one(demo: Demo):
+    """The old one is put back afterwards: other tests are signed in there."""
+    password, url, var = demo.password, demo.environment.get("DATABASE_URL"), demo.directory / "var"
+    demo.stop()
+    _make_old(url, var / "demo.sqlite3")
+    if url:
+        command = {"cwd": demo.directory, "env": demo.environment, "capture_output": True, "text": True}
+        refused = subprocess.run(["make", "demo"], check=False, **command)
+        assert refused.returncode != 0
+        assert "made by other migrations" in refused.stderr and "createdb " in refused.stderr
+    else:
+        demo.start()
+        folder = re.search(r"It is in (var/old-[\d-]+)/ now", demo.output)
+        assert folder, demo.output
+        assert demo.password == password
+        assert "billing-report" in demo.sign_in("engineer").get(f"{demo.url}/keys/", timeout=30).text
+        assert "search-for-it" not in demo.sign_in("security").get(f"{demo.url}/audit/", timeout=30).text
+        demo.manage("audit_verify")
+        demo.stop()
+        _put_back(demo.directory / folder[1], var)
+    _make_old(url, var / "demo.sqlite3", back=True)
+    demo.start()
+    assert "search-for-it" in demo.sign_in("security").get(f"{demo.url}/audit/", timeout=30).text
+
+
+def _make_old(url: str | None, path: Path, back: bool = False) -> None:
+    """Let the database say that other migrations made it, or say the truth again."""
+    names = ["0002_of_another_time", "0001_initial"]
+    mark = "%s" if url else "?"
+    statement = f"UPDATE django_migrations SET name = {mark} WHERE app = 'keys_app' AND name = {mark}"
+    with psycopg.connect(url) if url else closing(sqlite3.connect(path)) as database:
+        database.execute(statement, names[::-1] if back else names)  # type: ignore[arg-type]
+        database.commit()
+
+
+def _put_back(folder: Path, var: Path) -> None:
+    kept = list(folder.iterdir())
+    assert {path.name for path in kept} == {"demo.sqlite3", "checkpoints", "mail", "twilio_standin.json"}
+    for path in kept:
+        new = var / path.name
+        if new.is_dir():
+            shutil.rmtree(new)
+        path.replace(new)
