@@ -12,7 +12,8 @@ from .domain.present import present
 from .domain.states import IssuanceState, KeyState, RequestState
 from .domain.wording import duration, moment
 from .models import ApiKey, Issuance, KeyRequest, ReconcileRun, UnmanagedKey
-from .selectors import is_overdue, name_and_login, need_of, next_decider, replacements_left
+from .selectors import is_overdue, name_and_login, next_decider, replacements_left
+from .selectors.approval_policy import ApprovalRequirement
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -135,7 +136,7 @@ def _pending(key_request: KeyRequest) -> Status:
     lapses = moment(key_request.pending_since + settings.PENDING_LAPSES_AFTER)
     if is_overdue(key_request):
         return Status("warn", f"No one decided this request by {lapses}, so it lapses.", "Send the request again.")
-    text = f"{need_of(key_request).words}."
+    text = f"{ApprovalRequirement.now(key_request).words}."
     given = key_request.approvals.standing().count()
     if given:
         text = f"{given} approval{'s' if given > 1 else ''} given. {next_decider(key_request)}"

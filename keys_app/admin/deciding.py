@@ -21,6 +21,7 @@ from ..domain.states import RequestState
 from ..domain.summary import summarize
 from ..domain.templates import find_template
 from ..models import ApiKey, KeyRequest
+from ..selectors.approval_policy import ApprovalRequirement
 from ..services import approvals, discussion, reopen
 from ..services.actors import Actor, actor_of
 from ..services.refusing import note_refusal
@@ -215,14 +216,14 @@ def _page(
         "narrowings": key_request.narrowings.select_related("approver"),
         "digest": key_request.content_digest,
         "shown": signing.dumps([request.user.pk, key_request.friendly_name], salt=SHOWN),
-        "need": selectors.need_of(key_request),
+        "requirement": ApprovalRequirement.now(key_request),
         "can_decide": not why_not,
         "can_approve": not (why_not or not_approvable),
         "can_narrow": not (why_not or not_grantable) and (len(key_request.policy) > 1 or key_request.lifetime_days > 1),
         "not_approvable": "" if why_not else not_approvable,
         "why_not": why_not,
         "can_ask": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
-        "can_review": selectors.right_to_review(who, key_request) is not None,
+        "can_review": selectors.authority_to_review(who, key_request) is not None,
         "can_stop": selectors.may_withdraw(who, key_request, None),
         "withdrawable": [one for one in given if selectors.may_withdraw(who, key_request, one)],
         "chosen": request.POST.get("approval", ""),

@@ -14,6 +14,10 @@ class RequestState(StrEnum):
     LAPSED = "lapsed"
 
 
+GRANTED = (RequestState.APPROVED, RequestState.ISSUING, RequestState.ISSUED, RequestState.FAILED)
+"""The states no request is in without the approvals it needs."""
+
+
 class IssuanceState(StrEnum):
     """What became of one attempt to make a key at Twilio.
 

@@ -27,6 +27,14 @@ def cannot_move(thing: str, state: StrEnum, to: StrEnum, read: StrEnum | None = 
     return f"{refused} It was {label(read).lower()} a moment ago: another user or the portal was first."
 
 
+_ORDINALS = {1: "first", 2: "second", 3: "third"}
+
+
+def ordinal(number: int) -> str:
+    """Return “first”, “second”, “4th”."""
+    return _ORDINALS.get(number, f"{number}th")
+
+
 def counted(number: int, noun: str) -> str:
     """Return “1 day”, “2 days”."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

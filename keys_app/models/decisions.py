@@ -6,9 +6,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from ..domain.approval_rules import ordinal
 from ..domain.policy import Difference, Policy
 from ..domain.request_rules import MAX_COMMENT, MAX_REASON
+from ..domain.wording import ordinal
 from .people import MAX_LIFETIME_DAYS, ONE_NAME, Account, Team
 from .requests import KeyRequest
 

@@ -13,7 +13,7 @@ from ..domain.naming import MAX_NAME
 from ..domain.policy import Difference, Policy
 from ..domain.request_rules import MAX_INCIDENT, MAX_PURPOSE, MAX_TASK, MAX_TICKET
 from ..domain.risk import Risk, higher_risk, policy_risk
-from ..domain.states import RequestState
+from ..domain.states import GRANTED, RequestState
 from ..model_parts import choices_of, one_of
 from .people import MAX_LIFETIME_DAYS, Account, Team
 
@@ -65,11 +65,7 @@ class KeyRequest(models.Model):
                 condition=Q(lifetime_days__range=(1, MAX_LIFETIME_DAYS)), name="request_lifetime_in_range"
             ),
             models.CheckConstraint(
-                condition=~one_of(
-                    "state",
-                    (RequestState.APPROVED, RequestState.ISSUING, RequestState.ISSUED, RequestState.FAILED),
-                )
-                | Q(approved_at__isnull=False),
+                condition=~one_of("state", GRANTED) | Q(approved_at__isnull=False),
                 name="request_approved_before_issuing",
             ),
             models.CheckConstraint(

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from ..domain.present import present
-from ..domain.risk import Risk
 from ..domain.states import KeyState
 from ..domain.templates import find_template
 from ..models import ApiKey, Approval, ApprovalRule, Delegation, KeyRequest
-from .decisions import approvals_given, capacities, need_of
+from .approval_policy import BY_RISK, ApprovalRequirement, a_rule_may_approve, approvals_given
 from .people import Person, in_security, leads_of, name_and_login
 
 
@@ -38,7 +37,7 @@ def approvals_today(key_request: KeyRequest) -> ApprovalsToday:
     rows = approvals_given(key_request, key_request.content_digest)
     given = list(rows.select_related("approver", "authority"))
     lost = {one: " ".join(outgrown) or why_lost(one, key_request) for one in given}
-    missing = need_of(key_request).missing(capacities(one for one in given if not lost[one]))
+    missing = ApprovalRequirement.now(key_request).missing([one.capacity for one in given if not lost[one]])
     found = tuple((one, why) for one, why in lost.items() if why)
     return ApprovalsToday(not missing, found, (*outgrown, *_needs_more(key_request)))
 
@@ -60,7 +59,7 @@ def _break_glass_lost(key_request: KeyRequest) -> list[str]:
     requester, found = key_request.requester, []
     if key_request.team_id not in Person(requester).break_glass_team_ids:
         found.append(f"{name_and_login(requester)} may no longer use break-glass access for team {key_request.team}.")
-    if key_request.rated_risk == Risk.CRITICAL:
+    if not BY_RISK[key_request.rated_risk].by_break_glass:
         found.append("The risk is rated critical today, which break-glass access never covers.")
     return found
 
@@ -114,11 +113,9 @@ def _why_deputy_lost(approval: Approval, key_request: KeyRequest, *, leads: bool
 def rule_fits(rule: ApprovalRule, key_request: KeyRequest) -> bool:
     """Tell whether a rule approves a request: low risk, nothing beyond its task, not too long, one lead wanted."""
     template = find_template(rule.template, settings.TEMPLATES_FILE)
-    need = need_of(key_request)
     return (
         rule.is_active
-        and key_request.rated_risk == Risk.LOW
-        and need.total == 1
+        and a_rule_may_approve(key_request)
         and rule.environment == key_request.account.environment
         and rule.max_lifetime_days >= key_request.lifetime_days
         and rule.team_id in (None, key_request.team_id)

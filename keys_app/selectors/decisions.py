@@ -8,14 +8,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
-from ..domain.approval_rules import Need, ordinal
-from ..domain.risk import Risk
 from ..domain.states import RequestState
+from ..domain.wording import ordinal
 from ..models import Approval, KeyRequest, Narrowing, TeamMembership
+from .approval_policy import ApprovalRequirement, Shortfall, count_of, with_shortfall
 from .happened import happened
 from .people import SECURITY, TEAM_LEADS, Person, persons_of
 from .requests import PENDING_SINCE, TO_PRESS, UNREVIEWED, is_overdue
@@ -24,66 +23,38 @@ if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
 _APPROVED = Approval.objects.standing().filter(request=OuterRef("pk"))
-_OF_SECURITY = Q(capacity=Approval.Capacity.SECURITY)
 _OF_A_LEAD = TeamMembership.objects.filter(team=OuterRef("team"), user=OuterRef("requester"), is_lead=True)
 _OTHER_LEADS = TeamMembership.objects.filter(
     team=OuterRef("team"), is_lead=True, user__is_active=True, user__groups__name=TEAM_LEADS
 ).exclude(user=OuterRef("requester"))
 
 
-def _count(rows: QuerySet[Approval] | QuerySet[TeamMembership], group: str) -> Coalesce:
-    counted = rows.order_by().values(group).annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(counted), 0)
-
-
 _UNDECIDED = "No one decided this request in time, so it lapses. The requester can send it again."
 
 
 @dataclass(frozen=True, slots=True)
-class Right:
-    """In which capacity somebody decides, and whose voice it is: their own, or that of the lead they stand in for."""
+class DecisionAuthority:
+    """In which capacity a user decides, and in whose right: their own, or that of the lead they stand in for."""
 
     capacity: str
     authority_id: int
 
 
-def need_of(key_request: KeyRequest) -> Need:
-    """Return what this request needs now: never less than when it was sent, more if account or risk ask for more."""
-    leads = max(key_request.leads_required, key_request.account.leads_required)
-    return Need.of(risk=key_request.rated_risk, leads=leads)
-
-
 # The pending requests with what decides whose turn it is. Made once: every page of an approver counts what waits.
 _PENDING = (
-    KeyRequest.objects.filter(state=RequestState.PENDING)
+    with_shortfall(KeyRequest.objects.filter(state=RequestState.PENDING))
+    .annotate(since=PENDING_SINCE, from_a_lead=Exists(_OF_A_LEAD), other_leads=count_of(_OTHER_LEADS, "team"))
     .select_related("requester", "team", "account")
-    .annotate(
-        since=PENDING_SINCE,
-        by_leads=_count(_APPROVED.exclude(_OF_SECURITY), "request"),
-        by_security=_count(_APPROVED.filter(_OF_SECURITY), "request"),
-        leads=Greatest("leads_required", "account__leads_required"),
-        security=Case(When(risk=Risk.CRITICAL, then=1), default=0),
-        # `Need.leads_missing` as the database counts it; a test holds the two, and the triggers, together.
-        leads_missing=F("leads") - F("by_leads") - Greatest(Value(0), F("by_security") - F("security")),
-        from_a_lead=Exists(_OF_A_LEAD),
-        other_leads=_count(_OTHER_LEADS, "team"),
-    )
 )
 
 LEADS_TURN = Q(leads_missing__gt=0)
 SECURITY_STANDS_IN = Q(from_a_lead=True) | Q(other_leads__lt=F("leads"))
 """Where the requester leads the team themselves, or the team has too few leads to decide."""
-SECURITYS_TURN = (~LEADS_TURN & Q(by_security__lt=F("security"))) | (LEADS_TURN & SECURITY_STANDS_IN)
+SECURITYS_TURN = (~LEADS_TURN & Q(security_missing__gt=0)) | (LEADS_TURN & SECURITY_STANDS_IN)
 
 
 def _tells(condition: Q) -> Case:
     return Case(When(condition, then=True), default=False)
-
-
-class Turn(TypedDict):
-    """What the pending requests say besides their columns, of what is used here."""
-
-    leads_missing: int
 
 
 class Turns(TypedDict):
@@ -93,7 +64,7 @@ class Turns(TypedDict):
     securitys_turn: bool
 
 
-def waiting_for(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Turn]]":
+def waiting_for(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Shortfall]]":
     """Return the pending requests this person may decide now, oldest first.
 
     Leads, and who stands in for them, decide for the teams they lead; a lead and their deputy are one voice.
@@ -101,15 +72,15 @@ def waiting_for(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Turn]]":
     their own request, a deputy not their lead's either, and nobody decides twice.
     """
     mine = Q(pk__in=[])
-    for team, voices in who.voices.items():
-        for voice in voices:
-            heard = Exists(_APPROVED.filter(authority=voice))
-            mine |= LEADS_TURN & Q(team=team) & ~Q(requester=voice) & Q(~heard)
+    for team, authorities in who.authorities.items():
+        for authority in authorities:
+            used = Exists(_APPROVED.filter(authority=authority))
+            mine |= LEADS_TURN & Q(team=team) & ~Q(requester=authority) & Q(~used)
     if who.is_security:
         mine |= SECURITYS_TURN & ~Q(requester__in=who.stands_in_for)
-    spoken = _APPROVED.filter(Q(approver=who.user) | Q(authority=who.user))
+    decided = _APPROVED.filter(Q(approver=who.user) | Q(authority=who.user))
     in_time = Q(since__gte=timezone.now() - settings.PENDING_LAPSES_AFTER)
-    return _PENDING.filter(in_time, mine, ~Q(requester=who.user), ~Exists(spoken)).order_by("created_at", "id")
+    return _PENDING.filter(in_time, mine, ~Q(requester=who.user), ~Exists(decided)).order_by("created_at", "id")
 
 
 def waiting_count(who: Person) -> int:
@@ -118,23 +89,24 @@ def waiting_count(who: Person) -> int:
     return waiting_for(who).count() if any_pending else 0
 
 
-def right_to_decide(who: Person, key_request: KeyRequest) -> Right | None:
+def authority_to_decide(who: Person, key_request: KeyRequest) -> DecisionAuthority | None:
     """Return in whose right this person decides a request now; None if it is not theirs to decide."""
     asked = waiting_for(who).filter(pk=key_request.pk).first()
     if asked is None:
         return None
-    heard = set(asked.approvals.standing().values_list("authority_id", flat=True))
-    return _right(who, asked, but_not=heard if asked.leads_missing > 0 else None)
+    if asked.leads_missing <= 0:
+        return DecisionAuthority(Approval.Capacity.SECURITY, who.user.pk)
+    used = asked.approvals.standing().values_list("authority_id", flat=True)
+    return _first_authority(who, asked, {asked.requester_id, *used})
 
 
-def _right(who: Person, key_request: KeyRequest, but_not: Collection[int | None] | None) -> Right:
-    """Return the first of a person's voices as a lead that is not used up, or Security's. None: no lead's turn."""
-    voices = who.voices.get(key_request.team_id, []) if but_not is not None else []
-    for voice in voices:
-        if voice != key_request.requester_id and voice not in (but_not or ()):
-            own = voice == who.user.pk
-            return Right(Approval.Capacity.LEAD if own else Approval.Capacity.DEPUTY, voice)
-    return Right(Approval.Capacity.SECURITY, who.user.pk)
+def _first_authority(who: Person, key_request: KeyRequest, used: Collection[int | None]) -> DecisionAuthority:
+    """Return the first of a person's authorities as a lead of the team that is not used up, or else Security's."""
+    for lead in who.authorities.get(key_request.team_id, []):
+        if lead not in used:
+            own = lead == who.user.pk
+            return DecisionAuthority(Approval.Capacity.LEAD if own else Approval.Capacity.DEPUTY, lead)
+    return DecisionAuthority(Approval.Capacity.SECURITY, who.user.pk)
 
 
 def why_closed(key_request: KeyRequest) -> str:
@@ -157,10 +129,10 @@ def why_not_decidable(who: Person, key_request: KeyRequest) -> str:
         return f"You have approved this request. {next_decider(key_request)}"
     if standing.filter(authority=who.user).exists():
         return f"Your deputy has approved this request for you. {next_decider(key_request)}"
-    voices = who.voices.get(key_request.team_id, [])
-    if voices == [key_request.requester_id]:
+    authorities = who.authorities.get(key_request.team_id, [])
+    if authorities == [key_request.requester_id]:
         return "You stand in for the person who sent this request. Another lead of the team, or Security, decides it."
-    if standing.filter(authority__in=voices).exists():
+    if standing.filter(authority__in=authorities).exists():
         return f"The lead you stand in for has approved this request. {next_decider(key_request)}"
     return next_decider(key_request)
 
@@ -168,16 +140,12 @@ def why_not_decidable(who: Person, key_request: KeyRequest) -> str:
 def next_decider(key_request: KeyRequest) -> str:
     """Say whose approval is missing next on a pending request."""
     asked = _PENDING.annotate(stands_in=_tells(SECURITY_STANDS_IN)).get(pk=key_request.pk)
-    need, given = need_of(key_request), ["lead"] * asked.by_leads + ["security"] * asked.by_security
-    if not need.leads_missing(given):
-        return f"Security gives the {ordinal(need.total)} approval."
+    required = ApprovalRequirement.now(key_request)
+    given = [Approval.Capacity.LEAD] * asked.by_leads + [Approval.Capacity.SECURITY] * asked.by_security
+    if not required.leads_missing(given):
+        return f"Security gives the {ordinal(required.total)} approval."
     who = f"{'Another' if asked.by_leads else 'A'} lead of the team{', or Security in their place,' * asked.stands_in}"
     return f"{who} gives the next approval." if given else f"{who} decides this request first."
-
-
-def capacities(approvals: Iterable[Approval]) -> list[str]:
-    """Return in which capacities approvals were given, as `Need` counts them."""
-    return [one.capacity for one in approvals]
 
 
 def deciders_of(key_request: KeyRequest) -> list[User]:
@@ -193,21 +161,21 @@ def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User
     pending = _PENDING.annotate(leads_turn=_tells(LEADS_TURN), securitys_turn=_tells(SECURITYS_TURN))
     asked = list(pending.filter(pk__in=[one.pk for one in key_requests]))
     people = _candidates({one.team_id for one in asked})
-    spoken: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
+    used: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
     approved = Approval.objects.standing().filter(request__in=asked)
     for request_id, approver, authority in approved.values_list("request_id", "approver_id", "authority_id"):
-        spoken[request_id].append((approver, authority))
-    return {one.pk: [who.user for who in people if _decides(who, one, spoken[one.pk])] for one in asked}
+        used[request_id].append((approver, authority))
+    return {one.pk: [who.user for who in people if _decides(who, one, used[one.pk])] for one in asked}
 
 
 def _decides(
-    who: Person, asked: "WithAnnotations[KeyRequest, Turns]", spoken: list[tuple[int | None, int | None]]
+    who: Person, asked: "WithAnnotations[KeyRequest, Turns]", used: list[tuple[int | None, int | None]]
 ) -> bool:
-    """Tell what `waiting_for` tells. `spoken` has who gave each approval, and whose voice it was."""
-    if who.user.pk == asked.requester_id or any(who.user.pk in pair for pair in spoken):
+    """Tell what `waiting_for` tells. `used` has who gave each approval, and in whose right."""
+    if who.user.pk == asked.requester_id or any(who.user.pk in pair for pair in used):
         return False
-    used_up = {asked.requester_id, *(voice for _, voice in spoken)}
-    if asked.leads_turn and not used_up.issuperset(who.voices.get(asked.team_id, [])):
+    used_up = {asked.requester_id, *(authority for _, authority in used)}
+    if asked.leads_turn and not used_up.issuperset(who.authorities.get(asked.team_id, [])):
         return True
     return who.is_security and asked.securitys_turn and asked.requester_id not in who.stands_in_for
 
@@ -215,9 +183,9 @@ def _decides(
 def reviewable(who: Person) -> QuerySet[KeyRequest]:
     """Return the break-glass requests that nobody has reviewed and this person may review, oldest first."""
     mine = Q(pk__in=[])
-    for team, voices in who.voices.items():
-        for voice in voices:
-            mine |= Q(team=team) & ~Q(requester=voice)
+    for team, authorities in who.authorities.items():
+        for authority in authorities:
+            mine |= Q(team=team) & ~Q(requester=authority)
     if who.is_security:
         mine |= ~Q(requester__in=who.stands_in_for)
     seen = (
@@ -244,11 +212,11 @@ def _candidates(teams: Collection[int]) -> list[Person]:
     return persons_of(User.objects.filter(some, is_active=True).distinct().order_by("username"))
 
 
-def right_to_review(who: Person, key_request: KeyRequest) -> Right | None:
+def authority_to_review(who: Person, key_request: KeyRequest) -> DecisionAuthority | None:
     """Return in whose right this person reviews a broken glass; None if it is not theirs to review."""
     if not key_request.is_break_glass or not reviewable(who).filter(pk=key_request.pk).exists():
         return None
-    return _right(who, key_request, but_not=())
+    return _first_authority(who, key_request, {key_request.requester_id})
 
 
 WITHDRAWABLE = (RequestState.PENDING, *TO_PRESS)
@@ -272,14 +240,8 @@ def oversees(who: Person, key_request: KeyRequest) -> bool:
     """Tell whether this person looks after a request, not their own or their lead's: for its team, or in Security."""
     if key_request.requester_id == who.user.pk:
         return False
-    leads = any(voice != key_request.requester_id for voice in who.voices.get(key_request.team_id, []))
+    leads = any(lead != key_request.requester_id for lead in who.authorities.get(key_request.team_id, []))
     return leads or (who.is_security and key_request.requester_id not in who.stands_in_for)
-
-
-def approvals_given(key_request: KeyRequest, digest: str) -> QuerySet[Approval]:
-    """Return the standing approvals of this content, or of more: whoever approved more has approved less."""
-    wider = key_request.narrowings.values("from_digest")
-    return key_request.approvals.standing().filter(Q(content_digest=digest) | Q(content_digest__in=wider))
 
 
 def narrowed_since(key_request: KeyRequest, digest: str) -> list[Narrowing]:

@@ -36,13 +36,13 @@ class Person:
         return list(self._memberships)
 
     @cached_property
-    def voices(self) -> dict[int, list[int]]:
+    def authorities(self) -> dict[int, list[int]]:
         """Return for each team in whose right this person decides: their own, and of leads they stand in for."""
         own = [team for team, one in self._memberships.items() if one.is_lead and TEAM_LEADS in self.groups]
-        voices = {team: [self.user.pk] for team in own}
+        authorities = {team: [self.user.pk] for team in own}
         for team, lead in self._deputyships:
-            voices.setdefault(team, []).append(lead)
-        return voices
+            authorities.setdefault(team, []).append(lead)
+        return authorities
 
     @cached_property
     def _deputyships(self) -> list[tuple[int, int]]:
@@ -52,17 +52,17 @@ class Person:
     @property
     def stands_in_for(self) -> set[int]:
         """Return the leads whose deputy this person is."""
-        return {voice for voices in self.voices.values() for voice in voices} - {self.user.pk}
+        return {lead for leads in self.authorities.values() for lead in leads} - {self.user.pk}
 
     @property
     def led_team_ids(self) -> list[int]:
         """Return the teams this person leads, or stands in for a lead of."""
-        return list(self.voices)
+        return list(self.authorities)
 
     @property
     def own_led_team_ids(self) -> list[int]:
         """Return the teams this person leads themselves."""
-        return [team for team, voices in self.voices.items() if self.user.pk in voices]
+        return [team for team, leads in self.authorities.items() if self.user.pk in leads]
 
     @property
     def is_security(self) -> bool:

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from .. import selectors
 from ..db import lock_row
-from ..domain.approval_rules import Need
 from ..domain.content import content_digest
 from ..domain.errors import Conflict, InvalidInput, NotAllowed, PortalError
 from ..domain.policy import Policy
@@ -19,7 +18,8 @@ from ..domain.risk import Risk, policy_risk
 from ..domain.states import RequestState
 from ..domain.wording import counted
 from ..models import Approval, KeyRequest, Narrowing
-from ..selectors.decisions import Right
+from ..selectors.approval_policy import ApprovalRequirement, approvals_given
+from ..selectors.decisions import DecisionAuthority
 from .actors import Actor, record
 from .notice_texts import request_decided, request_narrowed, second_approval_needed
 from .reasons import check_reason, require_reason
@@ -36,10 +36,11 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "
     """
     check_reason(reason)
     with transaction.atomic(durable=True):
-        key_request, right = _lock_for_decision(request_id, actor)
+        key_request, authority = _lock_for_decision(request_id, actor)
         _require_shown(key_request, digest)
-        _require_grantable(key_request)
-        _give(key_request, actor, right, reason)
+        if problem := why_not_approvable(key_request):  # it could not be issued
+            raise Conflict(problem)
+        _give(key_request, actor, authority, reason)
     return key_request
 
 
@@ -70,14 +71,15 @@ def narrow(
     """
     require_reason(reason)
     with transaction.atomic(durable=True):
-        key_request, right = _lock_for_decision(request_id, actor)
+        key_request, authority = _lock_for_decision(request_id, actor)
         _require_shown(key_request, digest)
         _require_narrower(key_request, policy, lifetime_days)
         step = _narrow(key_request, policy, lifetime_days, reason, actor)
-        _require_grantable(key_request)
+        if problem := why_not_approvable(key_request):
+            raise Conflict(problem)
         removed = list(step.difference.removed)
         lifetime = {"lifetime_from": step.from_lifetime_days, "lifetime_to": step.to_lifetime_days}
-        _give(key_request, actor, right, reason, narrowed={"removed": removed, **lifetime})
+        _give(key_request, actor, authority, reason, narrowed={"removed": removed, **lifetime})
     return key_request
 
 
@@ -85,15 +87,15 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
     """Reject a request. Raises `InvalidInput` without a reason, otherwise as `approve`."""
     require_reason(reason)
     with transaction.atomic(durable=True):
-        key_request, right = _lock_for_decision(request_id, actor)
-        _store(key_request, actor, right, Approval.Decision.REJECTED, reason)
+        key_request, authority = _lock_for_decision(request_id, actor)
+        _store(key_request, actor, authority, Approval.Decision.REJECTED, reason)
         move_request(key_request, RequestState.REJECTED)
         request_decided(key_request, actor, Approval.Decision.REJECTED, reason)
-        record("request.rejected", actor, key_request=key_request, reason=reason, **_as(right, actor))
+        record("request.rejected", actor, key_request=key_request, reason=reason, **_as(authority, actor))
     return key_request
 
 
-def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest, Right]:
+def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest, DecisionAuthority]:
     """Read the request under a lock, with the actor's rights as they are now."""
     key_request = lock_row(KeyRequest, request_id)
     if closed := selectors.why_closed(key_request):
@@ -102,10 +104,10 @@ def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest,
         KeyRequest.objects.filter(pk=key_request.pk).update(risk=key_request.rated_risk)
         key_request.refresh_from_db()
     who = selectors.Person(actor.user)
-    right = selectors.right_to_decide(who, key_request)
-    if right is None:
+    authority = selectors.authority_to_decide(who, key_request)
+    if authority is None:
         raise NotAllowed(selectors.why_not_decidable(who, key_request))
-    return key_request, right
+    return key_request, authority
 
 
 def _require_shown(key_request: KeyRequest, digest: str) -> None:
@@ -141,12 +143,6 @@ def why_not_grantable(key_request: KeyRequest) -> str:
 def why_not_approvable(key_request: KeyRequest) -> str:
     """Return why no one can approve this request as it is; empty if someone can."""
     return why_not_grantable(key_request) or guard_rail_problems(key_request)
-
-
-def _require_grantable(key_request: KeyRequest) -> None:
-    """Refuse to approve what could not be issued. Raises `Conflict`."""
-    if problem := why_not_approvable(key_request):
-        raise Conflict(problem)
 
 
 def _require_narrower(key_request: KeyRequest, policy: Policy, lifetime_days: int) -> None:
@@ -191,12 +187,25 @@ def _narrow(key_request: KeyRequest, policy: Policy, lifetime_days: int, reason:
 
 
 def _give(
-    key_request: KeyRequest, actor: Actor, right: Right, reason: str, narrowed: dict[str, object] | None = None
+    key_request: KeyRequest,
+    actor: Actor,
+    authority: DecisionAuthority,
+    reason: str,
+    narrowed: dict[str, object] | None = None,
 ) -> None:
     """Store an approval of what the request is now, and move it on if it was the last one needed."""
-    approval = _store(key_request, actor, right, Approval.Decision.APPROVED, reason)
-    need = selectors.need_of(key_request)
-    last = _move_on(key_request, need)
+    approval = _store(key_request, actor, authority, Approval.Decision.APPROVED, reason)
+    required = ApprovalRequirement.now(key_request)
+    given = approvals_given(key_request, key_request.content_digest)
+    last = not required.missing([one.capacity for one in given])
+    if last:
+        now = timezone.now()
+        lapses = now + settings.APPROVAL_LAPSES_AFTER
+        move_request(
+            key_request, RequestState.APPROVED, approved_at=now, claim_until=lapses, leads_required=required.leads
+        )
+    else:  # an approval given towards two leads stays one of two
+        KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=required.leads)
     if narrowed:
         request_narrowed(key_request, actor, removed=narrowed["removed"], reason=reason)
     elif last:
@@ -211,48 +220,30 @@ def _give(
         key_request=key_request,
         reason=reason,
         approval=approval.stage,
-        needed=need.total,
+        needed=required.total,
         digest=key_request.content_digest,
-        **_as(right, actor),
+        **_as(authority, actor),
     )
 
 
-def _move_on(key_request: KeyRequest, need: Need) -> bool:
-    """Approve the request if it has all the approvals it needs; tell whether it has."""
-    given = selectors.approvals_given(key_request, key_request.content_digest)
-    if need.missing(selectors.capacities(given)):  # an approval given towards two leads stays one of two
-        KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=need.leads)
-        return False
-    now = timezone.now()
-    claim_until = now + settings.APPROVAL_LAPSES_AFTER
-    move_request(
-        key_request, RequestState.APPROVED, approved_at=now, claim_until=claim_until, leads_required=need.leads
-    )
-    return True
-
-
-def _as(right: Right, actor: Actor) -> dict[str, object]:
+def _as(authority: DecisionAuthority, actor: Actor) -> dict[str, object]:
     """Return in which capacity somebody decided, for the ledger."""
-    if right.authority_id == actor.user.pk:
-        return {"capacity": str(right.capacity)}
-    lead = User.objects.get(pk=right.authority_id)  # the actor's own class is a lazy wrapper in a web request
-    return {"capacity": str(right.capacity), "for": lead.get_username()}
+    if authority.authority_id == actor.user.pk:
+        return {"capacity": str(authority.capacity)}
+    lead = User.objects.get(pk=authority.authority_id)  # the actor's own class is a lazy wrapper in a web request
+    return {"capacity": str(authority.capacity), "for": lead.get_username()}
 
 
-def _free_stage(key_request: KeyRequest) -> int:
-    """Return the first number no standing approval has: an approval takes the place of a void one."""
+def _store(key_request: KeyRequest, actor: Actor, authority: DecisionAuthority, decision: str, reason: str) -> Approval:
+    """Write a decision, with the first number no standing approval has: it takes the place of a void one."""
     taken = set(key_request.approvals.standing().values_list("stage", flat=True))
-    return next(number for number in count(1) if number not in taken)
-
-
-def _store(key_request: KeyRequest, actor: Actor, right: Right, decision: str, reason: str) -> Approval:
     return Approval.objects.create(
         request=key_request,
         approver=actor.user,
-        authority_id=right.authority_id,
-        capacity=right.capacity,
+        authority_id=authority.authority_id,
+        capacity=authority.capacity,
         decision=decision,
-        stage=_free_stage(key_request),
+        stage=next(number for number in count(1) if number not in taken),
         content_digest=current_digest(key_request),
         reason=reason,
         created_at=timezone.now(),
@@ -269,9 +260,9 @@ def review(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
         key_request = lock_row(KeyRequest, request_id)
         if not key_request.needs_review:
             raise Conflict("There is nothing to review: no glass was broken, or somebody has reviewed it.")
-        right = selectors.right_to_review(selectors.Person(actor.user), key_request)
-        if right is None:
+        authority = selectors.authority_to_review(selectors.Person(actor.user), key_request)
+        if authority is None:
             raise NotAllowed("Another lead of the team, or Security, reviews this. Nobody reviews their own.")
-        _store(key_request, actor, right, Approval.Decision.REVIEWED, reason)
-        record("request.reviewed", actor, key_request=key_request, reason=reason, **_as(right, actor))
+        _store(key_request, actor, authority, Approval.Decision.REVIEWED, reason)
+        record("request.reviewed", actor, key_request=key_request, reason=reason, **_as(authority, actor))
     return key_request

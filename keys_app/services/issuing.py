@@ -26,6 +26,7 @@ from ..domain.secret import Secret
 from ..domain.states import IssuanceState, KeyState, RequestState
 from ..domain.wording import duration, moment
 from ..models import Account, ApiKey, Issuance, KeyRequest
+from ..selectors.approval_policy import approvals_given, rated_today
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from .actors import Actor, record
@@ -125,8 +126,7 @@ def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
 
 def _begin(key_request: KeyRequest, actor: Actor) -> Issuance:
     """Move to issuing, asking the database to count by today's risk and leads, and write the attempt."""
-    need = selectors.need_of(key_request)
-    move_request(key_request, RequestState.ISSUING, risk=key_request.rated_risk, leads_required=need.leads)
+    move_request(key_request, RequestState.ISSUING, **rated_today(key_request))
     issuance = begin_attempt(key_request)
     record("key.issue_started", actor, key_request=key_request, marker=issuance.marker, attempt=issuance.number)
     return issuance
@@ -177,7 +177,7 @@ def require_as_approved(key_request: KeyRequest) -> None:
     """Refuse unless what is stored is what was approved. If it is not, somebody changed the database."""
     digest = current_digest(key_request)
     standing = key_request.approvals.standing()
-    of_this = selectors.approvals_given(key_request, digest)
+    of_this = approvals_given(key_request, digest)
     approved = key_request.needs_no_approval or standing.exists()
     same = digest == key_request.content_digest and not standing.exclude(pk__in=of_this.values("pk")).exists()
     widened = any(step.difference.added for step in key_request.narrowings.all())

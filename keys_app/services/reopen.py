@@ -10,6 +10,7 @@ from ..db import lock_row
 from ..domain.errors import ApprovalNeeded, Conflict, InvalidInput, NotAllowed
 from ..domain.states import RequestState
 from ..models import Approval, KeyRequest
+from ..selectors.approval_policy import ApprovalRequirement, rated_today
 from .actors import Actor, record
 from .notice_texts import approval_void, approval_withdrawn
 from .reasons import require_reason
@@ -28,7 +29,7 @@ def reopen_void(key_request: KeyRequest, today: selectors.ApprovalsToday, actor:
         make_void(approval, why)
     approval_void(key_request, reason)
     lost = [{"by": _name(approval), "why": why} for approval, why in today.lost]
-    needed = selectors.need_of(key_request).total
+    needed = ApprovalRequirement.now(key_request).total
     record("request.approval_void", actor, key_request=key_request, reason=reason, void=lost, needed=needed)
     whose_turn = selectors.next_decider(key_request)
     return ApprovalNeeded(f"No key was made, and the request is pending again. {reason} {whose_turn}")
@@ -51,7 +52,7 @@ def withdraw(*, request_id: uuid.UUID, reason: str, actor: Actor, approval_id: i
             make_void(approval, reason, actor)
         approval_withdrawn(key_request, actor, reason)
         of = _name(approval) if approval else "break-glass access"
-        needed = selectors.need_of(key_request).total
+        needed = ApprovalRequirement.now(key_request).total
         record("request.approval_withdrawn", actor, key_request=key_request, reason=reason, of=of, needed=needed)
     return key_request
 
@@ -112,8 +113,7 @@ def reopen(key_request: KeyRequest, reason: str) -> None:
         "reopened_reason": reason,
         "approved_at": None,
         "claim_until": None,
-        "risk": key_request.rated_risk,
-        "leads_required": selectors.need_of(key_request).leads,
+        **rated_today(key_request),
     }
     if key_request.state == RequestState.PENDING:
         KeyRequest.objects.filter(pk=key_request.pk).update(**values)

@@ -18,6 +18,7 @@ from ..domain.risk import Risk, policy_risk
 from ..domain.states import RequestState
 from ..domain.wording import counted
 from ..models import Account, ApiKey, KeyRequest, Team
+from ..selectors.approval_policy import BY_RISK
 from .actors import Actor, record
 from .automatic import approve_by_rule, matching_rule, record_approval_by_rule
 from .isolation import isolated
@@ -176,7 +177,7 @@ def _check_values(key_request: KeyRequest) -> None:
         problems |= {
             "incident": incident_problem(key_request.incident),
             "lifetime_days": "" if key_request.lifetime_days == 1 else "For an incident, choose 1 day.",
-            "permissions": NO_KEYS_THAT_MAKE_KEYS if key_request.risk == Risk.CRITICAL else "",
+            "permissions": NO_KEYS_THAT_MAKE_KEYS if not BY_RISK[Risk(key_request.risk)].by_break_glass else "",
         }
     for field, message in problems.items():
         if message:

@@ -13,20 +13,20 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from .. import selectors
-from ..domain.approval_rules import Need
 from ..domain.errors import InvalidInput, NotAllowed
 from ..domain.guardrails import GuardRails
 from ..domain.levels import Level, level_of, permissions_at
 from ..domain.naming import MAX_NAME
 from ..domain.paste import Reading, read_paste
 from ..domain.permissions import Catalogue, expand
-from ..domain.policy import MAX_PERMISSIONS, Policy
+from ..domain.policy import MAX_PERMISSIONS
 from ..domain.policy_text import MAX_TEXT, PolicyTextError, parse_policy_text
 from ..domain.risk import policy_risk
 from ..domain.summary import summarize
 from ..domain.templates import templates
 from ..forms import RequestForm
 from ..models import ApiKey
+from ..selectors.approval_policy import ApprovalRequirement
 from ..services import requests as request_service
 from ..services.actors import actor_of
 from .picker import SEARCH_LIMIT, known_part, picker, unknown_names
@@ -151,12 +151,6 @@ def _rails(form: RequestForm) -> GuardRails:
     return rails | team.guard_rails if team else rails
 
 
-def _need(form: RequestForm, policy: Policy) -> Need:
-    """Return the approvals that what is chosen so far would need."""
-    account, _ = form.chosen_account_and_team()
-    return Need.of(risk=policy_risk(policy), leads=account.leads_required if account else 1)
-
-
 def _lifetime(form: RequestForm) -> int | None:
     value = str(form["lifetime_days"].value() or "")
     return int(value) if value.isdecimal() and len(value) < 6 else None
@@ -168,7 +162,7 @@ def _summary(request: HttpRequest, who: selectors.Person, known: Catalogue) -> H
     policy = known_part(known, request.POST.getlist("permissions"))
     context = {
         "summary": summarize(policy, known),
-        "need": _need(form, policy),
+        "requirement": ApprovalRequirement.of(policy_risk(policy), form.chosen_account_and_team()[0]),
         "problems": _rails(form).problems(policy, _lifetime(form)),
         "selected_count": len(policy),
         "max_permissions": MAX_PERMISSIONS,
@@ -194,7 +188,7 @@ def _page(request: HttpRequest, form: RequestForm, choice: Choice, known: Catalo
         "policy_text_error": choice.policy_text_error,
         "reading": choice.reading,
         "summary": summarize(policy, known),
-        "need": _need(form, policy),
+        "requirement": ApprovalRequirement.of(policy_risk(policy), form.chosen_account_and_team()[0]),
         "problems": rails.problems(policy, _lifetime(form)),
         "source": choice.source,
         "changes_key": choice.changes_key,

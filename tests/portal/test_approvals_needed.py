@@ -3,12 +3,12 @@
 from itertools import product
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from keys_app import selectors
-from keys_app.domain.approval_rules import Need
 from keys_app.models import Account, Approval, KeyRequest
+from keys_app.selectors.approval_policy import BY_RISK, ApprovalRequirement, trigger_sql
 from tests.cast import MAKE_KEYS, READ_USAGE, _person
 
 APPROVERS = {"lead": ["lead", "colead"], "security": ["security", "security2"]}
@@ -51,7 +51,8 @@ def test_it_is_one_rule_in_python_orm_and_triggers(cast, risk, permissions, lead
         "lead": _person("lead3", "Team leads", cast.team, is_lead=True),
         "security": _person("security3", "Security", None),
     }
-    need = Need.of(risk=risk, leads=leads)
+    required = ApprovalRequirement.of(risk, Account.objects.first())
+    assert required.leads == leads
     for by_leads, by_security in product(range(3), repeat=2):
         key_request = cast.ask(permissions=permissions, friendly_name=f"by-{by_leads}-{by_security}")
         given = ["lead"] * by_leads + ["security"] * by_security
@@ -61,13 +62,52 @@ def test_it_is_one_rule_in_python_orm_and_triggers(cast, risk, permissions, lead
             for old in [True, False] if void else [False]:
                 give(cast, key_request, capacity, role, stage, old)
         case = f"{risk}, {leads} leads, given {given}"
-        assert database_approves(key_request) is (need.missing(given) == 0), case
+        assert database_approves(key_request) is (required.missing(given) == 0), case
         turns = {
             name: selectors.waiting_for(selectors.Person(user)).filter(pk=key_request.pk).exists()
             for name, user in fresh.items()
         }
         expected = {
-            "lead": need.leads_missing(given) > 0,
-            "security": need.leads_missing(given) == 0 and need.missing(given) > 0,
+            "lead": required.leads_missing(given) > 0,
+            "security": required.leads_missing(given) == 0 and required.missing(given) > 0,
         }
         assert turns == expected, case
+
+
+def same(sql):
+    """Return SQL without regard to where its lines are broken."""
+    return " ".join(sql.split())
+
+
+def installed(name):
+    """Return what the database says of a trigger: the statement, or in PostgreSQL its function's body and itself."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = %s", [name])
+        else:
+            cursor.execute(
+                "SELECT prosrc, pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid "
+                "WHERE tgname = %s AND tgenabled = 'O'",
+                [name],
+            )
+        (found,) = cursor.fetchall()
+    return [same(text) for text in found]
+
+
+@pytest.mark.parametrize("name", list(trigger_sql("sqlite")))
+def test_the_triggers_are_made_of_the_same_rule(db, name):
+    """If this fails the rule was changed: write a migration that installs what `trigger_sql` returns now."""
+    expected = [same(statement) for statement in trigger_sql(connection.vendor)[name]]
+    if connection.vendor == "postgresql":
+        expected[0] = expected[0].partition("$$")[2].rpartition("$$")[0].strip()
+        expected[1] = expected[1].replace(" ON ", " ON public.")
+    assert installed(name) == expected
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+def test_another_rule_makes_other_triggers(monkeypatch, vendor):
+    before = trigger_sql(vendor)
+    monkeypatch.setitem(BY_RISK, "high", BY_RISK["critical"])
+    after = trigger_sql(vendor)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"request_approved_insert", "request_approved_update", "request_incident_insert"}

@@ -110,8 +110,8 @@ class Asked:
         return [yes for yes in self.yes if yes.policy >= frozenset(row.policy) and yes.days >= row.lifetime_days]
 
     def _enough(self, choice: tuple[tuple[str, str], ...], policy: frozenset[str]) -> bool:
-        leads = {voice for kind, voice in choice if kind == "lead"}
-        security = {voice for kind, voice in choice if kind == "security"} - leads
+        leads = {authority for kind, authority in choice if kind == "lead"}
+        security = {authority for kind, authority in choice if kind == "security"} - leads
         return len(leads) >= self.leads and (bool(security) or not is_critical(policy))
 
 
@@ -143,9 +143,9 @@ class Decisions(RuleBasedStateMachine):
     def teardown(self) -> None:
         transaction.savepoint_rollback(self.point)
 
-    def voices(self, person: str, requester: str) -> tuple[tuple[str, str], ...]:
+    def authorities(self, person: str, requester: str) -> tuple[tuple[str, str], ...]:
         """Return as whom this person's approval can count, by what the model knows."""
-        parts = [("lead", voice) for voice in self.led_for(person) - {requester}]
+        parts = [("lead", authority) for authority in self.led_for(person) - {requester}]
         if person in self.security:
             parts.append(("security", person))
             if requester in self.leading or len((self.leading & self.active) - {requester}) < self.leads:
@@ -224,7 +224,7 @@ class Decisions(RuleBasedStateMachine):
         """Write down a yes the portal took, and in whose right."""
         asked.leads = max(asked.leads, self.leads)
         row = Approval.objects.filter(request=asked.pk, approver__username=person, void_at=None).latest("pk")
-        authority, parts = row.authority.username, self.voices(person, asked.requester)
+        authority, parts = row.authority.username, self.authorities(person, asked.requester)
         deputyships = tuple(one for one in self.running(person) if one.lead == authority)
         assert ("security" if row.capacity == "security" else "lead", authority) in parts
         assert (row.capacity == "deputy") is (authority != person)
@@ -313,9 +313,9 @@ class Decisions(RuleBasedStateMachine):
         chosen = asked.yes[0] if asked.yes and not asked.free else None
         fields = {"approval": str(chosen.pk)} if chosen else {}
         taken = self.decide(person, asked, "withdraw", reason="Not so.", **fields)
-        voices = self.led_for(person) - {asked.requester}
+        authorities = self.led_for(person) - {asked.requester}
         stands_in = asked.requester in {one.lead for one in self.running(person)} & self.led_for(person)
-        overseen = bool(voices) or (person in self.security and not stands_in)
+        overseen = bool(authorities) or (person in self.security and not stands_in)
         may = person in self.active and person != asked.requester and overseen
         there = row.state in ("pending", "approved", "failed") and bool(chosen or asked.free)
         assert taken is (may and there), (person, asked)
@@ -464,9 +464,9 @@ class Decisions(RuleBasedStateMachine):
         """Nobody decides their own, nor twice, nor for somebody who has decided."""
         people = [one for one in row.approvals.all() if one.approver and not one.void_at and one.decision != "reviewed"]
         names = {approval.approver.username for approval in people}
-        voices = {approval.authority.username for approval in people}
-        assert asked.requester not in names | voices
-        assert len(names) == len(voices) == len(people)
+        authorities = {approval.authority.username for approval in people}
+        assert asked.requester not in names | authorities
+        assert len(names) == len(authorities) == len(people)
 
     @invariant()
     def every_decision_has_one_event(self):
