@@ -10,7 +10,7 @@ from django.utils import timezone
 from .audit import ledger
 from .domain.present import present
 from .domain.states import IssuanceState, KeyState, RequestState
-from .domain.wording import duration, moment
+from .domain.times import duration, moment
 from .models import ApiKey, Issuance, KeyRequest, ReconcileRun, UnmanagedKey
 from .selectors import is_overdue, name_and_login, next_decider, replacements_left
 from .selectors.approval_policy import ApprovalRequirement

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from .. import selectors
 from ..domain.states import RequestState
-from ..domain.wording import counted, duration
+from ..domain.times import duration, minute
+from ..domain.wording import counted
 from ..models import Account, KeyRequest, Team
 from . import deciding, several
 
@@ -142,7 +143,7 @@ class KeyRequestAdmin(admin.ModelAdmin):
 
     @admin.display(description="waiting since", ordering="created_at")
     def since(self, key_request: KeyRequest) -> str:
-        when = f"{key_request.created_at:%Y-%m-%d %H:%M}"
+        when = minute(key_request.created_at)
         waits = key_request.state == RequestState.PENDING
         return f"{when} ({duration(timezone.now() - key_request.created_at)})" if waits else when
 

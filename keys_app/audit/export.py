@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..domain.errors import HistoryReplaced
+from ..domain.times import rfc3339
 from . import checkpoints, notes, proofs
 from .checkpoints import Signed
 from .models import AuditCheckpoint, AuditEvent
@@ -42,7 +43,7 @@ def jsonl(events: QuerySet[AuditEvent], *, filtered: bool, header: Mapping[str, 
         **({"trouble": trouble} if trouble else {}),
         "format": FORMAT,
         "origin": settings.AUDIT_ORIGIN,
-        "exported_at": timezone.now().isoformat(),
+        "exported_at": rfc3339(timezone.now(), "auto"),
         "filtered": filtered,
         "size": signed.size,
     }

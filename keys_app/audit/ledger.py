@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 import rfc8785
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
+from ..domain.times import rfc3339
 from . import nodes, searchable, tree
 from .models import AuditEvent, AuditNode
 from .nodes import LedgerDamaged
@@ -55,9 +56,9 @@ def append(entry: Entry) -> int:
         raise transaction.TransactionManagementError("an audit event belongs to the transaction of its change")
     lock()
     last, last_leaf = AuditEvent.objects.order_by("-sequence").values_list("sequence", "leaf_hash").first() or (0, b"")
-    now = timezone.now().astimezone(UTC)
+    now = timezone.now()
     body = asdict(entry)
-    canonical = rfc8785.dumps({**body, "sequence": last + 1, "time": now.isoformat(timespec="microseconds")})
+    canonical = rfc8785.dumps({**body, "sequence": last + 1, "time": rfc3339(now, "microseconds")})
     found_by = terms_of(body)
     del body["details"], body["login"]  # they have no column of their own
     leaf = leaf_hash(canonical)

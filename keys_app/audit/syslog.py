@@ -3,6 +3,8 @@
 import json
 from datetime import datetime
 
+from ..domain.times import rfc3339
+
 FACILITY_AUDIT = 13
 SEVERITY_NOTICE = 5
 _MOST_SEQUENCE = 2**31 - 1  # RFC 5424, 7.3.1
@@ -12,7 +14,7 @@ def message(canonical: str, host: str) -> bytes:
     """Return an event as a message: its time, its action as the message's id, and its canonical JSON as the text."""
     body = json.loads(canonical)
     priority = FACILITY_AUDIT * 8 + SEVERITY_NOTICE
-    moment = datetime.fromisoformat(body["time"]).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    moment = rfc3339(datetime.fromisoformat(body["time"]), "microseconds").replace("+00:00", "Z")
     number = (body["sequence"] - 1) % _MOST_SEQUENCE + 1
     head = f"<{priority}>1 {moment} {_token(host, 255)} key-portal - {_token(body['action'], 32)}"
     return f'{head} [meta sequenceId="{number}"] '.encode() + b"\xef\xbb\xbf" + canonical.encode()

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.db import connection
 
+from ..domain.times import rfc3339
 from . import checkpoints, directory, proofs, tree
 from .models import AuditCheckpoint
 from .notes import BadNote, VerifierKey, open_checkpoint
@@ -249,7 +250,7 @@ def _compare(row: tuple[Any, ...]) -> None:
     stored = {**dict(zip(_COLUMNS, columns, strict=True)), "sequence": sequence}
     try:
         content = json.loads(canonical)
-        stored["time"] = datetime.fromisoformat(time).isoformat(timespec="microseconds")
+        stored["time"] = rfc3339(datetime.fromisoformat(time), "microseconds")
         content = {**dict.fromkeys(_LATER), **content}
         different = sorted(name for name in stored if content[name] != stored[name])
         extra = sorted(content.keys() - stored.keys() - {"details", "login"})

@@ -1,12 +1,6 @@
-"""The names of states, and counts, moments and durations in words, for pages, mails, refusals and reports."""
+"""The names of states, and counts in words, for pages, mails, refusals and reports."""
 
-from datetime import datetime, timedelta
 from enum import StrEnum
-
-_UNITS = (("day", 86400, 3600), ("hour", 3600, 60), ("minute", 60, 1), ("second", 1, 1))
-"""A unit's name, its length, and that of the next smaller one, in seconds."""
-_FEW = 3
-"""From this many on, a length is rounded to whole units: “2 hours 30 minutes”, but “4 hours”."""
 
 
 def label(state: StrEnum) -> str:
@@ -38,23 +32,3 @@ def ordinal(number: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Return “1 day”, “2 days”."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def moment(at: datetime) -> str:
-    """Return a moment in UTC to the minute."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def duration(length: timedelta) -> str:
-    """Return a length of time as one would say it: “7 seconds”, “1 hour 30 minutes”, “4 days”."""
-    seconds = max(length.total_seconds(), 0.0)
-    for name, size, finer in _UNITS:
-        rounded = round(seconds / finer) * finer
-        if rounded >= size:
-            whole, rest = divmod(rounded, size)
-            if whole >= _FEW:
-                return counted(round(seconds / size), name)
-            if not rest:
-                return counted(whole, name)
-            return f"{counted(whole, name)} {duration(timedelta(seconds=rest))}"
-    return "less than a second"

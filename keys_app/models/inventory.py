@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from ..domain.policy import Policy
 from ..domain.risk import Risk, policy_risk
+from ..domain.times import second
 from ..model_parts import key_sid
 from .people import Account, Team
 
@@ -87,4 +88,4 @@ class ReconcileRun(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"run of {self.started_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"run of {second(self.started_at)} UTC"

@@ -2,7 +2,8 @@
 
 from ..domain.present import present
 from ..domain.states import KeyState, RequestState
-from ..domain.wording import label, moment
+from ..domain.times import moment
+from ..domain.wording import label
 from ..models import ApiKey, KeyRequest
 from .people import name_and_login
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from ..domain.present import present
 from ..domain.states import KeyState
-from ..domain.wording import moment
+from ..domain.times import moment
 from ..models import Account, ApiKey, ReconcileRun, UnmanagedKey
 
 

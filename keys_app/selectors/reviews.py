@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from ..domain.states import KeyState
-from ..domain.wording import moment
+from ..domain.times import moment
 from ..models import AccessReview, ReviewedKey, Team
 from .happened import why_not_active
 from .people import Person

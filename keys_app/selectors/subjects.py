@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from ..audit import ledger
 from ..domain.present import present
+from ..domain.times import rfc3339
 from ..models import ApiKey, Approval, KeyRequest
 from .people import display_name, person
 
@@ -26,13 +27,13 @@ def records_of_key(key: ApiKey) -> Iterator[Record]:
             "policy": list(key.policy) if key.policy_json else None,
             "risk": key.risk,
             "state": key.state,
-            "issued_at": _iso(key.issued_at),
-            "adopted_at": _iso(key.adopted_at),
-            "expires_at": _iso(key.expires_at),
-            "retires_at": _iso(key.retires_at),
-            "confirmed_at": _iso(key.confirmed_at),
+            "issued_at": _written(key.issued_at),
+            "adopted_at": _written(key.adopted_at),
+            "expires_at": _written(key.expires_at),
+            "retires_at": _written(key.retires_at),
+            "confirmed_at": _written(key.confirmed_at),
             "changed_at_twilio": key.drift or None,
-            "revoked_at": _iso(key.revoked_at),
+            "revoked_at": _written(key.revoked_at),
             "revoke_reason": key.revoke_reason,
         }
     }
@@ -78,7 +79,7 @@ def _request(key_request: KeyRequest) -> Record:
             "policy": list(key_request.policy),
             "risk": key_request.risk,
             "state": key_request.state,
-            "created_at": _iso(key_request.created_at),
+            "created_at": _written(key_request.created_at),
         }
     }
 
@@ -93,15 +94,15 @@ def _approval(approval: Approval) -> Record:
             "capacity": approval.capacity,
             "for": present(approval.authority).get_username() if deputy else None,
             "reason": approval.reason,
-            "at": _iso(approval.created_at),
-            "void_at": _iso(approval.void_at),
+            "at": _written(approval.created_at),
+            "void_at": _written(approval.void_at),
             "void_reason": approval.void_reason,
         }
     }
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None
+def _written(moment: datetime | None) -> str | None:
+    return rfc3339(moment) if moment else None
 
 
 def events_about(subject: ApiKey | User) -> QuerySet[ledger.AuditEvent]:

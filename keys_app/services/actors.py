@@ -3,6 +3,7 @@
 import getpass
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from allauth.account.adapter import get_adapter
 from django.contrib.auth.models import User
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 
 from ..audit import ledger
 from ..domain.risk import policy_risk
+from ..domain.times import rfc3339
 from ..domain.wording import with_login
 from ..models import Account, ApiKey, KeyRequest
 from ..selectors import display_name, sign_in_of
@@ -102,9 +104,14 @@ def record(
             risk=risk,
             policy=policy,
             reason=reason,
-            details={**details, **mark_of(actor)},
+            details=_written({**details, **mark_of(actor)}),
         )
     )
+
+
+def _written(details: dict[str, object]) -> dict[str, object]:
+    """Return an event's details, with moments as the ledger writes them."""
+    return {name: rfc3339(it, "auto") if isinstance(it, datetime) else it for name, it in details.items()}
 
 
 def mark_of(actor: Actor) -> dict[str, str]:

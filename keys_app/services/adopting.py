@@ -64,7 +64,7 @@ def adopt_key(*, unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days
         if not compare_and_swap(unmanaged, Q(adopted_at=None), adopted_at=timezone.now()):
             _refuse_adopted(unmanaged)
         key = _store(unmanaged, detail, team, owner, lifetime_days)
-        days = {"lifetime_days": lifetime_days, "expires": key.expires_at.isoformat()}
+        days = {"lifetime_days": lifetime_days, "expires": key.expires_at}
         record("key.adopted", actor, key=key, owner=selectors.name_and_login(owner), team=team.name, **days)
     return key
 

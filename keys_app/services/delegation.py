@@ -9,7 +9,7 @@ from django.utils import timezone
 from .. import selectors
 from ..db import locked
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
-from ..domain.wording import duration, moment
+from ..domain.times import duration, moment
 from ..models import Delegation, Team
 from .actors import Actor, record
 
@@ -58,6 +58,6 @@ def _details(delegation: Delegation) -> dict[str, object]:
     return {
         "team": delegation.team.name,
         "deputy": delegation.deputy.get_username(),
-        "starts": delegation.starts_at.isoformat(),
-        "ends": delegation.ends_at.isoformat(),
+        "starts": delegation.starts_at,
+        "ends": delegation.ends_at,
     }

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -12,6 +11,7 @@ from ..audit import export, formats, ledger
 from ..audit.query import Query
 from ..audit.searching import EVERY, Search
 from ..domain.errors import PortalError
+from ..domain.times import rfc3339
 from ..models import ApiKey
 from . import auditing
 from .actors import Actor
@@ -37,7 +37,7 @@ def export_search(*, kind: str, query: Query, actor: Actor) -> Iterator[bytes]:
         return _noting_the_end(_encoded(formats.ocsf_export(search)), kind)
     header = [
         ("filter", query.render()),
-        ("exported at", _iso(timezone.now())),
+        ("exported at", rfc3339(timezone.now())),
         ("events up to", str(upto)),
         ("checkpoint", _checkpoint()),
     ]
@@ -64,10 +64,6 @@ def export_about(*, subject: ApiKey | User, actor: Actor) -> Iterator[bytes]:
     header = {**about, "records": list(records)}
     pieces = export.jsonl(selectors.events_about(subject), filtered=True, header=header)
     return _noting_the_end(pieces, "jsonl")
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _encoded(texts: Iterable[str]) -> Iterator[bytes]:

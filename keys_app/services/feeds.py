@@ -17,7 +17,7 @@ from .. import selectors
 from ..db import compare_and_swap, locked
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
 from ..domain.secret import Secret
-from ..domain.wording import moment
+from ..domain.times import moment
 from ..models import FeedToken
 from . import notifications
 from .actors import Actor, record
@@ -51,7 +51,7 @@ def create_token(*, name: str, actor: Actor, lifetime_days: int = MAX_DAYS) -> t
         token = FeedToken.objects.create(
             name=name, digest=_digest(secret.reveal()), created_by=actor.user, created_at=now, expires_at=expires
         )
-        record("audit.feed_created", actor, name=name, feed=token.pk, expires=expires.isoformat())
+        record("audit.feed_created", actor, name=name, feed=token.pk, expires=expires)
     return token, secret
 
 

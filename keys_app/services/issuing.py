@@ -24,7 +24,7 @@ from ..domain.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, 
 from ..domain.naming import marked_name
 from ..domain.secret import Secret
 from ..domain.states import IssuanceState, KeyState, RequestState
-from ..domain.wording import duration, moment
+from ..domain.times import duration, moment
 from ..models import Account, ApiKey, Issuance, KeyRequest
 from ..selectors.approval_policy import approvals_given, rated_today
 from ..twilio_iam.client import CreatedKey, TwilioIamClient
@@ -277,4 +277,4 @@ def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor:
 
 def _story(issuance: Issuance, key: ApiKey) -> dict[str, object]:
     rotates = {"rotates": issuance.rotates_id} if issuance.rotates_id else {}
-    return {"expires": key.expires_at.isoformat(), **rotates}
+    return {"expires": key.expires_at, **rotates}

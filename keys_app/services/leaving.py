@@ -16,7 +16,7 @@ from .. import selectors
 from ..db import compare_and_swap
 from ..domain.errors import Conflict, NotAllowed
 from ..domain.states import KeyState
-from ..domain.wording import moment
+from ..domain.times import moment
 from ..models import ApiKey, Team
 from . import notifications
 from .actors import Actor, record
@@ -67,7 +67,7 @@ def _note(team: Team, owner: User, keys: list[ApiKey], until: datetime, actor: A
         if new:
             _tell(team, owner, new, until)
         for key in new:
-            record("key.owner_left", actor, key=key, owner=selectors.name_and_login(owner), until=until.isoformat())
+            record("key.owner_left", actor, key=key, owner=selectors.name_and_login(owner), until=until)
     return len(new)
 
 

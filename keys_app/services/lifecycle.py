@@ -212,7 +212,7 @@ def retire(key: ApiKey, *, overlap_hours: int, actor: Actor) -> None:
 
 def record_retirement(key: ApiKey, *, successor: ApiKey, actor: Actor) -> None:
     """Append what `retire` did to the ledger, in the same transaction."""
-    record("key.rotated", actor, key=key, successor=successor.sid, retires=key.retires_at.isoformat())
+    record("key.rotated", actor, key=key, successor=successor.sid, retires=key.retires_at)
     if key.state == KeyState.REVOKING:
         record("key.revoke_started", actor, key=key, reason=key.revoke_reason)
 

@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from .. import selectors
 from ..domain.paste.credentials import drop_credentials
-from ..domain.wording import counted, moment
+from ..domain.times import moment
+from ..domain.wording import counted
 from ..models import ApiKey, Approval, KeyRequest
 from .actors import Actor
 from .notifications import notify

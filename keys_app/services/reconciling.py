@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from ..domain.errors import Conflict, PortalError
 from ..domain.states import KeyState
+from ..domain.times import day
 from ..models import Account, AccountCheck, ApiKey, ReconcileRun
 from ..twilio_iam.errors import TwilioError
 from ..twilio_iam.patience import Patience
@@ -238,6 +239,6 @@ def _tell_of(run: ReconcileRun, failures: Failures, actor: Actor) -> None:
             title="The reconciler could not do everything",
             text=f"{run.error} Everything else was done. The portal's log says more.",
             path="/reconciliation/",
-            key=f"alarm.reconciler_failed:{run.finished_at:%Y-%m-%d}:{once}",
+            key=f"alarm.reconciler_failed:{day(run.finished_at)}:{once}",
         )
         record("reconciler.failed", actor, failed=new)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from .. import selectors
 from ..domain.states import RequestState
-from ..domain.wording import moment
+from ..domain.times import day, moment, rfc3339
 from ..models import KeyRequest, NoticeKey
 from .isolation import isolated
 from .notifications import notify
@@ -62,7 +62,7 @@ def _digest(user: User, waiting: list[KeyRequest], hour: datetime) -> None:
 
 
 def _digest_key(hour: datetime, user: User | None = None) -> str:
-    return f"digest:{hour:%Y-%m-%d}:{user.pk if user else ''}"
+    return f"digest:{day(hour)}:{user.pk if user else ''}"
 
 
 def _line(key_request: KeyRequest) -> str:
@@ -102,7 +102,7 @@ def _announce_undecided(key_request: KeyRequest, end: datetime, deciders: list[U
             path=key_request.get_absolute_url(),
             people=[*deciders, key_request.requester],
             team=key_request.team,
-            key=f"request.lapses_soon:{key_request.pk}:{end:%Y-%m-%dT%H:%M:%S}",
+            key=f"request.lapses_soon:{key_request.pk}:{rfc3339(end)}",
         )
 
 
@@ -116,5 +116,5 @@ def _announce_unused(key_request: KeyRequest) -> None:
             path=key_request.get_absolute_url(),
             people=[key_request.requester],
             team=key_request.team,
-            key=f"request.approval_lapses_soon:{key_request.pk}:{end:%Y-%m-%dT%H:%M:%S}",
+            key=f"request.approval_lapses_soon:{key_request.pk}:{rfc3339(end)}",
         )

@@ -10,7 +10,7 @@ from django.utils import timezone
 from .. import selectors
 from ..db import compare_and_swap
 from ..domain.states import KeyState
-from ..domain.wording import duration, moment
+from ..domain.times import day, duration, moment
 from ..models import ApiKey
 from . import notifications
 from .actors import Actor, record
@@ -48,7 +48,7 @@ def _remind(key: ApiKey, days: int, now: datetime, actor: Actor) -> bool:
             return False
         notifications.notify(
             "key.reminded",
-            title=f"Key {key.name} expires in {duration(key.expires_at - now)}, on {key.expires_at:%Y-%m-%d}",
+            title=f"Key {key.name} expires in {duration(key.expires_at - now)}, on {day(key.expires_at)}",
             text=f"The portal deletes key {key.sid} on {key.account} at {moment(key.expires_at)}. If it is still "
             "needed, send a request for a new one in time.",
             path=key.get_absolute_url(),

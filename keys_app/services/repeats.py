@@ -94,7 +94,7 @@ def sum_up() -> int:
                 continue  # another process summed it up first
             row.delete()
             if row.times > 1:
-                _append(row, {"times": row.times, "from": row.hour.isoformat(), "to": (row.hour + HOUR).isoformat()})
+                _append(row, {"times": row.times, "from": row.hour, "to": row.hour + HOUR})
                 made += 1
     return made
 

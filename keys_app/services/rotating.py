@@ -17,7 +17,7 @@ from .. import selectors
 from ..db import lock_row
 from ..domain.errors import Conflict, InvalidInput
 from ..domain.states import KeyState, RequestState
-from ..domain.wording import duration, moment
+from ..domain.times import duration, moment
 from ..models import ApiKey, Issuance, KeyRequest
 from .actors import Actor, record
 from .attempts import begin_attempt

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from ..domain.errors import InvalidInput
 from ..domain.secret import Secret
+from ..domain.times import rfc3339
 from ..models import Webhook
 from ..outgoing.addresses import url_problem
 from .credentials import encrypt
@@ -33,7 +34,7 @@ def body_for(form: str, message_id: str, kind: str, title: str, text: str, url: 
             "title": title,
             "text": text,
             "url": url,
-            "time": time.isoformat(timespec="seconds"),
+            "time": rfc3339(time),
         }
     return json.dumps(content, ensure_ascii=False)
 

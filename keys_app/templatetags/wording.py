@@ -6,7 +6,7 @@ from django import template
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from ..domain import wording
+from ..domain import times, wording
 from ..models import ApiKey, KeyRequest, UnmanagedKey
 from ..selectors import name_and_login
 from ..status import Mark, key_marks, request_marks, unmanaged_mark
@@ -31,14 +31,14 @@ def who(user: User) -> str:
 @register.filter
 def since(past: datetime) -> str:
     """Return how long ago a moment was, counted from now."""
-    return wording.duration(timezone.now() - past)
+    return times.duration(timezone.now() - past)
 
 
 @register.filter
 def until(future: datetime) -> str:
     """Return how long it is to a moment, counted from now; empty if it has passed."""
     left = future - timezone.now()
-    return wording.duration(left) if left.total_seconds() > 0 else ""
+    return times.duration(left) if left.total_seconds() > 0 else ""
 
 
 @register.filter

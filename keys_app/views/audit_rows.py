@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from ..audit import ledger
 from ..domain.risk import explain
+from ..domain.times import rfc3339, second
 
 _SHOWN = 160
 _NONE = SafeString('<td role="cell" class="none"></td>')
@@ -48,8 +49,8 @@ def _row(event: ledger.AuditEvent, listed: str) -> SafeString:
         _LINE,
         number=str(event.sequence),
         listed=listed,
-        iso=event.time.isoformat(timespec="seconds"),
-        time=event.time.isoformat(" ", "seconds")[:19],
+        iso=rfc3339(event.time),
+        time=second(event.time),
         who=event.who,
         action=event.action,
         details=_details(event, long),

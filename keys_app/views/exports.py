@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from ..domain.errors import PortalError
+from ..domain.times import stamp
 from ..services import exports
 from ..services.actors import actor_of
 from .audit import asked
@@ -25,7 +26,7 @@ def _download(request: HttpRequest, kind: str) -> HttpResponseBase:
         pieces = exports.export_search(kind=kind, query=asked(request), actor=actor_of(request))
     except PortalError as error:
         return problem(request, error, back_url=reverse("portal:audit_list"), back_label="Back to the audit")
-    return download(pieces, *_TYPES[kind], name=f"audit-{timezone.now():%Y%m%d-%H%M%S}")
+    return download(pieces, *_TYPES[kind], name=f"audit-{stamp(timezone.now())}")
 
 
 def download(pieces: object, content_type: str, ending: str, *, name: str) -> StreamingHttpResponse:

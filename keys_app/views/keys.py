@@ -13,7 +13,7 @@ from .. import selectors
 from ..domain.errors import InvalidInput, PortalError
 from ..domain.states import KeyState
 from ..domain.summary import summarize
-from ..domain.wording import duration
+from ..domain.times import duration
 from ..forms import ReasonForm
 from ..models import ApiKey
 from ..services import leaving, lifecycle, rotating

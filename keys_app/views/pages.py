@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 
+from ..domain.times import rfc3339
 from .refusals import require_security
 
 PAGE_SIZE = 50
@@ -77,7 +78,7 @@ def newest_first(request: HttpRequest, rows: QuerySet[Any], time_field: str) -> 
     if len(page) <= PAGE_SIZE:
         return page, None
     page = page[:PAGE_SIZE]
-    cursor = f"{getattr(page[-1], time_field).isoformat()}~{page[-1].pk}"
+    cursor = f"{rfc3339(getattr(page[-1], time_field), 'auto')}~{page[-1].pk}"
     return page, "?" + urlencode({**request.GET.dict(), "after": cursor})
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_safe
 from .. import selectors
 from ..audit import ledger
 from ..domain.errors import PortalError
+from ..domain.times import stamp
 from ..models import ApiKey
 from ..services import exports
 from ..services.actors import actor_of
@@ -96,5 +97,5 @@ def report_about(request: HttpRequest) -> HttpResponseBase:
         pieces = exports.export_about(subject=found, actor=actor_of(request))
     except PortalError as error:
         return problem(request, error, back_url=reverse("portal:audit_reports"), back_label="Back to the reports")
-    name = f"{sid or f'person-{found.pk}'}-{timezone.now():%Y%m%d-%H%M%S}"
+    name = f"{sid or f'person-{found.pk}'}-{stamp(timezone.now())}"
     return download(pieces, "application/x-ndjson", "jsonl", name=name)

@@ -1,11 +1,12 @@
 """Counts and durations in words."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from keys_app.domain.states import IssuanceState, KeyState, RequestState
-from keys_app.domain.wording import cannot_move, counted, duration, label
+from keys_app.domain.times import day, duration, minute, moment, rfc3339, second
+from keys_app.domain.wording import cannot_move, counted, label
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,10 @@ def test_it_says_what_lost_a_race():
     told = cannot_move("key", KeyState.REVOKED, KeyState.REVOKING, read=KeyState.ACTIVE)
     assert told.startswith("This key can't move from revoked to revoking. It was active a moment ago")
     assert "ago" not in cannot_move("key", KeyState.REVOKED, KeyState.REVOKING, read=KeyState.REVOKED)
+
+
+def test_it_writes_a_moment_in_utc_whatever_its_zone():
+    at = datetime(2026, 7, 1, 1, 30, 15, 250, tzinfo=timezone(timedelta(hours=2)))
+    assert (day(at), minute(at), second(at)) == ("2026-06-30", "2026-06-30 23:30", "2026-06-30 23:30:15")
+    assert moment(at) == "2026-06-30 23:30 UTC"
+    assert (rfc3339(at), rfc3339(at, "auto")) == ("2026-06-30T23:30:15+00:00", "2026-06-30T23:30:15.000250+00:00")
