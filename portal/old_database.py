@@ -3,14 +3,15 @@
 import shlex
 import shutil
 import sqlite3
-import time
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from environ import Env
 
 from keys_app import __version__
+from keys_app.domain.times import day
 from portal.schema import made_by_others
 
 
@@ -27,7 +28,7 @@ def set_aside(database: str, *, belongings: Sequence[Path], var: Path, real: boo
     file = Path(Env.db_url_config(database)["NAME"])
     if not database.startswith("sqlite") or not file.exists() or not made_by_others(_applied(file)):
         return None
-    folder = _unused(var / f"old-{time.strftime('%Y-%m-%d')}")
+    folder = _unused(var / f"old-{day(datetime.now(UTC))}")
     there = [path for path in (*belongings, file, *_companions(file)) if path.exists()]
     if real:
         command = f"mkdir {shlex.quote(str(folder))} && mv {shlex.join(map(str, there))} {shlex.quote(str(folder))}/"

@@ -5,8 +5,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = [name for name in MigrationLoader(None).disk_migrations if name[0] in ("keys_app", "audit")]
 OTHER = ("keys_app", "0002_of_another_time")
 OLD = [OURS[0], OTHER, ("auth", "0001_initial")]
-FOLDER = f"old-{time.strftime('%Y-%m-%d')}"
+FOLDER = f"old-{datetime.now(UTC):%Y-%m-%d}"
 
 
 @pytest.mark.parametrize(
