@@ -38,7 +38,7 @@ def jsonl(events: QuerySet[AuditEvent], *, filtered: bool, header: Mapping[str, 
     and `HistoryReplaced` if nothing was ever signed.
     """
     signed, trouble = _checkpoint()
-    head = {
+    head: dict[str, Any] = {
         **header,
         **({"trouble": trouble} if trouble else {}),
         "format": FORMAT,

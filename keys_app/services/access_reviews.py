@@ -27,7 +27,7 @@ def open_review(*, quarter: str, actor: Actor) -> AccessReview:
         raise InvalidInput("quarter", "Write a quarter like 2026-Q4.")
     try:
         with transaction.atomic(durable=True):
-            review = AccessReview.objects.create(quarter=quarter, opened_by=actor.user, opened_at=timezone.now())
+            review = AccessReview.objects.create(quarter=quarter, opened_by=actor.signed_in, opened_at=timezone.now())
             live = ApiKey.objects.filter(state=KeyState.ACTIVE).values_list("pk", "team_id")
             rows = [ReviewedKey(review=review, key_id=sid, team_id=team) for sid, team in live]
             ReviewedKey.objects.bulk_create(rows, batch_size=500)
@@ -81,7 +81,7 @@ def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, ac
         if why_not := selectors.why_not_reviewable(who, reviewed):
             raise (NotAllowed if reviewed.key.owner_id == who.user.pk else Conflict)(why_not)
         reviewed.decision, reviewed.note = decision, note
-        reviewed.decided_by, reviewed.decided_at = actor.user, timezone.now()
+        reviewed.decided_by, reviewed.decided_at = who.user, timezone.now()
         reviewed.save(update_fields=["decision", "note", "decided_by", "decided_at"])
         record(f"access_review.{decision}", actor, key=reviewed.key, reason=note, quarter=review.quarter)
         if decision == ReviewedKey.Decision.REVOKED:
@@ -96,7 +96,7 @@ def close_review(*, review: AccessReview, actor: Actor) -> None:
     with transaction.atomic(durable=True):
         if not compare_and_swap(review, Q(closed_at=None), closed_at=timezone.now(), closed_by=actor.user):
             raise Conflict("This review is closed already.")
-        teams = selectors.progress(selectors.Person(actor.user), review)
+        teams = selectors.progress(selectors.Person(actor.signed_in), review)
         counts = {part: sum(getattr(team, part) for team in teams) for part in ("kept", "revoked", "gone", "open")}
         undecided = [team.team.name for team in teams if team.open]
         record("access_review.closed", actor, quarter=review.quarter, **counts, teams_not_done=undecided)

@@ -47,7 +47,7 @@ def _add(account: Account, teams: list[Team], actor: Actor) -> bool:
         with transaction.atomic(durable=True):
             account.save(force_insert=True)
             account.teams.add(*teams)
-            record("account.connected", actor, account=account, **_given(account, teams))
+            record("account.connected", actor, account=account, details=_given(account, teams))
     except IntegrityError:
         return False
     return True
@@ -63,7 +63,7 @@ def _connect_again(account: Account, teams: list[Team], actor: Actor) -> None:
         account.refresh_from_db()
         changed = difference(before, {**state_of(account), "credential": account.credential_user})
         changed.setdefault("credential", "set")
-        record("account.reconnected", actor, account=account, **_given(account, teams), changed=changed)
+        record("account.reconnected", actor, account=account, changed=changed, details=_given(account, teams))
 
 
 def _given(account: Account, teams: list[Team]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,11 +11,13 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from ..audit import ledger
+from ..domain.present import present
 from ..domain.risk import policy_risk
 from ..domain.times import rfc3339
 from ..domain.wording import with_login
 from ..models import Account, ApiKey, KeyRequest
 from ..selectors import display_name, sign_in_of
+from ..selectors.signed_in import signed_in
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,11 @@ class Actor:
         """Return the name as approvers and auditors see it: with the login behind it."""
         return with_login(self.name, self.login)
 
+    @property
+    def signed_in(self) -> User:
+        """Return the user, for what only a user does. Raises `TypeError` for a part of the portal."""
+        return present(self.user)
+
     @classmethod
     def of(cls, user: User, address: str = "") -> "Actor":
         return cls(user, display_name(user), address, str(user.pk), user.get_username())
@@ -61,7 +69,7 @@ class Actor:
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return who is asking, and from which address (behind `PORTAL_TRUSTED_PROXIES` proxies)."""
-    return Actor.of(request.user, address_of(request))
+    return Actor.of(signed_in(request), address_of(request))
 
 
 def address_of(request: HttpRequest) -> str:
@@ -78,13 +86,14 @@ def record(
     key_sid: str = "",
     request_id: str = "",
     reason: str = "",
-    **details: object,
+    details: Mapping[str, object] | None = None,
+    **more: object,
 ) -> None:
     """Append an event to the ledger in the running transaction, as its last write. Every event is written here.
 
-    Account, team, risk and policy are taken from the key or request. `key_sid` and `request_id` are for a key or
-    request that the portal has no row of. Where somebody else set the password the actor signs in with, the event
-    says who.
+    Whatever else is named is a detail, as what is in `details`. Account, team, risk and policy are taken from the
+    key or request. `key_sid` and `request_id` are for a key or request that the portal has no row of. Where somebody
+    else set the password the actor signs in with, the event says who.
     """
     subject = key or key_request
     if account is None and subject is not None:
@@ -104,7 +113,7 @@ def record(
             risk=risk,
             policy=policy,
             reason=reason,
-            details=_written({**details, **mark_of(actor)}),
+            details=_written({**(details or {}), **more, **mark_of(actor)}),
         )
     )
 

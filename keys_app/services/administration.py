@@ -28,7 +28,7 @@ def record_admin_change(
     if isinstance(subject, User) and what != "deleted":
         people.account_changed(user=subject, changed=changed, actor=actor)
     if isinstance(subject, Team):
-        people.members_changed(team=subject, changed=changed.get("members", {}), actor=actor)
+        people.members_changed(team=subject, changed=_parts(changed.get("members")), actor=actor)
     record(
         f"{subject._meta.model_name}.{what}",
         actor,
@@ -36,8 +36,7 @@ def record_admin_change(
         subject=str(subject),
         subject_id=str(subject.pk),
         changes=changes,
-        **({"changed": changed} if what == "changed" and changed else {}),
-        **_rights(subject),
+        details={**({"changed": changed} if what == "changed" and changed else {}), **_rights(subject)},
     )
 
 
@@ -58,10 +57,14 @@ def state_of(subject: Model) -> State:
             **_rights(subject),
         }
     if isinstance(subject, Team):
-        rights = _rights(subject)
-        for login in rights.pop("may_break_glass"):
-            rights["members"][login] += ", may break glass"
-        return {**rights, "name": subject.name, "notice_email": subject.notice_email}
+        roles, glass = _members(subject)
+        members = {login: f"{role}, may break glass" if login in glass else role for login, role in roles.items()}
+        return {
+            "members": members,
+            **_limits(subject),
+            "name": subject.name,
+            "notice_email": subject.notice_email,
+        }
     if isinstance(subject, Account):
         return {**_rights(subject), "name": subject.name, "environment": subject.environment}
     return _rights(subject)
@@ -75,10 +78,14 @@ def difference(before: State, after: State) -> State:
         if old == new:
             continue
         if isinstance(old, dict) or isinstance(new, dict):
-            changed |= {name: parts} if (parts := difference(old or {}, new or {})) else {}
+            changed |= {name: parts} if (parts := difference(_parts(old), _parts(new))) else {}
         else:
             changed[name] = "set" if name == _UNSAID else {"from": old, "to": new}
     return changed
+
+
+def _parts(value: object) -> State:
+    return value if isinstance(value, dict) else {}
 
 
 def _rights(subject: Model) -> State:
@@ -87,9 +94,7 @@ def _rights(subject: Model) -> State:
         groups = sorted(subject.groups.values_list("name", flat=True))
         return {"groups": groups, "superuser": subject.is_superuser, "active": subject.is_active}
     if isinstance(subject, Team):
-        members = subject.memberships.select_related("user").order_by("user__username")
-        glass = [one.user.get_username() for one in members if one.may_break_glass]
-        roles = {one.user.get_username(): "lead" if one.is_lead else "member" for one in members}
+        roles, glass = _members(subject)
         return {"members": roles, "may_break_glass": glass, **_limits(subject)}
     if isinstance(subject, Account):
         return {
@@ -102,6 +107,13 @@ def _rights(subject: Model) -> State:
         team = subject.team.name if subject.team else "all teams"
         return {"host": subject.url_host, "team": team, "kinds": subject.event_kinds, "active": subject.is_active}
     return {}
+
+
+def _members(team: Team) -> tuple[dict[str, str], list[str]]:
+    """Return the role of each member by login, and the logins of those who may break glass."""
+    members = team.memberships.select_related("user").order_by("user__username")
+    roles = {one.user.get_username(): "lead" if one.is_lead else "member" for one in members}
+    return roles, [one.user.get_username() for one in members if one.may_break_glass]
 
 
 def _limits(subject: Account | Team) -> State:

@@ -13,8 +13,8 @@ from ..db import compare_and_swap
 from ..domain.errors import Conflict, InvalidInput, NotAllowed, TwilioUnavailable
 from ..domain.wording import counted
 from ..models import ApiKey, Team, UnmanagedKey
-from ..twilio_iam.client import KeyDetail
 from ..twilio_iam.errors import Rejected, TwilioError
+from ..twilio_iam.model import KeyDetail
 from . import notifications
 from .actors import Actor, record
 from .comparing import shown_name
@@ -29,7 +29,7 @@ def longest_adoption(unmanaged: UnmanagedKey, team: Team) -> int:
 
 def propose_team(*, unmanaged: UnmanagedKey, team: Team, actor: Actor) -> None:
     """Ask the leads of a team to adopt a key. For Security. Raises `NotAllowed`, `InvalidInput` or `Conflict`."""
-    if not selectors.Person(actor.user).is_security:
+    if not selectors.Person(actor.signed_in).is_security:
         raise NotAllowed("Only Security can propose a key to a team.")
     if not team.accounts.filter(pk=unmanaged.account_id).exists():
         raise InvalidInput("team", "This team does not have the key's account.")
@@ -64,13 +64,13 @@ def adopt_key(*, unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days
         if not compare_and_swap(unmanaged, Q(adopted_at=None), adopted_at=timezone.now()):
             _refuse_adopted(unmanaged)
         key = _store(unmanaged, detail, team, owner, lifetime_days)
-        days = {"lifetime_days": lifetime_days, "expires": key.expires_at}
-        record("key.adopted", actor, key=key, owner=selectors.name_and_login(owner), team=team.name, **days)
+        days: dict[str, object] = {"lifetime_days": lifetime_days, "expires": key.expires_at}
+        record("key.adopted", actor, key=key, owner=selectors.name_and_login(owner), team=team.name, details=days)
     return key
 
 
 def _require_adoptable(unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days: int, actor: Actor) -> None:
-    if not selectors.adopting_teams(selectors.Person(actor.user), unmanaged).filter(pk=team.pk).exists():
+    if not selectors.adopting_teams(selectors.Person(actor.signed_in), unmanaged).filter(pk=team.pk).exists():
         raise NotAllowed("Only a lead of a team that has the key's account can adopt it.")
     if not (owner.is_active and team.members.filter(pk=owner.pk).exists()):
         raise InvalidInput("owner", "Choose a user who is in the team.")

@@ -77,9 +77,7 @@ def narrow(
         step = _narrow(key_request, policy, lifetime_days, reason, actor)
         if problem := why_not_approvable(key_request):
             raise Conflict(problem)
-        removed = list(step.difference.removed)
-        lifetime = {"lifetime_from": step.from_lifetime_days, "lifetime_to": step.to_lifetime_days}
-        _give(key_request, actor, authority, reason, narrowed={"removed": removed, **lifetime})
+        _give(key_request, actor, authority, reason, step)
     return key_request
 
 
@@ -91,7 +89,7 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
         _store(key_request, actor, authority, Approval.Decision.REJECTED, reason)
         move_request(key_request, RequestState.REJECTED)
         request_decided(key_request, actor, Approval.Decision.REJECTED, reason)
-        record("request.rejected", actor, key_request=key_request, reason=reason, **_as(authority, actor))
+        record("request.rejected", actor, key_request=key_request, reason=reason, details=_as(authority, actor))
     return key_request
 
 
@@ -103,7 +101,7 @@ def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest,
     if key_request.rated_risk != key_request.risk:  # a release rates it higher than when it was sent
         KeyRequest.objects.filter(pk=key_request.pk).update(risk=key_request.rated_risk)
         key_request.refresh_from_db()
-    who = selectors.Person(actor.user)
+    who = selectors.Person(actor.signed_in)
     authority = selectors.authority_to_decide(who, key_request)
     if authority is None:
         raise NotAllowed(selectors.why_not_decidable(who, key_request))
@@ -161,7 +159,7 @@ def _narrow(key_request: KeyRequest, policy: Policy, lifetime_days: int, reason:
     """Write the step, then the request as it is after it; triggers compare the two."""
     step = Narrowing.objects.create(
         request=key_request,
-        approver=actor.user,
+        approver=actor.signed_in,
         from_policy_json=key_request.policy_json,
         to_policy_json=policy.to_json(),
         from_lifetime_days=key_request.lifetime_days,
@@ -191,7 +189,7 @@ def _give(
     actor: Actor,
     authority: DecisionAuthority,
     reason: str,
-    narrowed: dict[str, object] | None = None,
+    step: Narrowing | None = None,
 ) -> None:
     """Store an approval of what the request is now, and move it on if it was the last one needed."""
     approval = _store(key_request, actor, authority, Approval.Decision.APPROVED, reason)
@@ -206,14 +204,22 @@ def _give(
         )
     else:  # an approval given towards two leads stays one of two
         KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=required.leads)
-    if narrowed:
-        request_narrowed(key_request, actor, removed=narrowed["removed"], reason=reason)
+    if step:
+        request_narrowed(key_request, actor, removed=step.difference.removed, reason=reason)
     elif last:
         request_decided(key_request, actor, Approval.Decision.APPROVED, reason)
     if not last:
         second_approval_needed(key_request, actor)
-    if narrowed:
-        record("request.narrowed", actor, key_request=key_request, reason=reason, **narrowed)
+    if step:
+        record(
+            "request.narrowed",
+            actor,
+            key_request=key_request,
+            reason=reason,
+            removed=list(step.difference.removed),
+            lifetime_from=step.from_lifetime_days,
+            lifetime_to=step.to_lifetime_days,
+        )
     record(
         "request.approved" if last else "request.approval_given",
         actor,
@@ -222,13 +228,13 @@ def _give(
         approval=approval.stage,
         needed=required.total,
         digest=key_request.content_digest,
-        **_as(authority, actor),
+        details=_as(authority, actor),
     )
 
 
 def _as(authority: DecisionAuthority, actor: Actor) -> dict[str, object]:
     """Return in which capacity somebody decided, for the ledger."""
-    if authority.authority_id == actor.user.pk:
+    if authority.authority_id == actor.signed_in.pk:
         return {"capacity": str(authority.capacity)}
     lead = User.objects.get(pk=authority.authority_id)  # the actor's own class is a lazy wrapper in a web request
     return {"capacity": str(authority.capacity), "for": lead.get_username()}
@@ -260,9 +266,9 @@ def review(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
         key_request = lock_row(KeyRequest, request_id)
         if not key_request.needs_review:
             raise Conflict("There is nothing to review: no glass was broken, or somebody has reviewed it.")
-        authority = selectors.authority_to_review(selectors.Person(actor.user), key_request)
+        authority = selectors.authority_to_review(selectors.Person(actor.signed_in), key_request)
         if authority is None:
             raise NotAllowed("Another lead of the team, or Security, reviews this. Nobody reviews their own.")
         _store(key_request, actor, authority, Approval.Decision.REVIEWED, reason)
-        record("request.reviewed", actor, key_request=key_request, reason=reason, **_as(authority, actor))
+        record("request.reviewed", actor, key_request=key_request, reason=reason, details=_as(authority, actor))
     return key_request

@@ -66,7 +66,7 @@ class LedgerCheck:
         trouble = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
         try:
             with transaction.atomic(durable=True):
-                record("audit.verified", self.actor, **result, **trouble)
+                record("audit.verified", self.actor, details={**result, **trouble})
             self.recorded = True
         except LedgerDamaged as error:
             log.error("the verification of the ledger could not be recorded: %s", error)
@@ -88,7 +88,9 @@ class Exported:
     trouble: str
 
 
-def export_jsonl(*, actor: Actor, events: QuerySet, filtered: bool, header: Mapping[str, object]) -> Exported:
+def export_jsonl(
+    *, actor: Actor, events: QuerySet[ledger.AuditEvent], filtered: bool, header: Mapping[str, object]
+) -> Exported:
     """Record an export and start it. Raises what `export.jsonl` raises, before there is a first piece.
 
     `header` says what was asked for; it is in the event as well as in the file. A ledger that does not extend
@@ -107,7 +109,7 @@ def export_jsonl(*, actor: Actor, events: QuerySet, filtered: bool, header: Mapp
 def record_export(*, actor: Actor, form: str, filtered: bool, header: Mapping[str, object]) -> None:
     """Append the event of an export, before anything of it leaves the portal."""
     with transaction.atomic(durable=True):
-        record("audit.exported", actor, format=form, filtered=filtered, **header)
+        record("audit.exported", actor, format=form, filtered=filtered, details=header)
 
 
 def tell(kind: str, title: str, text: str, *, key: str) -> None:

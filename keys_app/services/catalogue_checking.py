@@ -104,7 +104,7 @@ def check_catalogue(
 
 def _note(action: str, account: Account, actor: Actor, **details: object) -> None:
     with transaction.atomic(durable=True):
-        record(action, actor, account=account, **details)
+        record(action, actor, account=account, details=details)
 
 
 def _explained(error: TwilioError) -> PortalError:
@@ -241,7 +241,7 @@ class _Check:
         )
 
     def _record(self, action: str, probe: Probe, key_sid: str = "", **details: object) -> None:
-        record(action, self.actor, account=self.account, key_sid=key_sid, marker=probe.marker, **details)
+        record(action, self.actor, account=self.account, key_sid=key_sid, marker=probe.marker, details=details)
 
 
 def _named(error: Rejected | NotProcessed, policy: Policy) -> str | None:

@@ -17,8 +17,8 @@ from ..db import compare_and_swap
 from ..domain.errors import Conflict
 from ..domain.states import KeyState
 from ..models import ApiKey
-from ..twilio_iam.client import KeyDetail
 from ..twilio_iam.errors import Rejected, clean
+from ..twilio_iam.model import KeyDetail
 from . import notifications
 from .actors import record
 from .deleting import NO_SUCH_KEY
@@ -141,7 +141,7 @@ def _compare(visit: Visit, key: ApiKey, detail: KeyDetail) -> None:
             return
         text = ADOPTED_DRIFTED if key.adopted_at else DRIFTED
         _alarm("key_drifted", key, f"Key {key.name} was changed outside the portal", text)
-        record("key.drifted", visit.actor, key=key, **key.drift)
+        record("key.drifted", visit.actor, key=key, details=key.drift)
         visit.found.drifted += 1
 
 

@@ -22,9 +22,9 @@ def name_deputy(*, team: Team, deputy: User, starts_at: datetime, ends_at: datet
     Raises `NotAllowed` for somebody who does not lead the team themselves, `InvalidInput` for the person or
     the period.
     """
-    if team.pk not in selectors.Person(actor.user).own_led_team_ids:
+    if team.pk not in selectors.Person(actor.signed_in).own_led_team_ids:
         raise NotAllowed("Only a lead of the team can name a deputy. A deputy can't.")
-    if deputy.pk == actor.user.pk or not selectors.possible_deputies([team]).filter(pk=deputy.pk).exists():
+    if deputy.pk == actor.signed_in.pk or not selectors.possible_deputies([team]).filter(pk=deputy.pk).exists():
         raise InvalidInput("deputy", f"Choose another user of team {team.name}.")
     now = timezone.now()
     if ends_at <= max(starts_at, now):
@@ -33,15 +33,15 @@ def name_deputy(*, team: Team, deputy: User, starts_at: datetime, ends_at: datet
         raise InvalidInput("until", f"Maximum for a deputy: {duration(LONGEST)}.")
     with transaction.atomic(durable=True):
         delegation = Delegation.objects.create(
-            team=team, lead=actor.user, deputy=deputy, starts_at=starts_at, ends_at=ends_at, created_at=now
+            team=team, lead=actor.signed_in, deputy=deputy, starts_at=starts_at, ends_at=ends_at, created_at=now
         )
-        record("delegation.created", actor, **_details(delegation))
+        record("delegation.created", actor, details=_details(delegation))
     return delegation
 
 
 def end_delegation(*, delegation: Delegation, actor: Actor) -> None:
     """End a delegation now, as the lead who gave it. Raises `NotAllowed` for others, `Conflict` if it is over."""
-    if delegation.lead_id != actor.user.pk:
+    if delegation.lead_id != actor.signed_in.pk:
         raise NotAllowed("Only the lead who named a deputy can end it.")
     with transaction.atomic(durable=True):
         now = timezone.now()
@@ -51,7 +51,7 @@ def end_delegation(*, delegation: Delegation, actor: Actor) -> None:
             raise Conflict(f"This deputyship ended at {moment(delegation.ends_at)}.")
         running.starts_at, running.ends_at, running.ended_at = min(running.starts_at, now), now, now
         running.save(update_fields=["starts_at", "ends_at", "ended_at"])
-        record("delegation.ended", actor, **_details(running))
+        record("delegation.ended", actor, details=_details(running))
 
 
 def _details(delegation: Delegation) -> dict[str, object]:

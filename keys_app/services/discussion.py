@@ -20,13 +20,13 @@ def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
     problem = comment_problem(text)
     if problem:
         raise InvalidInput("comment", problem)
-    if not selectors.may_comment(selectors.Person(actor.user), key_request):
+    if not selectors.may_comment(selectors.Person(actor.signed_in), key_request):
         raise NotAllowed("The requester, leads of the team and Security talk about a request.")
     with transaction.atomic(durable=True):
         locked = lock_row(KeyRequest, key_request.pk)
         if not selectors.is_discussed(locked):
             raise Conflict(f"{selectors.happened(locked)} Comments are closed.")
-        comment = Comment.objects.create(request=locked, author=actor.user, text=text, created_at=timezone.now())
-        request_asked(locked, actor.user, text)
+        comment = Comment.objects.create(request=locked, author=actor.signed_in, text=text, created_at=timezone.now())
+        request_asked(locked, actor.signed_in, text)
         record("request.commented", actor, key_request=locked, reason=text)
     return comment

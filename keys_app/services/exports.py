@@ -57,10 +57,11 @@ def export_about(*, subject: ApiKey | User, actor: Actor) -> Iterator[bytes]:
 
     What they are now stands in the header, every event follows with its proof. Raises as JSON Lines do.
     """
-    is_key = isinstance(subject, ApiKey)
-    about = {"about": f"key {subject.pk}" if is_key else f"person {subject.get_username()}"}
+    if isinstance(subject, ApiKey):
+        about, records = {"about": f"key {subject.pk}"}, selectors.records_of_key(subject)
+    else:
+        about, records = {"about": f"person {subject.get_username()}"}, selectors.records_of_person(subject)
     auditing.record_export(actor=actor, form="jsonl", filtered=True, header=about)
-    records = selectors.records_of_key(subject) if is_key else selectors.records_of_person(subject)
     header = {**about, "records": list(records)}
     pieces = export.jsonl(selectors.events_about(subject), filtered=True, header=header)
     return _noting_the_end(pieces, "jsonl")

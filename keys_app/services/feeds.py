@@ -16,6 +16,7 @@ from django.utils import timezone
 from .. import selectors
 from ..db import compare_and_swap, locked
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
+from ..domain.present import present
 from ..domain.secret import Secret
 from ..domain.times import moment
 from ..models import FeedToken
@@ -49,7 +50,7 @@ def create_token(*, name: str, actor: Actor, lifetime_days: int = MAX_DAYS) -> t
     expires = now + timedelta(days=lifetime_days)
     with transaction.atomic(durable=True):
         token = FeedToken.objects.create(
-            name=name, digest=_digest(secret.reveal()), created_by=actor.user, created_at=now, expires_at=expires
+            name=name, digest=_digest(secret.reveal()), created_by=actor.signed_in, created_at=now, expires_at=expires
         )
         record("audit.feed_created", actor, name=name, feed=token.pk, expires=expires)
     return token, secret
@@ -61,7 +62,7 @@ def revoke_token(*, token: FeedToken, actor: Actor) -> None:
     with transaction.atomic(durable=True):
         if not compare_and_swap(token, Q(revoked_at=None), revoked_at=timezone.now()):
             token.refresh_from_db()
-            raise Conflict(f"This token is revoked, since {moment(token.revoked_at)}.")
+            raise Conflict(f"This token is revoked, since {moment(present(token.revoked_at))}.")
         record("audit.feed_revoked", actor, name=token.name, feed=token.pk)
 
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from ..db import compare_and_swap
 from ..models import ApiKey, Issuance, Probe, UnmanagedKey
-from ..twilio_iam.client import KeySummary
 from ..twilio_iam.errors import Rejected, clean
+from ..twilio_iam.model import KeySummary
 from . import notifications
 from .actors import record
 from .comparing import CLOCKS_APART

@@ -22,13 +22,15 @@ from .. import selectors
 from ..db import lock_row
 from ..domain.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, TwilioUnavailable
 from ..domain.naming import marked_name
+from ..domain.present import present
 from ..domain.secret import Secret
 from ..domain.states import IssuanceState, KeyState, RequestState
 from ..domain.times import duration, moment
 from ..models import Account, ApiKey, Issuance, KeyRequest
 from ..selectors.approval_policy import approvals_given, rated_today
-from ..twilio_iam.client import CreatedKey, TwilioIamClient
+from ..twilio_iam.client import TwilioIamClient
 from ..twilio_iam.errors import NotProcessed, Rejected, TwilioError
+from ..twilio_iam.model import CreatedKey
 from .actors import Actor, record
 from .attempts import begin_attempt, close_issuance, move_on, settle, unknown
 from .breaches import withdraw
@@ -116,7 +118,7 @@ def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
         locked = lock_row(KeyRequest, key_request.pk)
         _check_state(locked, locked.keys.all())
         require_as_approved(locked)
-        require_access(locked, selectors.Person(actor.user))
+        require_access(locked, selectors.Person(actor.signed_in))
         today = selectors.approvals_today(locked)
         if today.suffices:
             return _begin(locked, actor)
@@ -245,11 +247,11 @@ def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
             )
             move_on(issuance, key_request, IssuanceState.ISSUED)
             if issuance.rotates:
-                retire(issuance.rotates, overlap_hours=issuance.overlap_hours, actor=actor)
+                retire(issuance.rotates, overlap_hours=present(issuance.overlap_hours), actor=actor)
             key = _store_key(issuance, key_request, key_sid, actor)
             if issuance.rotates:
                 record_retirement(issuance.rotates, successor=key, actor=actor)
-            record("key.issued", actor, key=key, marker=issuance.marker, **_story(issuance, key))
+            record("key.issued", actor, key=key, marker=issuance.marker, details=_story(issuance, key))
     except Exception as error:  # whatever it is, the reconciler will settle it
         log.exception("key %s was made but could not be recorded; the reconciler will delete it", key_sid)
         why = f" {error.message}" if isinstance(error, Conflict) and issuance.rotates_id else ""
@@ -266,7 +268,7 @@ def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor:
         issuance=issuance,
         account=issuance.request.account,  # as read before: the page with the secret needs no more of the database
         team_id=key_request.team_id,
-        owner_id=actor.user.pk,
+        owner_id=actor.signed_in.pk,
         friendly_name=marked_name(key_request.friendly_name, issuance.marker),
         policy_json=key_request.policy_json,
         issued_at=now,

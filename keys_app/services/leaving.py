@@ -4,6 +4,7 @@ Nobody gets a secret by that. Who takes a key over answers for it, and can rotat
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.utils import timezone
 from .. import selectors
 from ..db import compare_and_swap
 from ..domain.errors import Conflict, NotAllowed
+from ..domain.present import present
 from ..domain.states import KeyState
 from ..domain.times import moment
 from ..models import ApiKey, Team
@@ -48,7 +50,7 @@ def note_leavers(actor: Actor) -> int:
     return noted
 
 
-def _by_team_and_owner(keys: object) -> dict[tuple[Team, User], list[ApiKey]]:
+def _by_team_and_owner(keys: Iterable[ApiKey]) -> dict[tuple[Team, User], list[ApiKey]]:
     found: dict[tuple[Team, User], list[ApiKey]] = defaultdict(list)
     for key in keys:
         found[key.team, key.owner].append(key)
@@ -76,7 +78,7 @@ def _warn(team: Team, owner: User, keys: list[ApiKey]) -> None:
     with transaction.atomic(durable=True):
         mine = [key for key in keys if compare_and_swap(key, Q(handover_warned_at=None), handover_warned_at=now)]
         if mine:
-            _tell(team, owner, mine, min(key.handover_by for key in mine))
+            _tell(team, owner, mine, min(present(key.handover_by) for key in mine))
 
 
 def _tell(team: Team, owner: User, keys: list[ApiKey], until: datetime) -> None:
@@ -102,15 +104,15 @@ def take_over(*, key: ApiKey, actor: Actor) -> None:
 
     Raises `NotAllowed` for others, `Conflict` if the owner has not left, or another lead was first.
     """
-    who = selectors.Person(actor.user)
+    who = selectors.Person(actor.signed_in)
     if key.team_id not in who.own_led_team_ids:
         raise NotAllowed("Only a lead of the key's team can take it over, not a deputy.")
     before = selectors.name_and_login(key.owner)
     with transaction.atomic(durable=True):
         still_theirs = selectors.OWNER_LEFT & Q(owner=key.owner_id, state=KeyState.ACTIVE)
-        if not compare_and_swap(key, still_theirs, owner=actor.user, handover_by=None, handover_warned_at=None):
+        if not compare_and_swap(key, still_theirs, owner=who.user, handover_by=None, handover_warned_at=None):
             key.refresh_from_db()
-            mine = f"This key belongs to {selectors.name_and_login(key.owner)}, who is in the team."
-            raise Conflict(selectors.why_not_active(key) or mine)
+            theirs = f"This key belongs to {selectors.name_and_login(key.owner)}, who is in the team."
+            raise Conflict(selectors.why_not_active(key) or theirs)
         key.refresh_from_db()
         record("key.handed_over", actor, key=key, owner_before=before, owner=actor.label)

@@ -204,7 +204,7 @@ def retire(key: ApiKey, *, overlap_hours: int, actor: Actor) -> None:
     values: dict[str, object] = {"retires_at": min(now + timedelta(hours=overlap_hours), key.expires_at)}
     if not overlap_hours:
         values |= {"state": KeyState.REVOKING, "revoke_reason": ROTATED}
-    if not compare_and_swap(key, Q(state=KeyState.ACTIVE, retires_at=None, owner=actor.user), **values):
+    if not compare_and_swap(key, Q(state=KeyState.ACTIVE, retires_at=None, owner=actor.signed_in), **values):
         _require_active(key)
         raise Conflict("The old key was rotated, or handed to another owner, in the meantime, so it is not rotated.")
     key.refresh_from_db()

@@ -58,7 +58,8 @@ class MailOutbox(Outbox[Email]):
         """Return mails that are due: the urgent ones first, and of those first one for each address, then the next."""
         turn = Window(RowNumber(), partition_by=["priority", "to"], order_by=["scheduled_time", "id"])
         due = Email.objects.filter(self.waiting, scheduled_time__lte=timezone.now())
-        return due.annotate(turn=turn).order_by("-priority", "turn", "scheduled_time", "id")[:_BATCH]
+        rows: QuerySet[Email] = due.annotate(turn=turn)
+        return rows.order_by("-priority", "turn", "scheduled_time", "id")[:_BATCH]
 
     def target(self, row: Email) -> str:
         return str(row.to)

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from .. import selectors
 from ..domain.paste.credentials import drop_credentials
+from ..domain.present import present
 from ..domain.times import moment
 from ..domain.wording import counted
 from ..models import ApiKey, Approval, KeyRequest
@@ -48,7 +49,7 @@ def _ask_deciders(kind: str, key_request: KeyRequest, title: str, what: str) -> 
 def request_decided(key_request: KeyRequest, actor: Actor, decision: str, reason: str = "") -> None:
     """Tell the requester how it was decided. `decision` is one of `Approval.Decision`."""
     approved = decision == Approval.Decision.APPROVED
-    next_step = f"Press “Issue key” until {moment(key_request.claim_until)}." if approved else ""
+    next_step = f"Press “Issue key” until {moment(present(key_request.claim_until))}." if approved else ""
     parts = [f"{actor.label} {decision} your request.", _reason(reason), _facts(key_request), next_step]
     notify(
         f"request.{decision}",

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ..db import compare_and_swap, lock_row
 from ..domain.errors import Conflict
+from ..domain.present import present
 from ..domain.states import OPEN_ISSUANCES, IssuanceState
 from ..models import Issuance, KeyRequest
 from ..selectors import answers_due_since
@@ -108,13 +109,19 @@ def _note_missing(visit: Visit, issuance: Issuance) -> None:
         return
     with suppress(Conflict), transaction.atomic(durable=True):  # another reconciler may have settled it
         key_request = _close(issuance, IssuanceState.NEVER_CREATED)
-        details = {"marker": issuance.marker, "looks": looks}
         action = "key.breach" if issuance.key_sid else "key.never_created"
-        record(action, visit.actor, key_request=key_request, key_sid=issuance.key_sid, **details)
+        record(
+            action,
+            visit.actor,
+            key_request=key_request,
+            key_sid=issuance.key_sid,
+            marker=issuance.marker,
+            looks=looks,
+        )
         visit.found.never_created += 1
 
 
-def _close(issuance: Issuance, outcome: IssuanceState, **values: object) -> KeyRequest:
+def _close(issuance: Issuance, outcome: IssuanceState, key_sid: str = "") -> KeyRequest:
     """Settle an attempt, and return the request to a state it can go on from, with at least an hour to do so.
 
     An attempt that noted a SID before made a key with another policy.
@@ -123,7 +130,7 @@ def _close(issuance: Issuance, outcome: IssuanceState, **values: object) -> KeyR
     issuance.refresh_from_db(fields=["key_sid"])
     if issuance.key_sid:
         outcome = IssuanceState.BREACH
-    key_request = close_issuance(issuance, outcome, **values)
-    claim_until = max(key_request.claim_until, timezone.now() + timedelta(hours=1))
+    key_request = close_issuance(issuance, outcome, key_sid=key_sid or issuance.key_sid)
+    claim_until = max(present(key_request.claim_until), timezone.now() + timedelta(hours=1))
     move_on(issuance, key_request, outcome, claim_until=claim_until)
     return key_request

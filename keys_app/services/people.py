@@ -34,8 +34,8 @@ def account_changed(*, user: User, changed: Mapping[str, object], actor: Actor) 
     if not changed:
         return
     _mark(user, changed, actor)
-    old_mail = _part(changed, "mail", "from")
-    _tell(actor, user, _lines(changed), [user.email, old_mail], _SET_YOUR_OWN if "password" in changed else "")
+    mails = [user.email, str(_part(changed, "mail", "from") or "")]
+    _tell(actor, user, _lines(changed), mails, _SET_YOUR_OWN if "password" in changed else "")
     if _part(changed, "active", "from") is True:
         feeds.revoke_tokens_of(maker=user, actor=actor)  # a trigger ends the sessions
 

@@ -19,6 +19,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from ..domain.errors import Conflict, PortalError
+from ..domain.present import present
 from ..domain.states import KeyState
 from ..domain.times import day
 from ..models import Account, AccountCheck, ApiKey, ReconcileRun
@@ -239,6 +240,6 @@ def _tell_of(run: ReconcileRun, failures: Failures, actor: Actor) -> None:
             title="The reconciler could not do everything",
             text=f"{run.error} Everything else was done. The portal's log says more.",
             path="/reconciliation/",
-            key=f"alarm.reconciler_failed:{day(run.finished_at)}:{once}",
+            key=f"alarm.reconciler_failed:{day(present(run.finished_at))}:{once}",
         )
         record("reconciler.failed", actor, failed=new)

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from .. import selectors
+from ..domain.present import present
 from ..domain.states import RequestState
 from ..domain.times import day, moment, rfc3339
 from ..models import KeyRequest, NoticeKey
@@ -107,7 +108,7 @@ def _announce_undecided(key_request: KeyRequest, end: datetime, deciders: list[U
 
 
 def _announce_unused(key_request: KeyRequest) -> None:
-    end = key_request.claim_until
+    end = present(key_request.claim_until)
     with transaction.atomic():
         notify(
             "request.approval_lapses_soon",

@@ -1,6 +1,7 @@
 """Reminds owners and their teams that a key expires."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import Case, Q, When
@@ -15,6 +16,11 @@ from ..models import ApiKey
 from . import notifications
 from .actors import Actor, record
 from .isolation import isolated
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from ..selectors.keys import KeyNotes
 
 DAYS_BEFORE = (1, 3, 14)
 """When reminders are sent, in days before the expiry. What was missed meanwhile is not sent later."""
@@ -40,7 +46,7 @@ def remind_of_expiry(actor: Actor) -> int:
     return sent
 
 
-def _remind(key: ApiKey, days: int, now: datetime, actor: Actor) -> bool:
+def _remind(key: "WithAnnotations[ApiKey, KeyNotes]", days: int, now: datetime, actor: Actor) -> bool:
     """Send the reminder of `days` before, unless it was sent. It says how long there is still, which may be less."""
     with transaction.atomic(durable=True):
         not_yet = Q(reminded_days=None) | Q(reminded_days__gt=days)

@@ -46,8 +46,9 @@ def withdraw(*, request_id: uuid.UUID, reason: str, actor: Actor, approval_id: i
     with transaction.atomic(durable=True):
         key_request = lock_row(KeyRequest, request_id)
         _require_not_issued(key_request)
-        approval = _chosen(selectors.Person(actor.user), key_request, approval_id)
-        reopen(key_request, f"{selectors.name_and_login(actor.user)} withdrew {_whose(approval, actor)}: “{reason}”")
+        approval = _chosen(selectors.Person(actor.signed_in), key_request, approval_id)
+        by = selectors.name_and_login(actor.signed_in)
+        reopen(key_request, f"{by} withdrew {_whose(approval, actor)}: “{reason}”")
         if approval:
             make_void(approval, reason, actor)
         approval_withdrawn(key_request, actor, reason)
@@ -101,7 +102,7 @@ def _whose(approval: Approval | None, actor: Actor) -> str:
         return "break-glass access"
     if approval.approver is None:
         return f"the approval of the rule “{approval.rule_name}”"
-    if approval.approver_id == actor.user.pk:
+    if approval.approver_id == actor.signed_in.pk:
         return "their approval"
     return f"the approval of {selectors.name_and_login(approval.approver)}"
 

@@ -110,5 +110,5 @@ def _append(row: Repeat, details: dict[str, object]) -> None:
         key_request=asked or None,
         key_sid=row.key_sid,
         request_id=row.request_id,
-        **details,
+        details=details,
     )

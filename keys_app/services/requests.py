@@ -53,7 +53,7 @@ def create_request(
     `InvalidInput` for a value, or a policy that the team's or the account's guardrails do not allow.
     """
     key_request = KeyRequest(
-        requester=actor.user,
+        requester=actor.signed_in,
         team=team,
         account=account,
         friendly_name=friendly_name,
@@ -68,7 +68,7 @@ def create_request(
         changes_key=changes_key,
         created_at=timezone.now(),
     )
-    _check_rights(key_request, selectors.Person(actor.user))
+    _check_rights(key_request, selectors.Person(actor.signed_in))
     _check_values(key_request)
     _check_guard_rails(team.guard_rails | account.guard_rails, policy, lifetime_days)
     key_request.content_digest = current_digest(key_request)
@@ -114,7 +114,7 @@ def _record_created(key_request: KeyRequest, actor: Actor) -> None:
         lifetime_days=key_request.lifetime_days,
         ticket=key_request.ticket_url,
         risk=key_request.risk,
-        **_change(key_request),
+        details=_change(key_request),
     )
 
 

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from .. import selectors
 from ..db import lock_row
 from ..domain.errors import Conflict, InvalidInput
+from ..domain.present import present
 from ..domain.states import KeyState, RequestState
 from ..domain.times import duration, moment
 from ..models import ApiKey, Issuance, KeyRequest
@@ -65,16 +66,24 @@ def _record_intent(key: ApiKey, overlap_hours: int, actor: Actor) -> Issuance:
         require_owner(key, actor)
         _check_rotatable(key, locked)
         require_as_approved(locked)
-        require_not_approved_by(locked, actor.user)
-        require_access(locked, selectors.Person(actor.user))
+        require_not_approved_by(locked, actor.signed_in)
+        require_access(locked, selectors.Person(actor.signed_in))
         require_guard_rails(locked)
         doubts = selectors.approvals_today(locked).reasons
         move_request(locked, RequestState.ISSUING)
         issuance = begin_attempt(locked, rotates=key, overlap_hours=overlap_hours)
         if doubts:
             rotated_on_old_approval(locked, key, doubts)
-        details = {"marker": issuance.marker, "attempt": issuance.number, "overlap_hours": overlap_hours}
-        record("key.rotate_started", actor, key=key, **details, **({"doubts": list(doubts)} if doubts else {}))
+        details: dict[str, object] = {"doubts": list(doubts)} if doubts else {}
+        record(
+            "key.rotate_started",
+            actor,
+            key=key,
+            marker=issuance.marker,
+            attempt=issuance.number,
+            overlap_hours=overlap_hours,
+            details=details,
+        )
     return issuance
 
 
@@ -110,7 +119,7 @@ def _check_rotatable(key: ApiKey, key_request: KeyRequest) -> None:
         raise Conflict(f"{selectors.happened(key_request)} No new key was made.")
     if key.expires_at < timezone.now() + SHORTEST_LIFE:
         raise Conflict("The key expires too soon for a rotation. Send a new request.")
-    others = key.issuance.number > MAX_RETIRING  # fewer attempts have left fewer keys
+    others = present(key.issuance).number > MAX_RETIRING  # fewer attempts have left fewer keys
     if others and key_request.keys.filter(state=KeyState.ACTIVE, retires_at__isnull=False).count() >= MAX_RETIRING:
         raise Conflict(
             f"{MAX_RETIRING} earlier keys of this request still work, because their overlap is not over. Revoke one "

@@ -28,7 +28,8 @@ def record_password_change(*, user: User, address: str, by_mail: bool) -> None:
     """Record that a user set their own password: signed in, or with a mailed link, which takes a mark off it."""
     if by_mail:
         people.password_set_by_mail(user=user)
-    record("user.password_changed", Actor.of(user, address), **({"with": "a mailed link"} if by_mail else {}))
+    details = {"with": "a mailed link"} if by_mail else {}
+    record("user.password_changed", Actor.of(user, address), details=details)
 
 
 def begin_session(*, request: HttpRequest, user: User, **_: object) -> None:
@@ -38,7 +39,7 @@ def begin_session(*, request: HttpRequest, user: User, **_: object) -> None:
 
 def is_ended(session: SessionBase, user: User) -> bool:
     """Tell whether a user's sessions were ended after this one began, as deactivating the user does."""
-    return session.get(_ENDED_BEFORE, 0) != sign_in_of(user).sessions_ended
+    return bool(session.get(_ENDED_BEFORE, 0) != sign_in_of(user).sessions_ended)
 
 
 def note_failed_sign_in(*, name: str, address: str) -> None:
@@ -61,4 +62,4 @@ def record_command(action: str, command: str, user: User) -> None:
     rights = {"superuser": user.is_superuser, "active": user.is_active}
     actor = Actor.operator(command)
     people.set_on_command_line(user=user, created=action == "user.created", actor=actor)
-    record(action, actor, subject=user.get_username(), subject_id=str(user.pk), **rights)
+    record(action, actor, subject=user.get_username(), subject_id=str(user.pk), details=rights)

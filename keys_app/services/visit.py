@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from ..domain.naming import find_marker
 from ..models import Account
-from ..twilio_iam.client import KeySummary, TwilioIamClient
+from ..twilio_iam.client import TwilioIamClient
 from ..twilio_iam.errors import Rejected, TwilioError
+from ..twilio_iam.model import KeySummary
 from .actors import Actor
 from .isolation import note_failure
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.conf import settings
 from django.db.models import Case, Exists, FloatField, OuterRef, Q, QuerySet, When, Window
@@ -17,6 +17,9 @@ from .credentials import decrypt
 from .outbox import Failure, Outbox, Sent
 from .webhooks import signature_headers
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
 _BATCH = 100
 _PATIENCE = 30.0
 _GONE = 410  # the receiver says that it will not come back
@@ -27,7 +30,13 @@ def send_deliveries(stopping: Callable[[], bool] = lambda: False) -> Sent:
     return WebhookOutbox().run(stopping)
 
 
-class WebhookOutbox(Outbox[WebhookDelivery]):
+class DeliveryNotes(TypedDict):
+    """What is said of a delivery besides its columns: whether its webhook has failed to take another."""
+
+    troubled: bool
+
+
+class WebhookOutbox(Outbox["WithAnnotations[WebhookDelivery, DeliveryNotes]"]):
     """Deliveries. Webhooks have their turn one after the other, those that work before those that failed.
 
     When failing ones have taken `_PATIENCE` seconds the rest of those wait too, so that a dead one costs the others
@@ -41,7 +50,7 @@ class WebhookOutbox(Outbox[WebhookDelivery]):
     def __init__(self) -> None:
         self._lost = 0.0  # seconds
 
-    def in_turn(self) -> QuerySet[WebhookDelivery]:
+    def in_turn(self) -> "QuerySet[WithAnnotations[WebhookDelivery, DeliveryNotes]]":
         """Return deliveries that are due: each webhook's oldest first, then the next. Of failing webhooks by chance."""
         turn = Window(RowNumber(), partition_by="webhook_id", order_by=["created_at", "id"])
         failed = WebhookDelivery.objects.filter(self.waiting, webhook=OuterRef("webhook")).exclude(last_error="")
@@ -56,7 +65,7 @@ class WebhookOutbox(Outbox[WebhookDelivery]):
     def in_the_log(self, row: WebhookDelivery) -> str:
         return f"webhook {row.webhook_id} did not take a notice"
 
-    def can_wait(self, row: WebhookDelivery) -> bool:
+    def can_wait(self, row: "WithAnnotations[WebhookDelivery, DeliveryNotes]") -> bool:
         return row.troubled and self._lost > _PATIENCE
 
     def deliver(self, row: WebhookDelivery) -> Failure | None:
