@@ -151,6 +151,7 @@ def test_it_starts_again_after_being_killed(demo: Demo):
 def test_it_starts_anew_on_an_old_database_and_keeps_the_old_one(demo: Demo):
     """The old one is put back afterwards: other tests are signed in there."""
     password, url, var = demo.password, demo.environment.get("DATABASE_URL"), demo.directory / "var"
+    _approved(demo, "before-the-update")
     demo.stop()
     _make_old(url, var / "demo.sqlite3")
     if url:
@@ -164,13 +165,13 @@ def test_it_starts_anew_on_an_old_database_and_keeps_the_old_one(demo: Demo):
         assert folder, demo.output
         assert demo.password == password
         assert "billing-report" in demo.sign_in("engineer").get(f"{demo.url}/keys/", timeout=30).text
-        assert "search-for-it" not in demo.sign_in("security").get(f"{demo.url}/audit/", timeout=30).text
+        assert "before-the-update" not in demo.sign_in("security").get(f"{demo.url}/audit/", timeout=30).text
         demo.manage("audit_verify")
         demo.stop()
         _put_back(demo.directory / folder[1], var)
     _make_old(url, var / "demo.sqlite3", back=True)
     demo.start()
-    assert "search-for-it" in demo.sign_in("security").get(f"{demo.url}/audit/", timeout=30).text
+    assert "before-the-update" in demo.sign_in("security").get(f"{demo.url}/audit/", timeout=30).text
 
 
 def _make_old(url: str | None, path: Path, back: bool = False) -> None:
