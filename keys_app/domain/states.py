@@ -1,6 +1,6 @@
 """The states of a request, an issuance and a key, and the steps between them."""
 
-from enum import StrEnum
+from enum import Enum, StrEnum, unique
 
 
 class RequestState(StrEnum):
@@ -42,45 +42,60 @@ class KeyState(StrEnum):
 
 OPEN_ISSUANCES = frozenset({IssuanceState.STARTED, IssuanceState.UNKNOWN})
 
+
+@unique
+class RequestStep(Enum):
+    """Every way in which a request's state changes: the states it begins in, and the one it leads to."""
+
+    APPROVE = (RequestState.PENDING,), RequestState.APPROVED
+    REJECT = (RequestState.PENDING,), RequestState.REJECTED
+    CANCEL = (RequestState.PENDING, RequestState.APPROVED, RequestState.FAILED), RequestState.CANCELLED
+    LAPSE = (RequestState.PENDING, RequestState.APPROVED, RequestState.FAILED), RequestState.LAPSED
+    # An approval was withdrawn or no longer holds.
+    REOPEN = (RequestState.PENDING, RequestState.APPROVED, RequestState.FAILED), RequestState.PENDING
+    ISSUE = (RequestState.APPROVED, RequestState.FAILED), RequestState.ISSUING
+    ROTATE = (RequestState.ISSUED,), RequestState.ISSUING
+    # How an attempt at Twilio ended: with a key, or one to rotate as it was; refused; without a key, to be tried again.
+    SETTLE = (RequestState.ISSUING,), RequestState.ISSUED
+    FAIL = (RequestState.ISSUING,), RequestState.FAILED
+    RETURN = (RequestState.ISSUING,), RequestState.APPROVED
+    # The secret was lost before it was stored.
+    REPLACE = (RequestState.ISSUED,), RequestState.APPROVED
+
+    def __init__(self, before: tuple[RequestState, ...], after: RequestState) -> None:
+        self.before = before
+        self.after = after
+
+
 _AFTER_ATTEMPT = {
-    IssuanceState.REFUSED: RequestState.FAILED,
-    IssuanceState.BREACH: RequestState.FAILED,
-    IssuanceState.NOT_PROCESSED: RequestState.APPROVED,
-    IssuanceState.NEVER_CREATED: RequestState.APPROVED,
-    IssuanceState.ORPHAN_DELETED: RequestState.APPROVED,
-    IssuanceState.ISSUED: RequestState.ISSUED,
-    IssuanceState.UNKNOWN: RequestState.ISSUING,
+    IssuanceState.REFUSED: RequestStep.FAIL,
+    IssuanceState.BREACH: RequestStep.FAIL,
+    IssuanceState.NOT_PROCESSED: RequestStep.RETURN,
+    IssuanceState.NEVER_CREATED: RequestStep.RETURN,
+    IssuanceState.ORPHAN_DELETED: RequestStep.RETURN,
+    IssuanceState.ISSUED: RequestStep.SETTLE,
 }
 
 
-def request_after(outcome: IssuanceState, *, rotation: bool) -> RequestState:
-    """Return the state of a request after an attempt. A rotation that made no key leaves the old one as it was."""
-    if rotation and outcome != IssuanceState.UNKNOWN:
-        return RequestState.ISSUED
-    return _AFTER_ATTEMPT[outcome]
+def step_after(outcome: IssuanceState, *, rotation: bool) -> RequestStep | None:
+    """Return the step of a request after an attempt; None while its outcome is unknown, so that it stays issuing.
+
+    A rotation that made no key leaves the old one as it was.
+    """
+    if outcome == IssuanceState.UNKNOWN:
+        return None
+    return RequestStep.SETTLE if rotation else _AFTER_ATTEMPT[outcome]
 
 
-REQUEST_STEPS: dict[RequestState, frozenset[RequestState]] = {
-    RequestState.PENDING: frozenset(
-        {RequestState.APPROVED, RequestState.REJECTED, RequestState.CANCELLED, RequestState.LAPSED}
-    ),
-    # An approval was withdrawn or no longer holds: what was approved goes back to pending.
-    RequestState.APPROVED: frozenset(
-        {RequestState.ISSUING, RequestState.CANCELLED, RequestState.LAPSED, RequestState.PENDING}
-    ),
-    RequestState.ISSUING: frozenset({RequestState.ISSUED, RequestState.FAILED, RequestState.APPROVED}),
-    RequestState.FAILED: frozenset(
-        {RequestState.ISSUING, RequestState.CANCELLED, RequestState.LAPSED, RequestState.PENDING}
-    ),
-    # A lost key is replaced; a key is rotated.
-    RequestState.ISSUED: frozenset({RequestState.APPROVED, RequestState.ISSUING}),
-    RequestState.REJECTED: frozenset(),
-    RequestState.CANCELLED: frozenset(),
-    RequestState.LAPSED: frozenset(),
-}
+@unique
+class KeyStep(Enum):
+    """Every way in which a key's state changes: the state it begins in, and the one it leads to."""
 
-KEY_STEPS: dict[KeyState, frozenset[KeyState]] = {
-    KeyState.ACTIVE: frozenset({KeyState.REVOKING, KeyState.REVOKED}),  # at once if it is gone at Twilio
-    KeyState.REVOKING: frozenset({KeyState.REVOKED}),
-    KeyState.REVOKED: frozenset(),
-}
+    REVOKE = (KeyState.ACTIVE,), KeyState.REVOKING
+    DELETED = (KeyState.REVOKING,), KeyState.REVOKED
+    VANISHED = (KeyState.ACTIVE,), KeyState.REVOKED  # it is gone at Twilio, and nobody revoked it here
+    REAPPEARED = (KeyState.REVOKED,), KeyState.REVOKING  # Twilio shows it again, so it is deleted once more
+
+    def __init__(self, before: tuple[KeyState, ...], after: KeyState) -> None:
+        self.before = before
+        self.after = after

@@ -4,7 +4,6 @@ from .approvals_today import ApprovalsToday, approvals_today, doubts_about, rule
 from .audit import completions
 from .catalogue import current_catalogue
 from .decisions import (
-    WITHDRAWABLE,
     authority_to_decide,
     authority_to_review,
     deciders_of,
@@ -98,7 +97,6 @@ __all__ = [
     "SOON",
     "TEAM_LEADS",
     "TO_PRESS",
-    "WITHDRAWABLE",
     "account_checks",
     "accounts_for",
     "adopting_teams",

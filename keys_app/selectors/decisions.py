@@ -11,13 +11,13 @@ from django.contrib.auth.models import User
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
-from ..domain.states import RequestState
+from ..domain.states import RequestState, RequestStep
 from ..domain.wording import ordinal
 from ..models import Approval, KeyRequest, Narrowing, TeamMembership
 from .approval_policy import ApprovalRequirement, Shortfall, count_of, with_shortfall
 from .happened import happened
 from .people import SECURITY, TEAM_LEADS, Person, persons_of
-from .requests import PENDING_SINCE, TO_PRESS, UNREVIEWED, is_overdue
+from .requests import PENDING_SINCE, UNREVIEWED, is_overdue
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -219,16 +219,12 @@ def authority_to_review(who: Person, key_request: KeyRequest) -> DecisionAuthori
     return _first_authority(who, key_request, {key_request.requester_id})
 
 
-WITHDRAWABLE = (RequestState.PENDING, *TO_PRESS)
-"""While no key is being made. A key that is issued is revoked instead."""
-
-
 def may_withdraw(who: Person, key_request: KeyRequest, approval: Approval | None) -> bool:
     """Tell whether this person may withdraw a standing approval: its approver, a lead of the team, or Security.
 
     None for break-glass access, which leaves the request to people's approval.
     """
-    if key_request.state not in WITHDRAWABLE or key_request.requester_id == who.user.pk:
+    if key_request.state not in RequestStep.REOPEN.before or key_request.requester_id == who.user.pk:
         return False
     if approval is None:
         return key_request.needs_no_approval and oversees(who, key_request)

@@ -9,14 +9,14 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..domain.present import present
-from ..domain.states import REQUEST_STEPS, IssuanceState, RequestState
+from ..domain.states import IssuanceState, RequestState, RequestStep
 from ..models import Approval, Issuance, KeyRequest
 from .people import Person
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
-TO_PRESS = (RequestState.APPROVED, RequestState.FAILED)
+TO_PRESS = RequestStep.ISSUE.before
 OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUING, RequestState.FAILED)
 
 
@@ -92,7 +92,7 @@ def has_account(who: Person, key_request: KeyRequest) -> bool:
 
 def can_cancel(key_request: KeyRequest) -> bool:
     """Tell whether a request in this state can be cancelled, by its requester."""
-    return RequestState.CANCELLED in REQUEST_STEPS[RequestState(key_request.state)]
+    return key_request.state in RequestStep.CANCEL.before
 
 
 def is_overdue(key_request: KeyRequest) -> bool:

@@ -15,7 +15,7 @@ from ..domain.content import content_digest
 from ..domain.errors import Conflict, InvalidInput, NotAllowed, PortalError
 from ..domain.policy import Policy
 from ..domain.risk import Risk, policy_risk
-from ..domain.states import RequestState
+from ..domain.states import RequestStep
 from ..domain.wording import counted
 from ..models import Approval, KeyRequest, Narrowing
 from ..selectors.approval_policy import ApprovalRequirement, approvals_given
@@ -23,8 +23,8 @@ from ..selectors.decisions import DecisionAuthority
 from .actors import Actor, record
 from .notice_texts import request_decided, request_narrowed, second_approval_needed
 from .reasons import check_reason, require_reason
+from .request_states import move_request
 from .requests import current_digest, guard_rail_problems
-from .transitions import move_request
 
 
 def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "") -> KeyRequest:
@@ -87,7 +87,7 @@ def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
         _store(key_request, actor, authority, Approval.Decision.REJECTED, reason)
-        move_request(key_request, RequestState.REJECTED)
+        move_request(key_request, RequestStep.REJECT)
         request_decided(key_request, actor, Approval.Decision.REJECTED, reason)
         record("request.rejected", actor, key_request=key_request, reason=reason, details=_as(authority, actor))
     return key_request
@@ -200,7 +200,7 @@ def _give(
         now = timezone.now()
         lapses = now + settings.APPROVAL_LAPSES_AFTER
         move_request(
-            key_request, RequestState.APPROVED, approved_at=now, claim_until=lapses, leads_required=required.leads
+            key_request, RequestStep.APPROVE, approved_at=now, claim_until=lapses, leads_required=required.leads
         )
     else:  # an approval given towards two leads stays one of two
         KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=required.leads)

@@ -10,11 +10,11 @@ from django.utils import timezone
 from ..db import compare_and_swap, lock_row
 from ..domain.errors import Conflict, OutcomeUnknown
 from ..domain.naming import new_marker
-from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState, request_after
+from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState, step_after
 from ..models import Issuance, KeyRequest
 from ..twilio_iam.errors import TwilioError
 from .actors import Actor, record
-from .transitions import move_request
+from .request_states import move_request
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,19 @@ def close_issuance(
     return key_request
 
 
+def claim_for_deletion(issuance: Issuance, sid: str) -> bool:
+    """Note which key of an attempt is deleted now; an open one is unknown from then on. Tell whether it is as read."""
+    as_read = Q(orphan_sid=issuance.orphan_sid)
+    if issuance.state in OPEN_ISSUANCES:
+        still_open = as_read & Q(state__in=OPEN_ISSUANCES)
+        return compare_and_swap(issuance, still_open, state=IssuanceState.UNKNOWN, orphan_sid=sid)
+    return compare_and_swap(issuance, as_read, orphan_sid=sid)
+
+
 def move_on(issuance: Issuance, key_request: KeyRequest, outcome: IssuanceState, **values: object) -> None:
     """Move the request to where this outcome leaves it. Unknown leaves it issuing."""
-    state = request_after(outcome, rotation=issuance.rotates_id is not None)
-    if state != RequestState.ISSUING:
-        move_request(key_request, state, **values)
+    if step := step_after(outcome, rotation=issuance.rotates_id is not None):
+        move_request(key_request, step, **values)
 
 
 def settle(

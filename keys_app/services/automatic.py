@@ -4,10 +4,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from .. import selectors
-from ..domain.states import RequestState
+from ..domain.states import RequestStep
 from ..models import Approval, ApprovalRule, KeyRequest
 from .actors import Actor, record
-from .transitions import move_request
+from .request_states import move_request
 
 
 def matching_rule(key_request: KeyRequest) -> ApprovalRule | None:
@@ -28,7 +28,7 @@ def approve_by_rule(key_request: KeyRequest, rule: ApprovalRule) -> None:
         content_digest=key_request.content_digest,
         created_at=now,
     )
-    move_request(key_request, RequestState.APPROVED, approved_at=now, claim_until=now + settings.APPROVAL_LAPSES_AFTER)
+    move_request(key_request, RequestStep.APPROVE, approved_at=now, claim_until=now + settings.APPROVAL_LAPSES_AFTER)
 
 
 def record_approval_by_rule(key_request: KeyRequest, rule: ApprovalRule) -> None:

@@ -15,14 +15,14 @@ from django.utils import timezone
 
 from ..db import compare_and_swap
 from ..domain.errors import Conflict
-from ..domain.states import KeyState
+from ..domain.states import KeyState, KeyStep
 from ..models import ApiKey
 from ..twilio_iam.errors import Rejected, clean
 from ..twilio_iam.model import KeyDetail
 from . import notifications
 from .actors import record
 from .deleting import NO_SUCH_KEY
-from .transitions import move_key
+from .key_states import move_key
 from .visit import Visit
 
 CLOCKS_APART = timedelta(seconds=60)
@@ -76,10 +76,8 @@ def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
         if error.status != 404:
             raise
         return  # only the listing is old
-    with transaction.atomic(durable=True):
-        as_read = Q(state=KeyState.REVOKED, revoked_at=key.revoked_at)
-        if not compare_and_swap(key, as_read, state=KeyState.REVOKING, revoked_at=None):
-            return
+    with suppress(Conflict), transaction.atomic(durable=True):  # another run was first
+        move_key(key, KeyStep.REAPPEARED)
         title = f"Key {key.name} exists at Twilio though it was revoked"
         _alarm("key_reappeared", key, title, f"Twilio shows key {key.sid} again. The portal deletes it once more.")
         record("key.reappeared", visit.actor, key=key, reason=key.revoke_reason)
@@ -118,7 +116,7 @@ def _note_gone(visit: Visit, key: ApiKey, *, certain: bool) -> None:
         compare_and_swap(key, Q(missing_since=None), missing_since=timezone.now())
         return
     with suppress(Conflict), transaction.atomic(durable=True):  # somebody revoked it just now
-        move_key(key, KeyState.REVOKED, revoke_reason=VANISHED)
+        move_key(key, KeyStep.VANISHED, revoke_reason=VANISHED)
         title = f"Key {key.name} was deleted outside the portal"
         _alarm("key_vanished", key, title, f"Twilio does not have key {key.sid} any more, and nobody revoked it here.")
         record("key.vanished", visit.actor, key=key, reason=VANISHED)

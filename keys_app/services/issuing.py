@@ -24,7 +24,7 @@ from ..domain.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, 
 from ..domain.naming import marked_name
 from ..domain.present import present
 from ..domain.secret import Secret
-from ..domain.states import IssuanceState, KeyState, RequestState
+from ..domain.states import IssuanceState, KeyState, RequestState, RequestStep
 from ..domain.times import duration, moment
 from ..models import Account, ApiKey, Issuance, KeyRequest
 from ..selectors.approval_policy import approvals_given, rated_today
@@ -37,9 +37,9 @@ from .breaches import withdraw
 from .credentials import client_for
 from .lifecycle import record_retirement, retire
 from .reopen import reopen_void
+from .request_states import move_request
 from .requests import current_digest, lapse
 from .slots import twilio_slot
-from .transitions import move_request
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
 
 def _begin(key_request: KeyRequest, actor: Actor) -> Issuance:
     """Move to issuing, asking the database to count by today's risk and leads, and write the attempt."""
-    move_request(key_request, RequestState.ISSUING, **rated_today(key_request))
+    move_request(key_request, RequestStep.ISSUE, **rated_today(key_request))
     issuance = begin_attempt(key_request)
     record("key.issue_started", actor, key_request=key_request, marker=issuance.marker, attempt=issuance.number)
     return issuance
@@ -144,7 +144,7 @@ def _check_state(key_request: KeyRequest, keys: Iterable[ApiKey]) -> None:
         )
     if key_request.state == RequestState.ISSUING:
         raise Conflict(f"{selectors.happened(key_request)} No second key was made. Its page shows the outcome.")
-    if key_request.state not in (RequestState.APPROVED, RequestState.FAILED):
+    if key_request.state not in RequestStep.ISSUE.before:
         raise Conflict(f"{selectors.happened(key_request)} No key was made.")
     keys = list(keys)
     if any(key.state == KeyState.REVOKING for key in keys):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from .. import selectors
 from ..db import compare_and_swap, lock_row
 from ..domain.errors import Conflict, NotAllowed, NotDeleted, NotRecorded, PortalBusy
-from ..domain.states import KeyState, RequestState
+from ..domain.states import KeyState, KeyStep, RequestState, RequestStep
 from ..models import ApiKey, KeyRequest
 from ..twilio_iam.client import TwilioIamClient
 from ..twilio_iam.errors import TwilioError
@@ -20,9 +20,10 @@ from .actors import Actor, record
 from .credentials import client_for
 from .deleting import delete_at_twilio
 from .isolation import isolated
+from .key_states import move_key
 from .reasons import require_reason
+from .request_states import move_request
 from .slots import twilio_slot
-from .transitions import move_key, move_request
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def delete_now(*, key: ApiKey, actor: Actor) -> None:
 def start_revoking(key: ApiKey, reason: str, actor: Actor) -> None:
     """Record the intent to delete a key. Call it inside a transaction. Raises `Conflict` if it is not active."""
     _require_active(key)
-    move_key(key, KeyState.REVOKING, revoke_reason=reason)
+    move_key(key, KeyStep.REVOKE, revoke_reason=reason)
     record("key.revoke_started", actor, key=key, reason=reason)
 
 
@@ -134,7 +135,7 @@ def _record_deletion(key: ApiKey, actor: Actor) -> None:
     key.refresh_from_db()
     if key.state == KeyState.REVOKED:
         return  # the reconciler was first
-    move_key(key, KeyState.REVOKED)
+    move_key(key, KeyStep.DELETED)
     record("key.revoked", actor, key=key, reason=key.revoke_reason)
 
 
@@ -158,8 +159,8 @@ def _start_replacing(key: ApiKey, actor: Actor) -> None:
         key.refresh_from_db()
         _check_replaceable(key, key_request)
         now = timezone.now()
-        move_key(key, KeyState.REVOKING, revoke_reason="The secret was lost before it was stored.")
-        move_request(key_request, RequestState.APPROVED, claim_until=now + settings.APPROVAL_LAPSES_AFTER)
+        move_key(key, KeyStep.REVOKE, revoke_reason="The secret was lost before it was stored.")
+        move_request(key_request, RequestStep.REPLACE, claim_until=now + settings.APPROVAL_LAPSES_AFTER)
         record("key.replace_started", actor, key=key, reason=key.revoke_reason)
 
 
@@ -200,14 +201,14 @@ def retire(key: ApiKey, *, overlap_hours: int, actor: Actor) -> None:
 
     Raises `Conflict` if it was revoked, rotated or handed over while Twilio was asked for the new one.
     """
-    now = timezone.now()
-    values: dict[str, object] = {"retires_at": min(now + timedelta(hours=overlap_hours), key.expires_at)}
-    if not overlap_hours:
-        values |= {"state": KeyState.REVOKING, "revoke_reason": ROTATED}
-    if not compare_and_swap(key, Q(state=KeyState.ACTIVE, retires_at=None, owner=actor.signed_in), **values):
+    retires_at = min(timezone.now() + timedelta(hours=overlap_hours), key.expires_at)
+    still = Q(state=KeyState.ACTIVE, retires_at=None, owner=actor.signed_in)
+    if not compare_and_swap(key, still, retires_at=retires_at):
         _require_active(key)
         raise Conflict("The old key was rotated, or handed to another owner, in the meantime, so it is not rotated.")
     key.refresh_from_db()
+    if not overlap_hours:
+        move_key(key, KeyStep.REVOKE, revoke_reason=ROTATED)
 
 
 def record_retirement(key: ApiKey, *, successor: ApiKey, actor: Actor) -> None:

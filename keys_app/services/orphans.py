@@ -16,7 +16,7 @@ from ..models import Issuance, KeyRequest
 from ..selectors import answers_due_since
 from ..twilio_iam.errors import Rejected
 from .actors import record
-from .attempts import close_issuance, move_on
+from .attempts import claim_for_deletion, close_issuance, move_on
 from .breaches import note_breach
 from .deleting import delete_at_twilio
 from .visit import Visit, chunks
@@ -62,7 +62,7 @@ def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:
     if _in_flight(issuance) or not visit.may_delete():
         return  # it may still be recorded, or has its turn in the next run
     sids = list(dict.fromkeys(filter(None, [issuance.orphan_sid, *listed])))
-    if not _claim(issuance, sids[0], was_open):
+    if not claim_for_deletion(issuance, sids[0]):
         return  # it was settled just now
     for sid in sids:
         _note_other_policy(visit, issuance, sid)
@@ -89,14 +89,6 @@ def _note_other_policy(visit: Visit, issuance: Issuance, sid: str) -> None:
         return
     if differs:
         note_breach(issuance, sid, policy, visit.actor)
-
-
-def _claim(issuance: Issuance, sid: str, was_open: bool) -> bool:
-    as_read = Q(orphan_sid=issuance.orphan_sid)
-    if was_open:
-        still_open = as_read & Q(state__in=OPEN_ISSUANCES)
-        return compare_and_swap(issuance, still_open, state=IssuanceState.UNKNOWN, orphan_sid=sid)
-    return compare_and_swap(issuance, as_read, orphan_sid=sid)
 
 
 def _note_missing(visit: Visit, issuance: Issuance) -> None:

@@ -8,13 +8,13 @@ from django.utils import timezone
 from .. import selectors
 from ..db import lock_row
 from ..domain.errors import ApprovalNeeded, Conflict, InvalidInput, NotAllowed
-from ..domain.states import RequestState
+from ..domain.states import RequestState, RequestStep
 from ..models import Approval, KeyRequest
 from ..selectors.approval_policy import ApprovalRequirement, rated_today
 from .actors import Actor, record
 from .notice_texts import approval_void, approval_withdrawn
 from .reasons import require_reason
-from .transitions import move_request
+from .request_states import move_request
 
 
 def reopen_void(key_request: KeyRequest, today: selectors.ApprovalsToday, actor: Actor) -> ApprovalNeeded:
@@ -59,7 +59,7 @@ def withdraw(*, request_id: uuid.UUID, reason: str, actor: Actor, approval_id: i
 
 
 def _require_not_issued(key_request: KeyRequest) -> None:
-    if key_request.state in selectors.WITHDRAWABLE:
+    if key_request.state in RequestStep.REOPEN.before:
         return
     if key_request.state == RequestState.ISSUING:
         raise Conflict(
@@ -116,11 +116,7 @@ def reopen(key_request: KeyRequest, reason: str) -> None:
         "claim_until": None,
         **rated_today(key_request),
     }
-    if key_request.state == RequestState.PENDING:
-        KeyRequest.objects.filter(pk=key_request.pk).update(**values)
-        key_request.refresh_from_db()
-    else:
-        move_request(key_request, RequestState.PENDING, **values)
+    move_request(key_request, RequestStep.REOPEN, **values)
 
 
 def make_void(approval: Approval, reason: str, by: Actor | None = None) -> None:

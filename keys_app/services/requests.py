@@ -15,7 +15,7 @@ from ..domain.guardrails import GuardRails
 from ..domain.policy import Policy
 from ..domain.request_rules import incident_problem, name_problem, purpose_problem, task_problem, ticket_problem
 from ..domain.risk import Risk, policy_risk
-from ..domain.states import RequestState
+from ..domain.states import RequestState, RequestStep
 from ..domain.wording import counted
 from ..models import Account, ApiKey, KeyRequest, Team
 from ..selectors.approval_policy import BY_RISK
@@ -23,7 +23,7 @@ from .actors import Actor, record
 from .automatic import approve_by_rule, matching_rule, record_approval_by_rule
 from .isolation import isolated
 from .notice_texts import break_glass_used, request_sent
-from .transitions import move_request
+from .request_states import move_request
 
 BREAK_GLASS_USED_WITHIN = timedelta(hours=1)
 NO_KEYS_THAT_MAKE_KEYS = (
@@ -85,7 +85,7 @@ def _send(key_request: KeyRequest, actor: Actor) -> None:
         approve_by_rule(key_request, rule)
     elif key_request.is_break_glass:
         now = timezone.now()
-        move_request(key_request, RequestState.APPROVED, approved_at=now, claim_until=now + BREAK_GLASS_USED_WITHIN)
+        move_request(key_request, RequestStep.APPROVE, approved_at=now, claim_until=now + BREAK_GLASS_USED_WITHIN)
     if key_request.is_break_glass:
         break_glass_used(key_request, incident=key_request.incident)
     elif not rule:
@@ -203,7 +203,7 @@ def cancel_request(*, key_request: KeyRequest, actor: Actor) -> None:
         if not selectors.can_cancel(locked):
             instead = " Revoke the key instead." if locked.state == RequestState.ISSUED else ""
             raise Conflict(f"{selectors.happened(locked)} It can't be cancelled.{instead}")
-        move_request(locked, RequestState.CANCELLED)
+        move_request(locked, RequestStep.CANCEL)
         record("request.cancelled", actor, key_request=locked)
 
 
@@ -215,7 +215,7 @@ def lapse(key_request: KeyRequest, actor: Actor) -> None:
             raise Conflict(f"{selectors.happened(locked)} It is not overdue.")
         undecided = locked.state == RequestState.PENDING
         reason = "Nobody decided in time." if undecided else "The approval was not used in time."
-        move_request(locked, RequestState.LAPSED)
+        move_request(locked, RequestStep.LAPSE)
         record("request.lapsed", actor, key_request=locked, reason=reason)
 
 

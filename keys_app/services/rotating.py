@@ -17,7 +17,7 @@ from .. import selectors
 from ..db import lock_row
 from ..domain.errors import Conflict, InvalidInput
 from ..domain.present import present
-from ..domain.states import KeyState, RequestState
+from ..domain.states import KeyState, RequestState, RequestStep
 from ..domain.times import duration, moment
 from ..models import ApiKey, Issuance, KeyRequest
 from .actors import Actor, record
@@ -25,9 +25,9 @@ from .attempts import begin_attempt
 from .issuing import SHORTEST_LIFE, IssuedKey, make_key, require_access, require_as_approved, require_not_approved_by
 from .lifecycle import ADOPTED, finish_revoking, require_owner
 from .notice_texts import rotated_on_old_approval
+from .request_states import move_request
 from .requests import require_guard_rails
 from .slots import twilio_slot
-from .transitions import move_request
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def _record_intent(key: ApiKey, overlap_hours: int, actor: Actor) -> Issuance:
         require_access(locked, selectors.Person(actor.signed_in))
         require_guard_rails(locked)
         doubts = selectors.approvals_today(locked).reasons
-        move_request(locked, RequestState.ISSUING)
+        move_request(locked, RequestStep.ROTATE)
         issuance = begin_attempt(locked, rotates=key, overlap_hours=overlap_hours)
         if doubts:
             rotated_on_old_approval(locked, key, doubts)

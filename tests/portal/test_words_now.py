@@ -9,9 +9,9 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from keys_app.domain.errors import Conflict
-from keys_app.domain.states import KeyState, RequestState
+from keys_app.domain.states import KeyStep, RequestStep
 from keys_app.models import AccessReview, ApiKey, Delegation, FeedToken, Issuance, KeyRequest, ReviewedKey, UnmanagedKey
-from keys_app.services import access_reviews, lifecycle, reminding, transitions
+from keys_app.services import access_reviews, key_states, lifecycle, reminding, request_states
 from keys_app.services.actors import Actor
 from keys_app.services.reconciling import reconcile
 from tests.cast import text_of
@@ -33,7 +33,7 @@ def test_a_lost_race_for_a_key_is_told_from_its_state_now(cast, key):
     revoke(key)
     assert key.state == "active"
     with pytest.raises(Conflict, match="can't move from revoked to revoking"):
-        transitions.move_key(key, KeyState.REVOKING)
+        key_states.move_key(key, KeyStep.REVOKE)
     key.state = "active"
     with pytest.raises(Conflict, match="This key is revoked, since .*It leaked") as refused:
         lifecycle.revoke_key(key=key, reason="Mine.", actor=Actor.system("a test"))
@@ -44,7 +44,7 @@ def test_a_lost_race_for_a_request_is_told_from_its_state_now(cast):
     key_request = cast.approved()
     KeyRequest.objects.update(state="cancelled")
     with pytest.raises(Conflict, match="can't move from cancelled to issuing") as refused:
-        transitions.move_request(key_request, RequestState.ISSUING)
+        request_states.move_request(key_request, RequestStep.ISSUE)
     assert "It was approved a moment ago" in refused.value.message
 
 
