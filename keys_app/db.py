@@ -1,10 +1,15 @@
-"""Locks, and changes of which one wins. SQLite locks the whole file at a transaction's first statement instead."""
+"""Locks, changes of which one wins, and which database is in use.
+
+SQLite locks the whole file at the first statement of a transaction instead of a row.
+"""
 
 from typing import Any, TypeVar
 
+from django.db import connection
 from django.db.models import Model, Q, QuerySet
 
 Row = TypeVar("Row", bound=Model)
+Piece = TypeVar("Piece")
 
 
 def lock_row(model: type[Row], pk: object) -> Row:
@@ -23,3 +28,28 @@ def locked(rows: QuerySet[Row]) -> QuerySet[Row]:
 def compare_and_swap(row: Model, still: Q, **values: Any) -> bool:
     """Change a stored row if `still` holds for it; tell whether it did. `row` itself keeps what was read."""
     return bool(type(row)._base_manager.filter(still, pk=row.pk).update(**values))
+
+
+def for_database(*, sqlite: Piece, postgresql: Piece) -> Piece:
+    """Return what fits the database in use: a piece of SQL, or a function that makes one."""
+    return postgresql if _is_postgresql() else sqlite
+
+
+def wait_for_turn(number: int) -> None:
+    """Let one transaction at a time go on from here, until it ends. SQLite's immediate transactions already do."""
+    if _is_postgresql():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+
+
+def is_read_only() -> bool:
+    """Tell whether the server takes no changes, as a standby does. A file that can't be written to says so itself."""
+    if not _is_postgresql():
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone() == ("on",))
+
+
+def _is_postgresql() -> bool:
+    return connection.vendor == "postgresql"

@@ -19,6 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
+from keys_app import db
 from keys_app.domain.templates import templates
 from keys_app.selectors import current_catalogue
 from keys_app.services.credentials import can_decrypt_credentials
@@ -47,12 +48,7 @@ def problem(request: HttpRequest) -> str:
 def _database() -> str:
     if set(_shipped_migrations()) - set(MigrationRecorder(connection).applied_migrations()):
         return "migrations are missing: run manage.py migrate"
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW transaction_read_only")
-            if cursor.fetchone() == ("on",):
-                return "the database can only be read"
-    return ""
+    return "the database can only be read" if db.is_read_only() else ""
 
 
 @cache

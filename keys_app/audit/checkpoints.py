@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from ..db import wait_for_turn
 from ..domain.errors import HistoryReplaced, NotConfigured
 from . import directory, proofs
 from .models import AuditCheckpoint, AuditEvent
@@ -77,7 +78,7 @@ def sign() -> Signed:
 def _store(size: int, root: bytes, note: str) -> Signed:
     """Write the checkpoint, unless this head or a later one has been signed already."""
     with transaction.atomic(durable=True):
-        _lock()
+        wait_for_turn(_CHECKPOINT_LOCK)
         row = AuditCheckpoint.objects.filter(size__gte=size).order_by("size").first()
         new = row is None
         if row is None:
@@ -85,13 +86,6 @@ def _store(size: int, root: bytes, note: str) -> Signed:
             row = AuditCheckpoint(size=size, root=root, time=timezone.now(), key=str(key), note=note)
             row.save(force_insert=True)
     return _keep(row, new=new)
-
-
-def _lock() -> None:
-    """Let one process write a checkpoint at a time. SQLite's immediate transactions already do."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHECKPOINT_LOCK])
 
 
 def _keep(row: AuditCheckpoint, *, new: bool) -> Signed:

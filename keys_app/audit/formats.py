@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection
 
-from . import ocsf
+from . import dialects, ocsf
 from .searching import Search, chunks
 
 AT_ONCE = 2000
@@ -21,12 +21,6 @@ COLUMNS = (
     "risk", "reason", "policy", "canonical",
 )  # fmt: skip
 HEADINGS = (*COLUMNS[:-1], "event")
-# The time as it is hashed, whose clock is UTC. SQLite leaves out a fraction of zero.
-_TIME = {
-    "sqlite": """substr(time, 1, 10) || 'T' || substr(time, 12)
-                 || CASE length(time) WHEN 19 THEN '.000000+00:00' ELSE '+00:00' END""",
-    "postgresql": """to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')""",
-}
 _TEXTS = {"sequence": "CAST(sequence AS text)", "team": "coalesce(team, '')", "risk": "coalesce(risk, '')"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _FORMULA_CELL = re.compile(f'"[{re.escape("".join(_FORMULA))}]')
@@ -35,7 +29,7 @@ _FORMULA_CELL = re.compile(f'"[{re.escape("".join(_FORMULA))}]')
 def csv_export(search: Search, header: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Write the header as lines that begin with `#`, the column names, and the events, oldest first."""
     yield "".join(f"# {name}: {' '.join(value.split())}\r\n" for name, value in header) + _careful(HEADINGS)
-    columns = ", ".join({**_TEXTS, "time": _TIME[connection.vendor]}.get(name, name) for name in COLUMNS)
+    columns = ", ".join({**_TEXTS, "time": dialects.time_as_hashed()}.get(name, name) for name in COLUMNS)
     for numbers in chunks(search, size=AT_ONCE):
         yield "".join([_line(*row) for row in _rows(columns, numbers)])
 
@@ -99,11 +93,9 @@ def _rows(columns: str, numbers: list[int]) -> list[tuple[Any, ...]]:
         return rows
 
 
-def _range_or_list(numbers: list[int]) -> tuple[str, list[int | str | list[int]]]:
-    """Return a condition and its values. A list goes along as one value: two thousand take long to read in SQL."""
+def _range_or_list(numbers: list[int]) -> tuple[str, list[Any]]:
+    """Return a condition and its values."""
     first, last = numbers[0], numbers[-1]
     if last - first + 1 == len(numbers):
         return "BETWEEN %s AND %s", [first, last]
-    if connection.vendor == "sqlite":
-        return "IN (SELECT value FROM json_each(%s))", [json.dumps(numbers)]
-    return "= ANY(%s::bigint[])", [numbers]
+    return dialects.among(numbers)

@@ -8,6 +8,7 @@ import rfc8785
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
+from ..db import wait_for_turn
 from ..domain.times import rfc3339
 from . import nodes, searchable, tree
 from .models import AuditEvent, AuditNode
@@ -86,10 +87,8 @@ def _grow_tree(index: int, leaf: bytes, left: bytes) -> None:
 
 
 def lock() -> None:
-    """Let one transaction append at a time, until it ends. SQLite's immediate transactions already do."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_APPEND_LOCK])
+    """Let one transaction append at a time, until it ends."""
+    wait_for_turn(_APPEND_LOCK)
 
 
 def history(*, request_id: str = "", key_sid: str = "") -> models.QuerySet[AuditEvent]:

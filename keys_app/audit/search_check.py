@@ -6,9 +6,7 @@ The entries are not in the tree, which `verification` recomputes; they are made 
 import json
 from collections.abc import Iterator
 
-from django.db import connection
-
-from . import proofs
+from . import dialects, proofs
 from .searchable import TABLE
 from .terms import terms_of
 from .verification import Fault, read
@@ -17,12 +15,6 @@ BATCH = 1000
 Entry = tuple[str, int]
 
 _EVENTS = "SELECT sequence, canonical FROM audit_auditevent WHERE sequence > %s AND sequence <= %s ORDER BY sequence"
-_THERE = {
-    "sqlite": f"""SELECT entry.term, entry.sequence FROM json_each(%s) AS given JOIN {TABLE} AS entry
-                  ON entry.term = given.value ->> 0 AND entry.sequence = given.value ->> 1""",  # noqa: S608
-    "postgresql": f"""SELECT term, sequence FROM unnest(%s::text[], %s::bigint[]) AS given(term, sequence)
-                      JOIN {TABLE} USING (term, sequence)""",  # noqa: S608
-}
 _COUNT = f"SELECT COUNT(*) FROM {TABLE} WHERE sequence <= %s"  # noqa: S608
 
 
@@ -57,9 +49,5 @@ def _entries(start: int, end: int) -> set[Entry]:
 
 
 def _there(entries: set[Entry]) -> set[Entry]:
-    given = sorted(entries)
-    if connection.vendor == "sqlite":
-        values: tuple[str | list[int] | list[str], ...] = (json.dumps(given),)
-    else:
-        values = [term for term, _ in given], [number for _, number in given]
-    return set(read(_THERE[connection.vendor], *values))
+    given, values = dialects.given_pairs(sorted(entries))
+    return set(read(f"SELECT term, sequence FROM {given} JOIN {TABLE} USING (term, sequence)", *values))  # noqa: S608

@@ -19,17 +19,13 @@ from typing import Any
 from django.db import connection
 
 from ..domain.times import rfc3339
-from . import checkpoints, directory, proofs, tree
+from . import checkpoints, dialects, directory, proofs, tree
 from .models import AuditCheckpoint
 from .notes import BadNote, VerifierKey, open_checkpoint
 
 BATCH_LEVEL = 12
 BATCH = 1 << BATCH_LEVEL
 
-_TIME = {
-    "sqlite": "time || '+00:00'",
-    "postgresql": """to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00:00"')""",
-}
 _COLUMNS = ["account_sid", "action", "actor_id", "actor_name", "address", "key_sid", "policy", "reason", "request_id"]
 _COLUMNS += ["risk", "team"]
 _LATER = {"risk", "team", "login"}
@@ -174,7 +170,7 @@ def _mapped(processes: int) -> Iterator[Any]:
 def check_batch(batch: Batch) -> Checked:
     """Check events, their columns and the stored tree over them. Raises `Wrong` for the first that is not right."""
     start, end = batch.start, batch.end
-    rows = read(_EVENTS.format(time=_TIME[connection.vendor]), start, end)
+    rows = read(_EVENTS.format(time=dialects.time_as_stored()), start, end)
     if [row[0] for row in rows] != list(range(start + 1, end + 1)):
         raise _gap(rows, start)
     leaves = [sha256(b"\x00" + row[1].encode()).digest() for row in rows]

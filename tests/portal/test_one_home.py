@@ -84,3 +84,11 @@ def test_a_writer_of_states_is_found(text):
 def test_states_are_written_in_one_place_each():
     found = {file.name for file in product() if writes_state(file.read_text())}
     assert found == {"request_states.py", "key_states.py", "attempts.py"}
+
+
+def test_each_feature_has_one_place_that_knows_which_database_it_is():
+    """The ledger's triggers and its index are the schema's; the rest asks `keys_app.db`."""
+    schema = {"triggers.py", "searchable.py", "schema.py"}
+    commands = {"postgresql_roles.py"}
+    asking = {file.name for file in product() if re.search(r"\b\w+(\[\w+\])?\.vendor\b", file.read_text())}
+    assert asking == {"db.py", *schema, *commands}
