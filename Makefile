@@ -22,6 +22,8 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	DJANGO_SETTINGS_MODULE=tests.settings DATABASE_URL=sqlite://:memory: \
+		$(BIN)/python -m django makemigrations --check --dry-run keys_app audit
 
 screenshots: .venv/installed-dev
 	$(BIN)/python -m tests.browser.screenshots
