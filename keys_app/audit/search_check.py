@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from . import dialects, proofs
 from .searchable import TABLE
 from .terms import terms_of
-from .verification import Fault, read
+from .verification import LedgerFault, read
 
 BATCH = 1000
 Entry = tuple[str, int]
@@ -23,7 +23,7 @@ class SearchCheck:
 
     def __init__(self) -> None:
         self.size = proofs.size()
-        self.fault: Fault | None = None
+        self.fault: LedgerFault | None = None
 
     def run(self) -> Iterator[int]:
         """Check, yielding the number of events that are done after each batch. It stops at the first that lacks one."""
@@ -32,7 +32,7 @@ class SearchCheck:
             entries = _entries(start, min(start + BATCH, self.size))
             if lost := entries - _there(entries):
                 term, number = min(lost, key=lambda entry: entry[1])
-                self.fault = Fault(
+                self.fault = LedgerFault(
                     f"Event {number} is not found by “{term}”: that entry of the search is gone.", number
                 )
                 return
@@ -40,7 +40,7 @@ class SearchCheck:
             yield min(start + BATCH, self.size)
         more = read(_COUNT, self.size)[0][0] - expected
         if more:
-            self.fault = Fault(f"The search finds events by {more} more entries than they have.", 0)
+            self.fault = LedgerFault(f"The search finds events by {more} more entries than they have.", 0)
 
 
 def _entries(start: int, end: int) -> set[Entry]:

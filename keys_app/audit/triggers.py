@@ -14,7 +14,7 @@ _REFUSAL = "the audit ledger is append-only"
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class TableTriggers:
     """What protects one table: the beginning of its triggers' names, and which row `NEW` may not be inserted."""
 
     table: str
@@ -26,20 +26,20 @@ class Guard:
 _GUARDS = {
     guard.table: guard
     for guard in (
-        Guard(
+        TableTriggers(
             EVENTS,
             "audit",
             f"NEW.sequence <> (SELECT COALESCE(MAX(sequence), 0) + 1 FROM {EVENTS}) OR NEW.sequence IS NULL",
             "the next number was expected",
         ),
-        Guard(
+        TableTriggers(
             NODES,
             "audit_node",
             f"NEW.position <> (SELECT COALESCE(MAX(position) + 1, 0) FROM {NODES} WHERE level = NEW.level) "
             f"OR NEW.level NOT BETWEEN 1 AND 62 OR NEW.level IS NULL OR NEW.position IS NULL",
             "the next node of a level was expected",
         ),
-        Guard(
+        TableTriggers(
             CHECKPOINTS,
             "audit_checkpoint",
             f"NEW.size <= (SELECT COALESCE(MAX(size), -1) FROM {CHECKPOINTS}) OR NEW.size IS NULL",
@@ -49,7 +49,7 @@ _GUARDS = {
 }
 
 
-def _sqlite(guard: Guard) -> list[str]:
+def _sqlite(guard: TableTriggers) -> list[str]:
     table, prefix = guard.table, guard.prefix
     return [
         f"CREATE TRIGGER {prefix}_no_update BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
@@ -59,11 +59,11 @@ def _sqlite(guard: Guard) -> list[str]:
     ]
 
 
-def _sqlite_drop(guard: Guard) -> list[str]:
+def _sqlite_drop(guard: TableTriggers) -> list[str]:
     return [f"DROP TRIGGER {guard.prefix}_{name}" for name in ("no_update", "no_delete", "next_number")]
 
 
-def _postgresql(guard: Guard) -> list[str]:
+def _postgresql(guard: TableTriggers) -> list[str]:
     table, prefix = guard.table, guard.prefix
     return [
         f"""CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -86,14 +86,14 @@ def _postgresql(guard: Guard) -> list[str]:
 _POSTGRESQL_NAMES = ("no_change", "no_truncate", "next_number")
 
 
-def _postgresql_drop(guard: Guard) -> list[str]:
+def _postgresql_drop(guard: TableTriggers) -> list[str]:
     return [
         *(f"DROP TRIGGER {guard.prefix}_{name} ON {guard.table}" for name in _POSTGRESQL_NAMES),
         f"DROP FUNCTION {guard.prefix}_expect_next()",
     ]
 
 
-_Statements = Mapping[str, Callable[[Guard], list[str]]]
+_Statements = Mapping[str, Callable[[TableTriggers], list[str]]]
 _CREATE: _Statements = {"sqlite": _sqlite, "postgresql": _postgresql}
 _DROP: _Statements = {"sqlite": _sqlite_drop, "postgresql": _postgresql_drop}
 

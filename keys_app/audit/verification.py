@@ -39,7 +39,7 @@ _HIGHEST = "SELECT level, MAX(position) FROM audit_node GROUP BY level"
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class LedgerFault:
     """The first thing that is wrong, and the number of the first event that is or may be."""
 
     text: str
@@ -56,7 +56,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedBatch:
     """What a batch gave: its root if it is full, and for each of its sizes the subtrees that lead up to it."""
 
     batch: Batch
@@ -64,17 +64,17 @@ class Checked:
     parts: dict[int, list[bytes]]
 
 
-class Wrong(Exception):
+class FaultFound(Exception):
     def __init__(self, event: int, text: str) -> None:
         super().__init__(event, text)
-        self.fault = Fault(text, event)
+        self.fault = LedgerFault(text, event)
 
 
 class Verification:
     """One run. Afterwards `fault` is what was found, None if nothing; `checked` counts events, `held` checkpoints."""
 
     def __init__(self) -> None:
-        self.fault: Fault | None = None
+        self.fault: LedgerFault | None = None
         self.checked = self.held = 0
         self._files = directory.sizes()
         stored = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)
@@ -101,7 +101,7 @@ class Verification:
                     self._take(checked)
                     yield self.checked
             self._check_end()
-        except Wrong as wrong:
+        except FaultFound as wrong:
             self.fault = wrong.fault
 
     def _between(self, start: int, end: int) -> tuple[int, ...]:
@@ -109,7 +109,7 @@ class Verification:
         end = min(end, self.size)
         return tuple(self._sizes[bisect.bisect_right(self._sizes, start) : bisect.bisect_right(self._sizes, end)])
 
-    def _take(self, checked: Checked) -> None:
+    def _take(self, checked: CheckedBatch) -> None:
         for size, parts in checked.parts.items():
             self._hold_checkpoint(size, tree.fold([*self._upper.hashes, *parts]))
         if checked.root:
@@ -122,7 +122,7 @@ class Verification:
         for row in AuditCheckpoint.objects.filter(size=size):
             key = self._check_note(size, "the database", row.note, root)
             if (bytes(row.root), row.key) != (root, str(key)):
-                raise Wrong(self._good + 1, f"The checkpoint of {size} events in the database was changed.")
+                raise FaultFound(self._good + 1, f"The checkpoint of {size} events in the database was changed.")
         place = bisect.bisect_left(self._files, size)
         if self._files[place : place + 1] == [size]:
             self._check_note(size, "the directory", directory.read(size), root)
@@ -133,15 +133,15 @@ class Verification:
         try:
             checkpoint, key = open_checkpoint(note, self._keys)
         except BadNote as error:
-            raise Wrong(first, f"{name} does not count: {error}.") from None
+            raise FaultFound(first, f"{name} does not count: {error}.") from None
         if checkpoint.size != size:
-            raise Wrong(first, f"{name} is one of {checkpoint.size} events.")
+            raise FaultFound(first, f"{name} is one of {checkpoint.size} events.")
         if checkpoint.root != root:
-            raise Wrong(first, f"{name} is of other events: at least one from {first} to {size} was replaced.")
+            raise FaultFound(first, f"{name} is of other events: at least one from {first} to {size} was replaced.")
         if key not in self._signers:
             self._signers.append(key)
         elif key != self._signers[-1]:
-            raise Wrong(first, f"{name} was signed with a key that another one had taken over from.")
+            raise FaultFound(first, f"{name} was signed with a key that another one had taken over from.")
         self.held += 1
         return key
 
@@ -151,9 +151,9 @@ class Verification:
         nodes = max(((position + 1) << level for level, position in read(_HIGHEST)), default=0)
         size = proofs.size()
         if signed > size:
-            raise Wrong(size + 1, f"Event {size + 1} is missing: a checkpoint of {signed} events was signed.")
+            raise FaultFound(size + 1, f"Event {size + 1} is missing: a checkpoint of {signed} events was signed.")
         if nodes > size:
-            raise Wrong(size + 1, f"Event {size + 1} is missing: the stored tree is one of {nodes} events.")
+            raise FaultFound(size + 1, f"Event {size + 1} is missing: the stored tree is one of {nodes} events.")
 
 
 @contextmanager
@@ -167,8 +167,8 @@ def _mapped(processes: int) -> Iterator[Any]:
         yield pool.imap
 
 
-def check_batch(batch: Batch) -> Checked:
-    """Check events, their columns and the stored tree over them. Raises `Wrong` for the first that is not right."""
+def check_batch(batch: Batch) -> CheckedBatch:
+    """Check events, their columns and the stored tree over them. Raises `FaultFound` for the first that is wrong."""
     start, end = batch.start, batch.end
     rows = read(_EVENTS.format(time=dialects.time_as_stored()), start, end)
     if [row[0] for row in rows] != list(range(start + 1, end + 1)):
@@ -176,7 +176,7 @@ def check_batch(batch: Batch) -> Checked:
     leaves = [sha256(b"\x00" + row[1].encode()).digest() for row in rows]
     if leaves != [row[2] for row in rows]:
         number = next(row[0] for row, leaf in zip(rows, leaves, strict=True) if row[2] != leaf)
-        raise Wrong(number, f"Event {number} was changed: its hash is not that of its content.")
+        raise FaultFound(number, f"Event {number} was changed: its hash is not that of its content.")
     for row in rows:
         if not _columns_repeat(row):
             _compare(row)
@@ -184,7 +184,7 @@ def check_batch(batch: Batch) -> Checked:
     for level, hashes in enumerate(levels[1:], 1):
         _check_level(level, start >> level, hashes)
     parts = {size: _parts(levels, start, size) for size in batch.sizes}
-    return Checked(batch, levels[BATCH_LEVEL][0] if end - start == BATCH else None, parts)
+    return CheckedBatch(batch, levels[BATCH_LEVEL][0] if end - start == BATCH else None, parts)
 
 
 def read(statement: str, *values: int | str | list[int] | list[str]) -> list[tuple[Any, ...]]:
@@ -195,13 +195,13 @@ def read(statement: str, *values: int | str | list[int] | list[str]) -> list[tup
         return rows
 
 
-def _gap(rows: list[Any], start: int) -> Wrong:
+def _gap(rows: list[Any], start: int) -> FaultFound:
     expected = start + 1
     for row in rows:
         if row[0] != expected:
             break
         expected += 1
-    return Wrong(expected, f"Event {expected} is missing.")
+    return FaultFound(expected, f"Event {expected} is missing.")
 
 
 def _columns_repeat(row: tuple[Any, ...]) -> bool:
@@ -241,7 +241,7 @@ def _columns_repeat(row: tuple[Any, ...]) -> bool:
 
 
 def _compare(row: tuple[Any, ...]) -> None:
-    """Raise `Wrong` unless the columns are what the canonical JSON says."""
+    """Raise `FaultFound` unless the columns are what the canonical JSON says."""
     sequence, canonical, _, *columns, time = row
     stored = {**dict(zip(_COLUMNS, columns, strict=True)), "sequence": sequence}
     try:
@@ -251,10 +251,10 @@ def _compare(row: tuple[Any, ...]) -> None:
         different = sorted(name for name in stored if content[name] != stored[name])
         extra = sorted(content.keys() - stored.keys() - {"details", "login"})
     except (ValueError, KeyError, TypeError):
-        raise Wrong(sequence, f"Event {sequence} was changed: its content cannot be read.") from None
+        raise FaultFound(sequence, f"Event {sequence} was changed: its content cannot be read.") from None
     if different or extra:
         names = ", ".join(different + extra)
-        raise Wrong(sequence, f"Event {sequence} was changed: {names} is not what its content says.")
+        raise FaultFound(sequence, f"Event {sequence} was changed: {names} is not what its content says.")
 
 
 def _levels(leaves: list[bytes]) -> list[list[bytes]]:
@@ -274,7 +274,7 @@ def _check_level(level: int, position: int, hashes: list[bytes]) -> None:
     wrong = next((n for n, value in enumerate(hashes) if stored[n : n + 1] != [value]), 0)
     first, last = ((position + wrong) << level) + 1, (position + wrong + 1) << level
     which = f"Event {first} or {last}" if level == 1 else f"One of the events {first} to {last}"
-    raise Wrong(first, f"{which} was changed, or the stored tree was: its node over them is not what they give.")
+    raise FaultFound(first, f"{which} was changed, or the stored tree was: its node over them is not what they give.")
 
 
 def _parts(levels: list[list[bytes]], start: int, size: int) -> list[bytes]:

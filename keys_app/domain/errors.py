@@ -68,7 +68,7 @@ class NotRecorded(Problem):
     """Twilio has deleted a key, and that could not be written. It is tried again."""
 
 
-class OutcomeUnknown(Problem):
+class TwilioOutcomeUnknown(Problem):
     """Twilio may or may not have done it. The reconciler finds out."""
 
 

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ..db import compare_and_swap, lock_row
-from ..domain.errors import Conflict, OutcomeUnknown
+from ..domain.errors import Conflict, TwilioOutcomeUnknown
 from ..domain.naming import new_marker
 from ..domain.states import OPEN_ISSUANCES, IssuanceState, RequestState, step_after
 from ..models import Issuance, KeyRequest
@@ -74,7 +74,7 @@ def settle(
 ) -> None:
     """T2 without a key: commit what became of the attempt, unless the reconciler has settled it meanwhile.
 
-    Raises `OutcomeUnknown` if that cannot be written: then the reconciler finds it out.
+    Raises `TwilioOutcomeUnknown` if that cannot be written: then the reconciler finds it out.
     """
     try:
         with transaction.atomic(durable=True):
@@ -96,12 +96,12 @@ def settle(
         raise unknown(issuance, f"{error.message.rstrip('.')}. That could not be recorded.") from None
 
 
-def unknown(issuance: Issuance, what: str) -> OutcomeUnknown:
+def unknown(issuance: Issuance, what: str) -> TwilioOutcomeUnknown:
     """Return the error that says that a key may exist whose secret is lost."""
     rotation = issuance.rotates_id is not None
     next_step = _RECONCILED.format(
         button="Rotate key" if rotation else "Issue key", rest="The old key stays as it is. " if rotation else ""
     )
-    return OutcomeUnknown(
+    return TwilioOutcomeUnknown(
         f"{what} It is not known whether Twilio made a key. If it did, its secret is lost.", next_step=next_step
     )

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from ..audit import checkpoints, export, ledger, searchable
 from ..audit.ledger import LedgerDamaged
 from ..audit.search_check import SearchCheck
-from ..audit.verification import Fault, Verification
+from ..audit.verification import LedgerFault, Verification
 from ..domain.errors import HistoryReplaced
 from . import notifications
 from .actors import Actor, record
@@ -48,7 +48,7 @@ class LedgerCheck:
         self.recorded = False
 
     @property
-    def fault(self) -> Fault | None:
+    def fault(self) -> LedgerFault | None:
         return self.found.fault or (self.search.fault if self.search else None)
 
     def run(self, processes: int = 1) -> Iterator[int]:

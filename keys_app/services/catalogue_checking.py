@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
 from ..db import compare_and_swap
-from ..domain.errors import Conflict, OutcomeUnknown, PolicyBreach, PortalError, TwilioRefused, TwilioUnavailable
+from ..domain.errors import Conflict, PolicyBreach, PortalError, TwilioOutcomeUnknown, TwilioRefused, TwilioUnavailable
 from ..domain.naming import marked_name, new_marker
 from ..domain.permissions import WILDCARD
 from ..domain.policy import MAX_PERMISSIONS, Policy
@@ -50,7 +50,7 @@ RUN_RECONCILE = "Run manage.py reconcile: it deletes a key that was left behind.
 
 
 @dataclass
-class Checked:
+class CatalogueReport:
     """How many permissions one check is about, what it found, and how many keys it made and deleted."""
 
     total: int
@@ -73,20 +73,20 @@ def check_catalogue(
     account: Account,
     actor: Actor,
     include_iam: bool = False,
-    progress: Callable[[Checked], None] = lambda _: None,
+    progress: Callable[[CatalogueReport], None] = lambda _: None,
     wait: Callable[[float], None] = time.sleep,
-) -> Checked:
+) -> CatalogueReport:
     """Find out which permissions an account accepts, and record each as a `CatalogueObservation`.
 
     `progress` is called after each answer; `wait` gets the seconds to wait when Twilio is busy. Raises
     `Conflict` for an account that is switched off, `PortalError` for an unreadable credential, both before
-    Twilio is asked; `TwilioRefused`, `TwilioUnavailable`, `OutcomeUnknown` or `PolicyBreach` where it had to
+    Twilio is asked; `TwilioRefused`, `TwilioUnavailable`, `TwilioOutcomeUnknown` or `PolicyBreach` where it had to
     stop. What was learned until then stays recorded.
     """
     if not account.is_active:
         raise Conflict(f"{account} is switched off, so no key is made on it, not even for a moment.")
     names = permissions_to_check(include_iam=include_iam)
-    found = Checked(total=len(names))
+    found = CatalogueReport(total=len(names))
     with client_for(account) as client:
         _note("catalogue.check_started", account, actor, permissions=len(names), include_iam=include_iam)
         check = _Check(client, account, actor, found, progress, wait)
@@ -114,7 +114,7 @@ def _explained(error: TwilioError) -> PortalError:
         return TwilioUnavailable(what, code=error.code, next_step="No key is left. Check again later.")
     if not isinstance(error, Rejected):
         what = f"Twilio's answer is missing or cannot be used: {error.message}. A key may or may not exist."
-        return OutcomeUnknown(what, next_step=RUN_RECONCILE)
+        return TwilioOutcomeUnknown(what, next_step=RUN_RECONCILE)
     if error.status in (401, 403):
         what = f"Twilio did not accept the portal's credential for this account: {error.message}."
         return TwilioRefused(what, code=error.code, next_step="Run manage.py connect_account with one that it accepts.")
@@ -129,8 +129,8 @@ class _Check:
     client: TwilioIamClient
     account: Account
     actor: Actor
-    found: Checked
-    progress: Callable[[Checked], None]
+    found: CatalogueReport
+    progress: Callable[[CatalogueReport], None]
     wait: Callable[[float], None]
 
     def ask_for(self, names: Sequence[str]) -> None:
@@ -183,7 +183,7 @@ class _Check:
             log.exception("key %s of a catalogue check could not be recorded", sid)
             delete_at_twilio(self.client, account_sid=self.account.sid, key_sid=sid)
             what = f"Key {sid} was made for this check and deleted, but the database failed, so it proves nothing."
-            raise OutcomeUnknown(what, next_step=RUN_RECONCILE) from None
+            raise TwilioOutcomeUnknown(what, next_step=RUN_RECONCILE) from None
         self._delete(probe, sid)
         if answered != policy:
             what = "Twilio made a key with another policy than it was asked for. It was deleted, and proves nothing."
@@ -225,7 +225,7 @@ class _Check:
             self._patiently(partial(delete_at_twilio, self.client, account_sid=self.account.sid, key_sid=sid))
         except TwilioError as error:
             what = f"Key {sid} was made for this check and could not be deleted: {error.message}."
-            raise OutcomeUnknown(what, next_step=RUN_RECONCILE) from None
+            raise TwilioOutcomeUnknown(what, next_step=RUN_RECONCILE) from None
         self.found.keys += 1
         with transaction.atomic(durable=True):
             if close_probe(probe):  # otherwise the reconciler was first

@@ -63,7 +63,7 @@ def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
 
     Raises `Conflict`, `NotAllowed` or `PortalBusy` before anything is started, `ApprovalNeeded` where the approvals no
     longer suffice and the request went back to pending; `TwilioRefused`, `TwilioUnavailable`,
-    `OutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
+    `TwilioOutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
     """
     key_request = _fetch_issuable(request_id, actor)
     return make_key(key_request.account, lambda: _record_intent(key_request, actor), actor)

@@ -30,7 +30,7 @@ class Target(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class WebhookTarget:
     """Posts events as a JSON object; an answer of 200 to 299 says that they were taken."""
 
     url: str
@@ -56,7 +56,7 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
-class Syslog:
+class SyslogTarget:
     """Sends events as RFC 5424 messages. A stream is closed after them, and has to be closed by the other side too.
 
     Datagrams are not acknowledged: what is lost on the way is not sent again.
@@ -107,9 +107,9 @@ def target_of(url: str, token: Secret | None) -> Target:
     except ValueError:
         host, port, parts = "", None, urlsplit("")
     if host and parts.scheme in _PORTS and not parts.path.strip("/"):
-        return Syslog(parts.scheme, host, port or _PORTS[parts.scheme])
+        return SyslogTarget(parts.scheme, host, port or _PORTS[parts.scheme])
     if host and is_https_or_loopback(parts):
-        return Webhook(url, token)
+        return WebhookTarget(url, token)
     raise NotConfigured(
         "Set PORTAL_AUDIT_PUSH_URL to https://…, or to syslog+tls://host:port, syslog+tcp://… or syslog+udp://…."
     )

@@ -40,7 +40,7 @@ from .probes import settle_probes
 from .reminding import remind_of_expiry
 from .repeats import sum_up
 from .requests import lapse_overdue
-from .visit import ITSELF, Findings, Visit, is_about_all
+from .visit import ITSELF, RunFindings, Visit, is_about_all
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def reconcile(
     *,
     progress: Callable[[str], None] = lambda _: None,
     wait: Callable[[float], object] = time.sleep,
-) -> Findings:
+) -> RunFindings:
     """Go once over every account. Nothing that fails stops the rest: Security is told of it, once a day at most.
 
     `progress` gets a line now and then for somebody who watches; `wait` gets the seconds to pause when Twilio
@@ -62,7 +62,7 @@ def reconcile(
     """
     actor = actor or Actor.system("reconciler")
     run = ReconcileRun.objects.create(started_at=timezone.now())
-    found = Findings()
+    found = RunFindings()
     with noting_failures() as failures:
         try:
             with isolated("recording breaches kept in files"):
@@ -95,7 +95,7 @@ def _accounts() -> QuerySet[Account]:
 def _reconcile_account(
     account: Account,
     actor: Actor,
-    found: Findings,
+    found: RunFindings,
     progress: Callable[[str], None],
     wait: Callable[[float], object],
 ) -> None:
@@ -206,7 +206,7 @@ def _note_failure(account: Account, trouble: str, actor: Actor) -> None:
         record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
 
 
-def _close_run(run: ReconcileRun, found: Findings, failures: Failures, actor: Actor) -> None:
+def _close_run(run: ReconcileRun, found: RunFindings, failures: Failures, actor: Actor) -> None:
     """Store what a run found, tell of what failed in it, and forget the oldest runs."""
     run.finished_at = timezone.now()
     run.error = (

@@ -20,7 +20,7 @@ ITSELF = "The portal itself failed; see its log."
 
 
 @dataclass
-class Findings:
+class RunFindings:
     """What one run did, in numbers."""
 
     accounts_failed: int = 0
@@ -52,7 +52,7 @@ class Visit:
     client: TwilioIamClient
     account: Account
     actor: Actor
-    found: Findings
+    found: RunFindings
     progress: Callable[[str], None]
     listed: dict[str, KeySummary] = field(default_factory=dict)
     began_at: datetime = field(default_factory=timezone.now)

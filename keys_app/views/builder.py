@@ -36,7 +36,7 @@ WAYS = ("search_only", "text_only", "template_only", "level_only", "paste_only")
 
 
 @dataclass
-class Choice:
+class Selection:
     """What is chosen so far, and what the last way of choosing had to say."""
 
     permissions: list[str]
@@ -64,9 +64,9 @@ def request_new(request: HttpRequest) -> HttpResponse:
     if "summary_only" in request.POST:
         return _summary(request, who, known)
     if any(way in request.POST for way in WAYS):
-        choice = _choose(request.POST, known, who)
-        form = RequestForm(who, known, initial={**request.POST.dict(), "permissions": choice.permissions})
-        return _page(request, form, choice, known)
+        selection = _choose(request.POST, known, who)
+        form = RequestForm(who, known, initial={**request.POST.dict(), "permissions": selection.permissions})
+        return _page(request, form, selection, known)
     return _send(request, who, known)
 
 
@@ -77,14 +77,14 @@ def _open(request: HttpRequest, who: selectors.Person, known: Catalogue) -> Http
     form = RequestForm(who, known, initial={**start.initial, "template": slug, "changes_key": changes_key})
     if len(form.accounts) == 1:
         form.initial.setdefault("account", *form.accounts)
-    choice = Choice(
+    selection = Selection(
         start.permissions,
         template_slug=slug,
         search=request.GET.get("search", "")[:SEARCH_LIMIT],
         source=start.source,
         changes_key=start.changes_key,
     )
-    return _page(request, form, choice, known)
+    return _page(request, form, selection, known)
 
 
 def _send(request: HttpRequest, who: selectors.Person, known: Catalogue) -> HttpResponse:
@@ -96,19 +96,19 @@ def _send(request: HttpRequest, who: selectors.Person, known: Catalogue) -> Http
             return redirect(request_service.create_request(actor=actor_of(request), policy=policy, **values))
         except (InvalidInput, NotAllowed) as error:
             form.add_error(getattr(error, "field", None), error.message)
-    choice = Choice(
+    selection = Selection(
         request.POST.getlist("permissions"),
         template_slug=request.POST.get("template", ""),
         changes_key=form.key_to_change(),
     )
-    return _page(request, form, choice, known, status=422)
+    return _page(request, form, selection, known, status=422)
 
 
 @sensitive_variables()
-def _choose(posted: QueryDict, known: Catalogue, who: selectors.Person) -> Choice:
-    """Return the choice after one of the ways that work without JavaScript."""
+def _choose(posted: QueryDict, known: Catalogue, who: selectors.Person) -> Selection:
+    """Return the selection after one of the ways that work without JavaScript."""
     form = RequestForm(who, known, data=posted)
-    choice = Choice(
+    selection = Selection(
         posted.getlist("permissions"),
         template_slug=posted.get("template", ""),
         policy_text=posted.get("policy_text", "")[: MAX_TEXT + 1] if "text_only" in posted else "",
@@ -117,19 +117,19 @@ def _choose(posted: QueryDict, known: Catalogue, who: selectors.Person) -> Choic
     )
     if "text_only" in posted:
         try:
-            choice.permissions = list(parse_policy_text(choice.policy_text, known))
-            choice.policy_text = ""
+            selection.permissions = list(parse_policy_text(selection.policy_text, known))
+            selection.policy_text = ""
         except PolicyTextError as error:
-            choice.policy_text_error = error.message
+            selection.policy_text_error = error.message
     elif "template_only" in posted:
         template = template_of(posted["template_only"])
-        choice.permissions = list(template.permissions) if template else choice.permissions
-        choice.template_slug = template.slug if template else ""
+        selection.permissions = list(template.permissions) if template else selection.permissions
+        selection.template_slug = template.slug if template else ""
     elif "level_only" in posted:
-        choice.permissions = _with_levels(posted, choice.permissions, known)
+        selection.permissions = _with_levels(posted, selection.permissions, known)
     elif "paste_only" in posted:
-        choice.reading = read_paste(posted.get("paste", ""), known)
-    return choice
+        selection.reading = read_paste(posted.get("paste", ""), known)
+    return selection
 
 
 def _with_levels(posted: QueryDict, permissions: list[str], known: Catalogue) -> list[str]:
@@ -157,7 +157,7 @@ def _lifetime(form: RequestForm) -> int | None:
 
 
 def _summary(request: HttpRequest, who: selectors.Person, known: Catalogue) -> HttpResponse:
-    """Answer the builder's question what the present choice means."""
+    """Answer the builder's question what the present selection means."""
     form = RequestForm(who, known, data=request.POST)
     policy = known_part(known, request.POST.getlist("permissions"))
     context = {
@@ -170,29 +170,31 @@ def _summary(request: HttpRequest, who: selectors.Person, known: Catalogue) -> H
     return render(request, "portal/partials/builder_summary.html", context)
 
 
-def _page(request: HttpRequest, form: RequestForm, choice: Choice, known: Catalogue, status: int = 200) -> HttpResponse:
-    policy = known_part(known, choice.permissions)
+def _page(
+    request: HttpRequest, form: RequestForm, selection: Selection, known: Catalogue, status: int = 200
+) -> HttpResponse:
+    policy = known_part(known, selection.permissions)
     rails = _rails(form)
     context = {
         "form": form,
-        "picker": picker(known, choice.permissions, rails, choice.search),
-        "unknown": unknown_names(known, choice.permissions),
-        "search": choice.search,
+        "picker": picker(known, selection.permissions, rails, selection.search),
+        "unknown": unknown_names(known, selection.permissions),
+        "search": selection.search,
         "selected_count": len(policy),
         "max_permissions": MAX_PERMISSIONS,
         "name_max": MAX_NAME,
         "policy_json": policy.pretty_json() if len(policy) else "",
         "templates": templates(settings.TEMPLATES_FILE),
-        "template_slug": choice.template_slug,
-        "policy_text": choice.policy_text,
-        "policy_text_error": choice.policy_text_error,
-        "reading": choice.reading,
+        "template_slug": selection.template_slug,
+        "policy_text": selection.policy_text,
+        "policy_text_error": selection.policy_text_error,
+        "reading": selection.reading,
         "summary": summarize(policy, known),
         "requirement": ApprovalRequirement.of(policy_risk(policy), form.chosen_account_and_team()[0]),
         "problems": rails.problems(policy, _lifetime(form)),
-        "source": choice.source,
-        "changes_key": choice.changes_key,
-        "diff": policy.since(choice.changes_key.policy) if choice.changes_key else None,
+        "source": selection.source,
+        "changes_key": selection.changes_key,
+        "diff": policy.since(selection.changes_key.policy) if selection.changes_key else None,
         "earlier": earlier_policies(form.who),
     }
     return render(request, "portal/request_form.html", context, status=status)

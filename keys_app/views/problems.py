@@ -16,7 +16,7 @@ _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.TwilioUnavailable, 503, "Twilio did not take the request"),
     (errors.NotDeleted, 503, "Not deleted yet"),
     (errors.NotRecorded, 503, "Not recorded yet"),
-    (errors.OutcomeUnknown, 504, "The outcome is unknown"),
+    (errors.TwilioOutcomeUnknown, 504, "The outcome is unknown"),
     (errors.PolicyBreach, 502, "The key was withdrawn"),
     (errors.PortalError, 500, "The portal could not do this"),
 ]

@@ -13,7 +13,7 @@ from keys_app.domain.policy import Policy
 from keys_app.models import ApprovalRule, FeedToken, UnmanagedKey
 from keys_app.services import comparing, issuing
 from keys_app.services.actors import Actor
-from keys_app.services.visit import Findings, Visit
+from keys_app.services.visit import RunFindings, Visit
 from keys_app.twilio_iam.client import KeyDetail
 from tests.cast import MAKE_KEYS, READ_MESSAGES, READ_USAGE
 from tests.matrix.world import DAY, HOUR, Made, World, ago, killed, later
@@ -321,7 +321,7 @@ def _review(world: World) -> None:
 def _after_the_last_run(world: World) -> None:
     """Make what the reconciler would settle at once."""
     kinds = world.kinds
-    visit = Visit(None, world.cast.account, Actor.system("reconciler"), Findings(), print)
+    visit = Visit(None, world.cast.account, Actor.system("reconciler"), RunFindings(), print)
     key = kinds["without-a-policy"].key  # Twilio's answers for these two are not among what the simulator can say
     comparing._compare(visit, key, KeyDetail(key.sid, key.friendly_name, None, None, (), None))
     comparing._note_gone(visit, kinds["missing"].key, certain=False)

@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from keys_app.audit.ledger import matching
-from keys_app.domain.errors import OutcomeUnknown, PolicyBreach, TwilioRefused, TwilioUnavailable
+from keys_app.domain.errors import PolicyBreach, TwilioOutcomeUnknown, TwilioRefused, TwilioUnavailable
 from keys_app.domain.naming import find_marker
 from keys_app.domain.permissions import catalogue
 from keys_app.management.commands import catalogue_check  # noqa: F401 before a test narrows what it takes from the service
@@ -201,7 +201,7 @@ def test_a_key_with_another_policy_is_deleted_and_proves_nothing(cast, standin, 
 def test_a_lost_answer_stops_it_and_the_reconciler_deletes_the_key(cast, standin, few, actions, fault):
     standin.fault(fault)
     before = standin.requests()["create"]
-    with pytest.raises(OutcomeUnknown) as stop:
+    with pytest.raises(TwilioOutcomeUnknown) as stop:
         check(cast)
     assert standin.requests()["create"] - before == 1
     assert "manage.py reconcile" in stop.value.next_step
@@ -218,7 +218,7 @@ def test_a_lost_answer_stops_it_and_the_reconciler_deletes_the_key(cast, standin
 @pytest.mark.parametrize(("fault", "gone"), [("error_before", False), ("drop_after", True)])
 def test_a_key_that_could_not_be_deleted_is_deleted_by_the_reconciler(cast, standin, few, actions, fault, gone):
     standin.fault(fault, operation="delete")
-    with pytest.raises(OutcomeUnknown, match="could not be deleted"):
+    with pytest.raises(TwilioOutcomeUnknown, match="could not be deleted"):
         check(cast)
     probe, is_there = left_behind(standin)
     assert probe.key_sid
@@ -231,7 +231,7 @@ def test_a_key_that_could_not_be_deleted_is_deleted_by_the_reconciler(cast, stan
 
 def test_a_key_that_was_never_made_is_settled_after_the_grace(cast, standin, few, actions, settings):
     standin.fault("drop_before")
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(TwilioOutcomeUnknown):
         check(cast)
     assert reconcile().still_open == 1
     settings.RECONCILE_GRACE = timedelta(0)
@@ -242,7 +242,7 @@ def test_a_key_that_was_never_made_is_settled_after_the_grace(cast, standin, few
 
 def test_a_key_that_turns_up_after_that_is_still_deleted(cast, standin, few, actions):
     standin.fault("drop_after")
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(TwilioOutcomeUnknown):
         check(cast)
     Probe.objects.update(finished_at=timezone.now())
     assert reconcile().orphans_deleted == 1
@@ -263,7 +263,7 @@ def test_a_key_that_was_deleted_and_is_still_listed_is_no_news(cast, standin, fe
 
 def test_a_check_that_is_running_is_left_alone(cast, standin, few):
     standin.fault("drop_after")
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(TwilioOutcomeUnknown):
         check(cast)
     Probe.objects.update(in_flight_until=timezone.now() + timedelta(seconds=30))
     assert reconcile().orphans_deleted == 0

@@ -92,3 +92,14 @@ def test_each_feature_has_one_place_that_knows_which_database_it_is():
     commands = {"postgresql_roles.py"}
     asking = {file.name for file in product() if re.search(r"\b\w+(\[\w+\])?\.vendor\b", file.read_text())}
     assert asking == {"db.py", *schema, *commands}
+
+
+def test_no_two_classes_bear_one_name():
+    """But for a model's `Meta` and a command's `Command`, which Django wants to be called so."""
+    classes = [
+        node.name
+        for file in product()
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name != "Command"
+    ]
+    assert {name for name in classes if classes.count(name) > 1} == set()

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from keys_app.domain.errors import PortalError, Problem
 from keys_app.models import Account
 from keys_app.services.actors import Actor
-from keys_app.services.catalogue_checking import CRITICAL, Checked, check_catalogue, permissions_to_check
+from keys_app.services.catalogue_checking import CRITICAL, CatalogueReport, check_catalogue, permissions_to_check
 
 
 class Command(BaseCommand):
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         if typed.strip() != account.name:
             raise CommandError("That is not the account's name. Nothing was done.")
 
-    def _check(self, account: Account, include_iam: bool) -> Checked:
+    def _check(self, account: Account, include_iam: bool) -> CatalogueReport:
         try:
             return check_catalogue(
                 account=account,
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("Interrupted. Run manage.py reconcile: it deletes a key that was left behind.") from None
 
-    def _show(self, found: Checked) -> None:
+    def _show(self, found: CatalogueReport) -> None:
         """Count on one line, where somebody watches."""
         if self.stdout.isatty():
             done = found.accepted + len(found.refused)

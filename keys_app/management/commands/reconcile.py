@@ -7,7 +7,7 @@ from django.db import close_old_connections
 
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
 from keys_app.services.reconciling import reconcile
-from keys_app.services.visit import Findings
+from keys_app.services.visit import RunFindings
 from keys_app.status import findings_in_words
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         self.stdout.write(line)
         self.stdout.flush()
 
-    def _report(self, found: Findings, quiet: bool = False) -> None:
+    def _report(self, found: RunFindings, quiet: bool = False) -> None:
         """Write what was found; with `quiet` only if there is something that is not seen in every run."""
         if not quiet or any(count for name, count in vars(found).items() if name != "looked_at"):
             self._say(findings_in_words(vars(found)))
