@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django import forms
 from django.contrib.auth.models import User
 from django.core.validators import MaxValueValidator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from . import selectors
@@ -26,8 +26,26 @@ from .domain.request_rules import (
 from .domain.wording import counted
 from .models import MAX_LIFETIME_DAYS, Account, ApiKey, Team
 
+Kind = TypeVar("Kind", bound=forms.Field)
+Row = TypeVar("Row", bound=Model)
+
+if TYPE_CHECKING:
+    from django.forms import ModelForm as ModelForm  # given on to the admin
+else:
+
+    class ModelForm(forms.ModelForm, Generic[Row]):
+        """Django's own, with the type argument that only its stubs know."""
+
+
 MAX_POSTED = 600
 """More than any sensible choice from the catalogue. Above it nothing is looked up."""
+
+
+def field_of(form: forms.BaseForm, name: str, kind: type[Kind]) -> Kind:
+    """Return a form's field, as the kind of field it was declared as."""
+    field = form.fields[name]
+    assert isinstance(field, kind)
+    return field
 
 
 class PermissionsField(forms.Field):
@@ -56,7 +74,7 @@ class RuledField(forms.CharField):
         self.problem = problem
 
     def clean(self, value: Any) -> str:
-        text = super().clean(value)
+        text: str = super().clean(value)
         message = self.problem(text)
         if message:
             raise forms.ValidationError(message)
@@ -98,9 +116,9 @@ class RequestForm(forms.Form):
     def __init__(self, who: selectors.Person, known: Catalogue, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.who = who
-        self.fields["permissions"].known = known
+        field_of(self, "permissions", PermissionsField).known = known
         self.accounts = {account.sid: account for account in selectors.accounts_for(who).prefetch_related("teams")}
-        self.fields["account"].choices = [("", "Choose…")] + [
+        field_of(self, "account", forms.ChoiceField).choices = [("", "Choose…")] + [
             (sid, f"{account.name} · {account.environment} · {sid}") for sid, account in self.accounts.items()
         ]
         self._offer_teams()
@@ -112,8 +130,9 @@ class RequestForm(forms.Form):
             del self.fields["team"]
             return
         names = {str(team.pk): team.name for teams in shared for team in teams}
-        self.fields["team"].choices = [("", "Choose…"), *sorted(names.items(), key=lambda item: item[1])]
-        self.fields["team"].help_text = "Only needed where the account belongs to more than one of your teams."
+        field = field_of(self, "team", forms.ChoiceField)
+        field.choices = [("", "Choose…"), *sorted(names.items(), key=lambda item: item[1])]
+        field.help_text = "Only needed where the account belongs to more than one of your teams."
 
     def _own_teams(self, account: Account) -> list[Team]:
         return [team for team in account.teams.all() if team.pk in self.who.team_ids]
@@ -141,7 +160,8 @@ class RequestForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """Find the team, and hold the limits of team and account on the lifetime."""
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         if cleaned.get("incident"):
             cleaned["lifetime_days"] = 1  # the key lives a day, whatever the field says
         account = self.accounts.get(cleaned.get("account", ""))
@@ -213,10 +233,10 @@ class DeputyForm(forms.Form):
         self.teams = {str(team.pk): team for team in selectors.teams_led(who)}
         people = selectors.possible_deputies(self.teams.values()).exclude(pk=who.user.pk)
         self.people = {str(person.pk): person for person in people}
-        self.fields["team"].choices = [("", "Choose…")] * (len(self.teams) > 1) + [
+        field_of(self, "team", forms.ChoiceField).choices = [("", "Choose…")] * (len(self.teams) > 1) + [
             (pk, team.name) for pk, team in self.teams.items()
         ]
-        self.fields["deputy"].choices = [("", "Choose…")] + [
+        field_of(self, "deputy", forms.ChoiceField).choices = [("", "Choose…")] + [
             (pk, selectors.name_and_login(person)) for pk, person in self.people.items()
         ]
 
@@ -243,9 +263,11 @@ class AdoptForm(forms.Form):
     def __init__(self, teams: QuerySet[Team], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         members = User.objects.filter(is_active=True, memberships__team__in=teams).distinct()
-        self.fields["team"].queryset = teams
-        self.fields["owner"].queryset = members.order_by("first_name", "username")
-        self.fields["owner"].label_from_instance = selectors.name_and_login
+        field_of(self, "team", forms.ModelChoiceField).queryset = teams
+        owner = field_of(self, "owner", forms.ModelChoiceField)
+        owner.queryset = members.order_by("first_name", "username")
+        # Django takes a function there too; a class of it would say no more
+        owner.label_from_instance = selectors.name_and_login  # type: ignore[assignment, method-assign]
 
 
 class ProposeForm(forms.Form):
@@ -255,7 +277,7 @@ class ProposeForm(forms.Form):
 
     def __init__(self, account: Account, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["team"].queryset = account.teams.all()
+        field_of(self, "team", forms.ModelChoiceField).queryset = account.teams.all()
 
 
 class LinesField(forms.CharField):
@@ -275,18 +297,18 @@ class LinesField(forms.CharField):
         return names
 
 
-class OneNameForm(forms.ModelForm):
+class OneNameForm(ModelForm[Row]):
     """Refuses a name that differs from another's only in case or spaces, which searches and commands would confuse."""
 
     def clean_name(self) -> str:
         name = " ".join(self.cleaned_data["name"].split())
-        others = self._meta.model.objects.exclude(pk=self.instance.pk)
+        others = self._meta.model._default_manager.exclude(pk=self.instance.pk)
         if twin := others.filter(name__iexact=name).first():
             raise forms.ValidationError(f"There is “{twin}” already. Choose a name that differs in more than case.")
         return name
 
 
-class GuardRailsForm(forms.ModelForm):
+class GuardRailsForm(ModelForm[Row]):
     """The limits of a team or account in the admin."""
 
     allowed_products = forms.MultipleChoiceField(
@@ -301,5 +323,7 @@ class GuardRailsForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         products = selectors.current_catalogue().products
-        self.fields["allowed_products"].choices = [(product.name, product.title) for product in products]
+        field_of(self, "allowed_products", forms.MultipleChoiceField).choices = [
+            (product.name, product.title) for product in products
+        ]
         self.fields["max_risk"].help_text = "The highest risk a request may have. Empty: no limit."

@@ -11,15 +11,15 @@ from django.http import HttpRequest
 from keys_app.services import signing_in
 
 
-class PortalBackend(AuthenticationBackend):
+class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class without types
     """Loads the user of a session together with what is known of their sign-in: still one query a page."""
 
-    def get_user(self, user_id: object) -> User | None:
+    def get_user(self, user_id: str | int) -> User | None:
         user = User.objects.select_related("sign_in").filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
 
 
-class PortalAccountAdapter(DefaultAccountAdapter):
+class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a class without types
     """People are added by a portal admin; nobody signs up. Each sign-in, sign-out and new password is an event."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

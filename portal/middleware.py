@@ -1,15 +1,18 @@
 """Wiring that every answer passes through."""
 
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware, get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils.functional import SimpleLazyObject
 
+from keys_app.selectors.signed_in import PortalRequest
 from keys_app.services.signing_in import is_ended
 from keys_app.views.errors import bad_request
 from portal import readiness
@@ -70,13 +73,13 @@ class SessionUserMiddleware(AuthenticationMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
-        request.user = SimpleLazyObject(lambda: self._user(request))
+        request.user = cast(User | AnonymousUser, SimpleLazyObject(lambda: self._user(request)))
 
     def _user(self, request: HttpRequest) -> User | AnonymousUser:
         user = get_user(request)
         if user.is_authenticated and is_ended(request.session, user):
             request.session.flush()
-            user = request._cached_user = AnonymousUser()
+            user = request._cached_user = AnonymousUser()  # type: ignore[attr-defined]  # where Django keeps it
         return user
 
 
@@ -86,10 +89,13 @@ class SignInMiddleware(LoginRequiredMiddleware):
     htmx would follow a redirect and put the sign-in page into the middle of another one, so it gets a dialog.
     """
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., object]) -> HttpResponse:
+    def handle_no_permission(  # type: ignore[override]  # the stubs know of no answer but a redirect
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+    ) -> HttpResponse:
         login_url = resolve_url(self.get_login_url(view_func))
-        if request.htmx:  # type: ignore[attr-defined]
-            here = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+        htmx = cast(PortalRequest, request).htmx
+        if htmx:
+            here = htmx.current_url_abs_path or "/"
             context = {"login_url": f"{login_url}?{urlencode({'next': here})}"}
             return render(request, "portal/partials/session_ended_dialog.html", context, status=401)
         if request.method not in ("GET", "HEAD"):

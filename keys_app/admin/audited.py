@@ -1,19 +1,29 @@
 """The base of what portal admins edit."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
-from django import forms
 from django.contrib import admin, messages
 from django.db import IntegrityError, connection
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from ..forms import ModelForm, Row
 from ..services.actors import actor_of
 from ..services.administration import lock_and_read, record_admin_change
 
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin as ModelAdmin  # given on to the list of requests
 
-class AsShown:
+    _AnyForm = ModelForm[Any]  # AsShown is mixed into the form of whatever model
+else:
+    _AnyForm = object
+
+    class ModelAdmin(admin.ModelAdmin, Generic[Row]):
+        """Django's own, with the type argument that only its stubs know."""
+
+
+class AsShown(_AnyForm):
     """Makes a form take for changed what differs from what its page showed, not from what is stored by now.
 
     So a page that was opened before another change, as in a second tab, does not undo it. A form posted without what
@@ -35,11 +45,11 @@ class AsShown:
         return sorted(own & {column for names in columns for column in names})
 
 
-class AsShownForm(AsShown, forms.ModelForm):
+class AsShownForm(AsShown, ModelForm[Row]):
     """For the rows of an inline."""
 
 
-class AuditedAdmin(admin.ModelAdmin):
+class AuditedAdmin(ModelAdmin[Row]):
     """For portal admins alone. Writes what was changed, and nothing else, with its event in the same transaction."""
 
     instead_of_deleting = "Leave it as it is."
@@ -52,19 +62,19 @@ class AuditedAdmin(admin.ModelAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
 
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return request.user.is_superuser
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return request.user.is_superuser
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
         return request.user.is_superuser
 
-    def why_it_stays(self, request: HttpRequest, obj: Model) -> str:
+    def why_it_stays(self, request: HttpRequest, obj: Row) -> str:
         """Return why this can't be deleted; empty if nothing speaks of it."""
         protected = self.get_deleted_objects([obj], request)[3]
         return f"“{obj}” has a history: requests, keys or decisions speak of it." if protected else ""
@@ -78,13 +88,13 @@ class AuditedAdmin(admin.ModelAdmin):
             return HttpResponseRedirect(here)
         return super().delete_view(request, object_id, extra_context)
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
         """Return the row; one that is about to be changed is locked, and what it is now is kept for the event."""
         obj = super().get_object(request, object_id, from_field)
         if obj is not None and request.method == "POST" and connection.in_atomic_block:
             before = lock_and_read(obj)
             obj = super().get_object(request, object_id, from_field)  # as it is under the lock
-            obj.state_before = before
+            obj.state_before = before  # type: ignore[union-attr]  # it is there, locked, and keeps this for its event
         return obj
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -94,11 +104,11 @@ class AuditedAdmin(admin.ModelAdmin):
         except IntegrityError:
             return super().changeform_view(request, *args, **kwargs)
 
-    def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(self, request: HttpRequest, obj: Row | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (AsShown, form), {}) if change else form
 
-    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Row, form: Any, change: bool) -> None:
         if not change:
             super().save_model(request, obj, form, change)
             return
@@ -123,16 +133,16 @@ class AuditedAdmin(admin.ModelAdmin):
             row.save()
         formset.save_m2m()
 
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+    def log_addition(self, request: HttpRequest, obj: Row, message: Any) -> Any:
         record_admin_change(actor=actor_of(request), what="created", subject=obj, changes=message)
         return super().log_addition(request, obj, message)
 
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+    def log_change(self, request: HttpRequest, obj: Row, message: Any) -> Any:
         before = getattr(obj, "state_before", None)
         record_admin_change(actor=actor_of(request), what="changed", subject=obj, changes=message, before=before)
         return super().log_change(request, obj, message)
 
-    def log_deletions(self, request: HttpRequest, queryset: QuerySet) -> Any:
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Row]) -> Any:
         for obj in queryset:
             before = getattr(obj, "state_before", None)
             record_admin_change(actor=actor_of(request), what="deleted", subject=obj, changes=[], before=before)

@@ -8,11 +8,12 @@ from django.http import HttpRequest
 
 from .. import selectors
 from ..domain.permissions import catalogue, look_alike, why_not_a_permission
+from ..forms import ModelForm
 from ..models import ApiKey, CataloguePermission, KeyRequest
 from .audited import AuditedAdmin
 
 
-class CataloguePermissionForm(forms.ModelForm):
+class CataloguePermissionForm(ModelForm[CataloguePermission]):
     """An operator's entry in the catalogue, and a way to insist on a name that looks like a slip."""
 
     spelled_right = forms.BooleanField(
@@ -44,7 +45,7 @@ class CataloguePermissionForm(forms.ModelForm):
 
 
 @admin.register(CataloguePermission)
-class CataloguePermissionAdmin(AuditedAdmin):
+class CataloguePermissionAdmin(AuditedAdmin[CataloguePermission]):
     """Permissions that the package does not have, or that Twilio removed."""
 
     form = CataloguePermissionForm
@@ -52,8 +53,8 @@ class CataloguePermissionAdmin(AuditedAdmin):
     list_filter = ["removed"]
     search_fields = ["name", "meaning"]
 
-    def get_fields(self, request: HttpRequest, obj: CataloguePermission | None = None) -> list[str]:
-        return ["name", "meaning", "removed", "in_use" if obj else "spelled_right"]
+    def get_fields(self, request: HttpRequest, obj: CataloguePermission | None = None) -> tuple[str, ...]:
+        return ("name", "meaning", "removed", "in_use" if obj else "spelled_right")
 
     def get_readonly_fields(self, request: HttpRequest, obj: CataloguePermission | None = None) -> list[str]:
         return ["name", "in_use"] if obj else []

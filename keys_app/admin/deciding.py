@@ -3,7 +3,7 @@
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -22,10 +22,16 @@ from ..domain.summary import summarize
 from ..domain.templates import find_template
 from ..models import ApiKey, KeyRequest
 from ..selectors.approval_policy import ApprovalRequirement
+from ..selectors.signed_in import signed_in
 from ..services import approvals, discussion, reopen
 from ..services.actors import Actor, actor_of
 from ..services.refusing import note_refusal
 from ..status import NOT_REVIEWED, history, request_marks
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from ..selectors.requests import RequestNotes
 
 SHOWN = "keys_app.admin.shown"
 """Salt of the note that somebody has seen a request, which lets the portal say why it is not theirs any more."""
@@ -58,7 +64,7 @@ def risk_mark(risk: str) -> str:
     return format_html('<span class="risk" data-risk="{}">{}</span>', risk, risk.capitalize())
 
 
-def state_mark(key_request: KeyRequest) -> str:
+def state_mark(key_request: "WithAnnotations[KeyRequest, RequestNotes]") -> str:
     """Return the state of a request of the list, with what else there is to know; red while a review is due."""
     state = key_request.get_state_display()
     if key_request.is_break_glass and not key_request.unreviewed:
@@ -67,7 +73,7 @@ def state_mark(key_request: KeyRequest) -> str:
     return format_html("{}{}", state, format_html_join("", ' <strong class="{}">{}</strong>', marks))
 
 
-def view(request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest | None) -> HttpResponse:
+def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest | None) -> HttpResponse:
     """Show the request (GET) or take a decision (POST). Raises `Http404` for who may not see it."""
     if key_request is None:
         return _not_theirs_any_more(request)
@@ -100,7 +106,7 @@ def _note_refusal(request: HttpRequest) -> None:
         note_refusal(actor_of(request), KeyRequest, uuid.UUID(object_id))
 
 
-def _decide(request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest) -> HttpResponse:
+def _decide(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest) -> HttpResponse:
     try:
         done = _take(request.POST, key_request, actor_of(request))
     except PortalError as error:
@@ -118,7 +124,7 @@ def _closed_meanwhile(request: HttpRequest, key_request: KeyRequest) -> str:
     """Return why a decision is no longer this person's to take; empty for a question, or if it is."""
     if request.POST.get("decision") not in ("approve", "reject", "narrow"):
         return ""
-    why_not = selectors.why_not_decidable(selectors.person(request.user), key_request)
+    why_not = selectors.why_not_decidable(selectors.person(signed_in(request)), key_request)
     return f"{why_not} Your decision was not recorded." if why_not else ""
 
 
@@ -197,9 +203,9 @@ def _typed(posted: QueryDict, error: PortalError) -> Typed:
 
 
 def _page(
-    request: HttpRequest, admin: ModelAdmin, key_request: KeyRequest, typed: Typed, status: int = 200
+    request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest, typed: Typed, status: int = 200
 ) -> HttpResponse:
-    who = selectors.person(request.user)
+    who = selectors.person(signed_in(request))
     why_not = selectors.why_not_decidable(who, key_request)
     not_grantable = approvals.why_not_grantable(key_request)
     not_approvable = approvals.why_not_approvable(key_request)

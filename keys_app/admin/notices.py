@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from post_office.models import Attachment, EmailTemplate, Log
 from post_office.models import Email as QueuedMail
 
+from ..forms import ModelForm
 from ..models import Webhook
 from ..services.webhooks import MAKE_SECRET, address_problem, secret_problem, set_address, set_signing_secret
 from .audited import AuditedAdmin
@@ -33,7 +34,7 @@ class EventKindsField(forms.CharField):
         return kinds
 
 
-class WebhookForm(forms.ModelForm):
+class WebhookForm(ModelForm[Webhook]):
     """A webhook as it is typed. Address and signing secret are asked for and never shown again."""
 
     url = forms.CharField(label="Address", required=False, widget=forms.TextInput({"size": 70}))
@@ -61,7 +62,7 @@ class WebhookForm(forms.ModelForm):
             self.fields["signing_secret"].help_text += " Empty: it stays as it is."
 
     def clean_url(self) -> str:
-        url = self.cleaned_data["url"]
+        url: str = self.cleaned_data["url"]
         if not url and self.instance.url_ciphertext:
             return ""
         if problem := address_problem(url):
@@ -86,15 +87,15 @@ class WebhookForm(forms.ModelForm):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(AuditedAdmin):
+class WebhookAdmin(AuditedAdmin[Webhook]):
     form = WebhookForm
     list_display = ["name", "kind", "url_host", "team", "is_active"]
     list_select_related = ["team"]
     readonly_fields = ["deliveries"]
 
-    def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> list[str]:
-        typed = ["name", "kind", "url", "signing_secret", "team", "event_kinds", "is_active"]
-        return [*typed, "deliveries"] if obj else typed
+    def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
+        typed = ("name", "kind", "url", "signing_secret", "team", "event_kinds", "is_active")
+        return (*typed, "deliveries") if obj else typed
 
     @admin.display(description="last 30 days")
     def deliveries(self, webhook: Webhook) -> str:

@@ -1,6 +1,6 @@
 """People, groups, teams and accounts."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allauth.account.models import EmailAddress
 from django.contrib import admin
@@ -9,7 +9,6 @@ from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 
@@ -18,16 +17,23 @@ from ..forms import GuardRailsForm, OneNameForm
 from ..models import Account, Team, TeamMembership
 from .audited import AsShownForm, AuditedAdmin
 
+if TYPE_CHECKING:
+    _UserChangeForm = UserChangeForm[User]
+    _UserAdmin = UserAdmin[User]
+    _TabularInline = admin.TabularInline[TeamMembership, Team]
+else:
+    _UserChangeForm, _UserAdmin, _TabularInline = UserChangeForm, UserAdmin, admin.TabularInline
+
 admin.site.unregister(EmailAddress)  # the portal signs people in by name
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-class PortalUserForm(UserChangeForm):
+class PortalUserForm(_UserChangeForm):
     """Django's own refuses a login that differs only in case when a user is added, but not when one is changed."""
 
     def clean_username(self) -> str:
-        login = self.cleaned_data["username"]
+        login: str = self.cleaned_data["username"]
         twin = selectors.same_login(login)
         if twin and twin.pk != self.instance.pk:
             raise ValidationError(f"This login is taken: {selectors.name_and_login(twin)}. Case makes no difference.")
@@ -35,7 +41,7 @@ class PortalUserForm(UserChangeForm):
 
 
 @admin.register(User)
-class PortalUserAdmin(AuditedAdmin, UserAdmin):
+class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
     form = PortalUserForm
     instead_of_deleting = "Untick “Active” and save instead: that ends their sessions, and the audit still names them."
 
@@ -50,7 +56,7 @@ class PortalUserAdmin(AuditedAdmin, UserAdmin):
 
 
 @admin.register(Group)
-class PortalGroupAdmin(AuditedAdmin, GroupAdmin):
+class PortalGroupAdmin(AuditedAdmin[Group], GroupAdmin):
     """The three groups are what the rules speak of: they are not renamed, added to or deleted."""
 
     readonly_fields = ["name"]
@@ -58,11 +64,11 @@ class PortalGroupAdmin(AuditedAdmin, GroupAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return False
 
 
-class MembershipInline(admin.TabularInline):
+class MembershipInline(_TabularInline):
     model = TeamMembership
     form = AsShownForm
     extra = 0
@@ -72,12 +78,12 @@ class MembershipInline(admin.TabularInline):
 GUARD_RAILS = ["max_lifetime_days", "max_risk", "allowed_products", "forbidden_permissions"]
 
 
-class TeamForm(OneNameForm, GuardRailsForm):
+class TeamForm(OneNameForm[Team], GuardRailsForm[Team]):
     pass
 
 
 @admin.register(Team)
-class TeamAdmin(AuditedAdmin):
+class TeamAdmin(AuditedAdmin[Team]):
     form = TeamForm
     instead_of_deleting = "Remove its members instead: then no one asks for a key with it."
     fields = ["name", "notice_email", *GUARD_RAILS]
@@ -86,13 +92,17 @@ class TeamAdmin(AuditedAdmin):
     inlines = [MembershipInline]
 
 
+class AccountForm(GuardRailsForm[Account]):
+    pass
+
+
 @admin.register(Account)
-class AccountAdmin(AuditedAdmin):
+class AccountAdmin(AuditedAdmin[Account]):
     """Accounts are connected with `manage.py connect_account`, which checks the credential first."""
 
     instead_of_deleting = "Untick “Is active” and save instead: then no new key is asked for or issued on it."
 
-    form = GuardRailsForm
+    form = AccountForm
     list_display = ["name", "sid", "environment", "is_active", "max_risk"]
     fields = [
         "sid",

@@ -1,7 +1,7 @@
 """Where leads and Security find the requests they decide."""
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -16,7 +16,14 @@ from ..domain.states import RequestState
 from ..domain.times import duration, minute
 from ..domain.wording import counted
 from ..models import Account, KeyRequest, Team
+from ..selectors.signed_in import signed_in
 from . import deciding, several
+from .audited import ModelAdmin
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from ..selectors.requests import RequestNotes
 
 
 class AgeFilter(admin.SimpleListFilter):
@@ -37,15 +44,17 @@ class AgeFilter(admin.SimpleListFilter):
 class SeenFilter(admin.SimpleListFilter):
     """One of the teams or accounts of the requests this person sees, looked up once for a page."""
 
-    rows: QuerySet[Any]
+    parameter_name: str
+    rows: QuerySet[Account] | QuerySet[Team]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         remembered = f"_seen_{self.parameter_name}"
         if not hasattr(request, remembered):
-            seen = selectors.requests_to_oversee(selectors.person(request.user)).order_by()
+            seen = selectors.requests_to_oversee(selectors.person(signed_in(request))).order_by()
             rows = self.rows.filter(pk__in=seen.values(self.parameter_name))
             setattr(request, remembered, [(str(pk), name) for pk, name in rows.values_list("pk", "name")])
-        return getattr(request, remembered)
+        seen_by_name: list[tuple[str, str]] = getattr(request, remembered)
+        return seen_by_name
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[KeyRequest]) -> QuerySet[KeyRequest]:
         chosen = self.value()
@@ -75,13 +84,13 @@ class TurnFilter(admin.SimpleListFilter):
         return [("decide", "Decide"), ("review", "Review a broken glass")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[KeyRequest]) -> QuerySet[KeyRequest]:
-        who = selectors.person(request.user)
+        who = selectors.person(signed_in(request))
         todo = {"decide": selectors.waiting_for, "review": selectors.reviewable}.get(self.value() or "")
         return queryset.filter(pk__in=todo(who).order_by().values("pk")) if todo else queryset
 
 
 @admin.register(KeyRequest)
-class KeyRequestAdmin(admin.ModelAdmin):
+class KeyRequestAdmin(ModelAdmin[KeyRequest]):
     """The approver's list: what waits first, the oldest of it on top. One request's page is in `deciding`.
 
     Rights come from `selectors`, not from Django's model permissions, which a superuser always has.
@@ -117,7 +126,8 @@ class KeyRequestAdmin(admin.ModelAdmin):
     actions_selection_counter = True
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        own = [item.parameter_name for item in self.list_filter if not isinstance(item, str)]
+        filters = [item for item in self.list_filter if isinstance(item, type)]
+        own = [item.parameter_name for item in filters if issubclass(item, admin.SimpleListFilter)]
         return lookup in ("state__exact", "risk__exact", "account__environment__exact", *own)
 
     @admin.display(description="requester", ordering="requester__username")
@@ -148,14 +158,14 @@ class KeyRequestAdmin(admin.ModelAdmin):
         return f"{when} ({duration(timezone.now() - key_request.created_at)})" if waits else when
 
     @admin.display(description="state", ordering="state")
-    def status(self, key_request: KeyRequest) -> str:
+    def status(self, key_request: "WithAnnotations[KeyRequest, RequestNotes]") -> str:
         return deciding.state_mark(key_request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return selectors.person(request.user).is_approver
+        return selectors.person(signed_in(request)).is_approver
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return selectors.person(request.user).is_approver
+        return selectors.person(signed_in(request)).is_approver
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -174,10 +184,10 @@ class KeyRequestAdmin(admin.ModelAdmin):
             default=Value(2),
             output_field=IntegerField(),
         )
-        return selectors.requests_to_oversee(selectors.person(request.user)).annotate(turn=turn)
+        return selectors.requests_to_oversee(selectors.person(signed_in(request))).annotate(turn=turn)
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
-        return ["turn", "created_at"]
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("turn", "created_at")
 
     def get_urls(self) -> list[Any]:
         approve = self.admin_site.admin_view(self.several_view)

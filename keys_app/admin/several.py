@@ -13,13 +13,14 @@ from .. import selectors
 from ..domain.risk import Risk
 from ..domain.summary import summarize
 from ..models import KeyRequest
+from ..selectors.signed_in import signed_in
 from ..services import approvals
 from ..services.actors import actor_of
 
 LIMIT = 20
 
 
-def view(request: HttpRequest, admin: ModelAdmin) -> HttpResponse:
+def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpResponse:
     """List the chosen requests with their policies (GET), or approve those left ticked (POST), each by itself."""
     if request.method == "POST":
         return _approve(request, admin)
@@ -38,7 +39,7 @@ def view(request: HttpRequest, admin: ModelAdmin) -> HttpResponse:
     return TemplateResponse(request, "admin/keys_app/keyrequest/several.html", context)
 
 
-def _chosen(request: HttpRequest, admin: ModelAdmin) -> list[KeyRequest]:
+def _chosen(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> list[KeyRequest]:
     """Return the requests of the address that this person may see, the oldest first."""
     ids = [pk for text in request.GET.getlist("id")[:200] if (pk := _uuid(text))]
     return list(admin.get_queryset(request).filter(pk__in=ids).order_by("created_at"))
@@ -54,11 +55,11 @@ def _uuid(text: str) -> uuid.UUID | None:
 def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
     if key_request.rated_risk != Risk.LOW:
         return f"{key_request.rated_risk.capitalize()} risk: decide it on its own page."
-    why_not = selectors.why_not_decidable(selectors.person(request.user), key_request)
+    why_not = selectors.why_not_decidable(selectors.person(signed_in(request)), key_request)
     return why_not or approvals.why_not_approvable(key_request)
 
 
-def _approve(request: HttpRequest, admin: ModelAdmin) -> HttpResponse:
+def _approve(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpResponse:
     ticked = [pk for text in request.POST.getlist("approve")[:LIMIT] if (pk := _uuid(text))]
     shown = [(pk, request.POST.get(f"digest-{pk}", "")) for pk in ticked]
     seen = set(admin.get_queryset(request).filter(pk__in=ticked).values_list("pk", flat=True))

@@ -51,6 +51,11 @@ class ReviewedKey(models.Model):
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
 
+    # Set by the page that lists the keys: why this one can't be decided, and what was typed for it and is wrong.
+    why_not: str
+    typed: str
+    error: str
+
     class Meta:
         ordering = ["team__name", "key__owner__username", "pk"]
         constraints = [

@@ -84,6 +84,8 @@ class ReconcileRun(models.Model):
     found_something = models.BooleanField(default=False)
     error = models.CharField(max_length=400, blank=True)
 
+    words: str  # what it did, set by the page that lists runs
+
     class Meta:
         ordering = ["-id"]
 

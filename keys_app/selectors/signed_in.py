@@ -7,11 +7,16 @@ from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 
-class SignedInRequest(HttpRequest):
-    """What the views get, in types alone: `SignInMiddleware` answers all others itself, django-htmx adds `htmx`."""
+class PortalRequest(HttpRequest):
+    """What every view gets, for the types alone: django-htmx's middleware has added `htmx`."""
+
+    htmx: HtmxDetails
+
+
+class SignedInRequest(PortalRequest):
+    """What a view gets unless it says otherwise, for the types alone: `SignInMiddleware` answers all others itself."""
 
     user: User
-    htmx: HtmxDetails
 
 
 def signed_in(request: HttpRequest) -> User:

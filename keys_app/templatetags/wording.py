@@ -1,6 +1,7 @@
 """The portal's words in templates."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django import template
 from django.contrib.auth.models import User
@@ -11,11 +12,16 @@ from ..models import ApiKey, KeyRequest, UnmanagedKey
 from ..selectors import name_and_login
 from ..status import Mark, key_marks, request_marks, unmanaged_mark
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from ..selectors.requests import RequestNotes
+
 register = template.Library()
 
 
 @register.filter
-def marks(item: ApiKey | KeyRequest | UnmanagedKey) -> list[Mark]:
+def marks(item: "ApiKey | WithAnnotations[KeyRequest, RequestNotes] | UnmanagedKey") -> list[Mark]:
     """Return what to know about a key or a request besides its state; all of it for a key the portal did not make."""
     if isinstance(item, UnmanagedKey):
         return [unmanaged_mark(item)]

@@ -5,7 +5,7 @@ import re
 from functools import cache
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -20,6 +20,7 @@ from ..audit.values import KEYS, TEXT
 from ..domain.errors import InvalidInput
 from ..domain.permissions import catalogue
 from ..domain.risk import Risk, explain
+from ..selectors.signed_in import SignedInRequest
 from .audit_rows import facts, rows
 from .pages import security_only
 
@@ -30,9 +31,10 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 @require_safe
 @security_only
-def audit_list(request: HttpRequest) -> HttpResponse:
+def audit_list(request: SignedInRequest) -> HttpResponse:
     """Show the events of a search, newest first, after the place `before` where given."""
-    query, troubles, page, next_url, error = Query(), None, [], None, ""
+    query, page = Query(), list[ledger.AuditEvent]()
+    troubles, next_url, error = None, None, ""
     try:
         query = asked(request)
         page, next_url = _page(query, request.GET.get("before", ""))
@@ -56,7 +58,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/audit_list.html", context, status=422 if troubles or error else 200)
 
 
-def asked(request: HttpRequest) -> Query:
+def asked(request: SignedInRequest) -> Query:
     """Return the query of the address: the line `q` and the fields together. Raises `QueryError`."""
     given = request.GET
     fields = [(key, given.get(key, "")) for key in (*FIELDS, TEXT)]
@@ -81,7 +83,7 @@ def _page(query: Query, before: str) -> tuple[list[ledger.AuditEvent], str | Non
     return page, "?" + urlencode({"q": query.render(), "before": cursor(query, numbers[PAGE_SIZE - 1])})
 
 
-def _fields(request: HttpRequest, query: Query, troubles: QueryError | None) -> dict[str, str]:
+def _fields(request: SignedInRequest, query: Query, troubles: QueryError | None) -> dict[str, str]:
     """Return what the form shows: one value for each field, and in `rest` what no field can show.
 
     After a mistake everything typed stays as it was.
@@ -122,7 +124,7 @@ def _products() -> SafeString:
 
 @require_safe
 @security_only
-def audit_complete(request: HttpRequest) -> HttpResponse:
+def audit_complete(request: SignedInRequest) -> HttpResponse:
     """Return how the search line may go on, as options of its list."""
     lines = selectors.completions(request.GET.get("q", "")[:1000])
     return render(request, "portal/partials/audit_completions.html", {"lines": lines})
@@ -130,7 +132,7 @@ def audit_complete(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @security_only
-def audit_event(request: HttpRequest, sequence: int) -> HttpResponse:
+def audit_event(request: SignedInRequest, sequence: int) -> HttpResponse:
     """Show everything about one event."""
     event = ledger.event(sequence) if sequence < 10**18 else None
     if event is None:

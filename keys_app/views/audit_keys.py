@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -11,6 +11,7 @@ from ..audit import ledger
 from ..audit.lives import Period, life
 from ..domain.risk import Risk, explain, policy_risk
 from ..models import ApiKey
+from ..selectors.signed_in import SignedInRequest
 from .audit_rows import rows
 from .pages import security_only
 
@@ -19,7 +20,7 @@ SHOWN = 200
 
 @require_safe
 @security_only
-def audit_key(request: HttpRequest, sid: str) -> HttpResponse:
+def audit_key(request: SignedInRequest, sid: str) -> HttpResponse:
     """Show what a key could do at each moment of its life, or at the moment `?at=`."""
     events = list(ledger.history(key_sid=sid))
     if not events:
@@ -42,7 +43,9 @@ def audit_key(request: HttpRequest, sid: str) -> HttpResponse:
 
 def _explained(periods: list[Period]) -> list[dict[str, object]]:
     """Return the periods, newest first, with their risk, what they allowed in words, and what changed."""
-    known, found, before = selectors.current_catalogue(), [], ()
+    known = selectors.current_catalogue()
+    found: list[dict[str, object]] = []
+    before: tuple[str, ...] = ()
     for period in periods:
         now = set(period.policy)
         found.append(

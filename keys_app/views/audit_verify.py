@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, StreamingHttpResponse
+from django.http import FileResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..audit import checkpoints, ledger, offline_verifier, proofs
 from ..domain.errors import Conflict
+from ..selectors.signed_in import SignedInRequest
 from ..services.actors import actor_of
 from ..services.auditing import LedgerCheck
 from .problems import problem
@@ -26,7 +27,7 @@ _running = threading.Lock()
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def audit_verify(request: HttpRequest) -> HttpResponseBase:
+def audit_verify(request: SignedInRequest) -> HttpResponseBase:
     """Show the last result and the age of the last checkpoint; on a POST verify now, showing how far it is.
 
     The answer to the POST is sent while it runs, so it can take as long as the ledger needs, one at a time in
@@ -55,7 +56,7 @@ def _standing() -> dict[str, object]:
     }
 
 
-def _page(request: HttpRequest) -> Iterator[str]:
+def _page(request: SignedInRequest) -> Iterator[str]:
     """Yield the page in pieces. It is closed in the end, whether everything was sent or the client hung up."""
     page = render_to_string("portal/audit_verify.html", {"running": True}, request)
     before, _, after = page.partition(_PROGRESS)
@@ -70,7 +71,7 @@ def _page(request: HttpRequest) -> Iterator[str]:
     yield after
 
 
-def _verify(request: HttpRequest) -> Iterator[str]:
+def _verify(request: SignedInRequest) -> Iterator[str]:
     check = LedgerCheck(actor_of(request))
     yield from _progress(check)
     yield render_to_string("portal/partials/audit_verified.html", {"found": check.found, "recorded": check.recorded})
@@ -87,7 +88,7 @@ def _progress(check: LedgerCheck) -> Iterator[str]:
 
 
 @require_safe
-def audit_verifier(request: HttpRequest) -> HttpResponseBase:
+def audit_verifier(request: SignedInRequest) -> HttpResponseBase:
     """Hand out the file that verifies exports without the portal."""
     require_security(request)
     path = Path(offline_verifier.__file__)

@@ -7,7 +7,7 @@ ends in ticks. Without JavaScript each way has a button that shows the form agai
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
@@ -27,6 +27,7 @@ from ..domain.templates import templates
 from ..forms import RequestForm
 from ..models import ApiKey
 from ..selectors.approval_policy import ApprovalRequirement
+from ..selectors.signed_in import SignedInRequest
 from ..services import requests as request_service
 from ..services.actors import actor_of
 from .picker import SEARCH_LIMIT, known_part, picker, unknown_names
@@ -52,7 +53,7 @@ class Selection:
 @sensitive_post_parameters("paste")
 @sensitive_variables("text")
 @require_http_methods(["GET", "HEAD", "POST"])
-def request_new(request: HttpRequest) -> HttpResponse:
+def request_new(request: SignedInRequest) -> HttpResponse:
     """Show the form; with a valid POST store the request and go to its page."""
     who = selectors.person(request.user)
     known = selectors.current_catalogue()
@@ -70,7 +71,7 @@ def request_new(request: HttpRequest) -> HttpResponse:
     return _send(request, who, known)
 
 
-def _open(request: HttpRequest, who: selectors.Person, known: Catalogue) -> HttpResponse:
+def _open(request: SignedInRequest, who: selectors.Person, known: Catalogue) -> HttpResponse:
     start: Start = starting_point(request, who)
     slug = start.template.slug if start.template else ""
     changes_key = start.changes_key.pk if start.changes_key else ""
@@ -87,7 +88,7 @@ def _open(request: HttpRequest, who: selectors.Person, known: Catalogue) -> Http
     return _page(request, form, selection, known)
 
 
-def _send(request: HttpRequest, who: selectors.Person, known: Catalogue) -> HttpResponse:
+def _send(request: SignedInRequest, who: selectors.Person, known: Catalogue) -> HttpResponse:
     form = RequestForm(who, known, data=request.POST)
     if form.is_valid():
         try:
@@ -122,7 +123,7 @@ def _choose(posted: QueryDict, known: Catalogue, who: selectors.Person) -> Selec
         except PolicyTextError as error:
             selection.policy_text_error = error.message
     elif "template_only" in posted:
-        template = template_of(posted["template_only"])
+        template = template_of(posted.get("template_only", ""))
         selection.permissions = list(template.permissions) if template else selection.permissions
         selection.template_slug = template.slug if template else ""
     elif "level_only" in posted:
@@ -156,7 +157,7 @@ def _lifetime(form: RequestForm) -> int | None:
     return int(value) if value.isdecimal() and len(value) < 6 else None
 
 
-def _summary(request: HttpRequest, who: selectors.Person, known: Catalogue) -> HttpResponse:
+def _summary(request: SignedInRequest, who: selectors.Person, known: Catalogue) -> HttpResponse:
     """Answer the builder's question what the present selection means."""
     form = RequestForm(who, known, data=request.POST)
     policy = known_part(known, request.POST.getlist("permissions"))
@@ -171,7 +172,7 @@ def _summary(request: HttpRequest, who: selectors.Person, known: Catalogue) -> H
 
 
 def _page(
-    request: HttpRequest, form: RequestForm, selection: Selection, known: Catalogue, status: int = 200
+    request: SignedInRequest, form: RequestForm, selection: Selection, known: Catalogue, status: int = 200
 ) -> HttpResponse:
     policy = known_part(known, selection.permissions)
     rails = _rails(form)

@@ -1,7 +1,7 @@
 """Naming somebody who decides in a lead's place for a while."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 from .. import selectors
 from ..domain.errors import InvalidInput, PortalError
 from ..forms import DeputyForm
+from ..selectors.signed_in import SignedInRequest
 from ..services import delegation
 from ..services.actors import actor_of
 from .pages import post_or_go_back
@@ -17,7 +18,7 @@ from .problems import problem
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def deputies(request: HttpRequest) -> HttpResponse:
+def deputies(request: SignedInRequest) -> HttpResponse:
     """Show a lead's deputies and the form to name one. Raises `Http404` for who leads no team."""
     who = selectors.person(request.user)
     if not who.own_led_team_ids:
@@ -30,7 +31,7 @@ def deputies(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/deputies.html", context, status=422 if form.errors else 200)
 
 
-def _name(request: HttpRequest, form: DeputyForm) -> bool:
+def _name(request: SignedInRequest, form: DeputyForm) -> bool:
     """Name the deputy; tell whether it was done, with the reason at its field if not."""
     starts_at, ends_at = form.period()
     try:
@@ -48,7 +49,7 @@ def _name(request: HttpRequest, form: DeputyForm) -> bool:
 
 
 @post_or_go_back
-def deputy_end(request: HttpRequest, delegation_id: int) -> HttpResponse:
+def deputy_end(request: SignedInRequest, delegation_id: int) -> HttpResponse:
     who = selectors.person(request.user)
     ending = get_object_or_404(selectors.delegations_given(who), pk=delegation_id)
     try:

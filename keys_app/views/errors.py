@@ -6,6 +6,7 @@ from django.shortcuts import render
 from django.template import loader
 
 from ..domain.errors import Conflict
+from ..selectors.signed_in import PortalRequest
 from ..services.actors import address_of
 from ..services.signing_in import note_turned_away
 from .problems import problem
@@ -36,7 +37,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: PortalRequest, reason: str = "") -> HttpResponse:
     """The page was too old, or the request came from elsewhere."""
     if getattr(request, "htmx", False):
         stale = Conflict("This page is too old to act on. Nothing was done. Reload it and try again.")

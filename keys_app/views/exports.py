@@ -1,6 +1,8 @@
 """Downloads of what a search of the audit finds."""
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from collections.abc import Iterable
+
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -8,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from ..domain.errors import PortalError
 from ..domain.times import stamp
+from ..selectors.signed_in import SignedInRequest
 from ..services import exports
 from ..services.actors import actor_of
 from .audit import asked
@@ -21,7 +24,7 @@ _TYPES = {
 }
 
 
-def _download(request: HttpRequest, kind: str) -> HttpResponseBase:
+def _download(request: SignedInRequest, kind: str) -> HttpResponseBase:
     try:
         pieces = exports.export_search(kind=kind, query=asked(request), actor=actor_of(request))
     except PortalError as error:
@@ -29,7 +32,7 @@ def _download(request: HttpRequest, kind: str) -> HttpResponseBase:
     return download(pieces, *_TYPES[kind], name=f"audit-{stamp(timezone.now())}")
 
 
-def download(pieces: object, content_type: str, ending: str, *, name: str) -> StreamingHttpResponse:
+def download(pieces: Iterable[bytes], content_type: str, ending: str, *, name: str) -> StreamingHttpResponse:
     """Send pieces as a file, each as soon as it is there."""
     answer = StreamingHttpResponse(pieces, content_type=content_type)
     answer["Content-Disposition"] = f'attachment; filename="{name}.{ending}"'
@@ -38,17 +41,17 @@ def download(pieces: object, content_type: str, ending: str, *, name: str) -> St
 
 @require_GET
 @security_only
-def export_csv(request: HttpRequest) -> HttpResponse:
+def export_csv(request: SignedInRequest) -> HttpResponseBase:
     return _download(request, "csv")
 
 
 @require_GET
 @security_only
-def export_jsonl(request: HttpRequest) -> HttpResponse:
+def export_jsonl(request: SignedInRequest) -> HttpResponseBase:
     return _download(request, "jsonl")
 
 
 @require_GET
 @security_only
-def export_ocsf(request: HttpRequest) -> HttpResponse:
+def export_ocsf(request: SignedInRequest) -> HttpResponseBase:
     return _download(request, "ocsf")

@@ -14,6 +14,7 @@ from ..audit.query import Query
 from ..audit.searching import Search
 from ..domain.errors import PortalError
 from ..models import FeedToken
+from ..selectors.signed_in import SignedInRequest
 from ..services import feeds
 from ..services.actors import actor_of, address_of
 from .pages import post_or_go_back, security_only
@@ -25,7 +26,7 @@ MOST = 1000
 @sensitive_variables("secret")
 @require_http_methods(["GET", "HEAD", "POST"])
 @security_only
-def audit_feeds(request: HttpRequest) -> HttpResponse:
+def audit_feeds(request: SignedInRequest) -> HttpResponse:
     """Show the tokens, and create one: it is shown in the answer to that POST and nowhere else."""
     typed = {"name": "", "lifetime_days": str(feeds.MAX_DAYS)}
     errors, secret, made = {}, None, None
@@ -52,7 +53,7 @@ def audit_feeds(request: HttpRequest) -> HttpResponse:
 
 @post_or_go_back
 @security_only
-def feed_revoke(request: HttpRequest) -> HttpResponse:
+def feed_revoke(request: SignedInRequest) -> HttpResponse:
     number = request.POST.get("feed", "")
     token = get_object_or_404(
         FeedToken, pk=int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0

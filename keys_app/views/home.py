@@ -1,15 +1,16 @@
 from django.db.models import Case, IntegerField, Value, When
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import selectors
+from ..selectors.signed_in import SignedInRequest
 
 SHOWN = 20
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     """What waits for this person, and what is theirs."""
     who = selectors.person(request.user)
     accounts = list(selectors.accounts_for(who))

@@ -1,10 +1,11 @@
 """Keys: the list, one key, and what its owner or Security can do with it."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
@@ -15,7 +16,8 @@ from ..domain.states import KeyState
 from ..domain.summary import summarize
 from ..domain.times import duration
 from ..forms import ReasonForm
-from ..models import ApiKey
+from ..models import ApiKey, KeyRequest
+from ..selectors.signed_in import SignedInRequest
 from ..services import leaving, lifecycle, rotating
 from ..services.actors import actor_of
 from ..status import history, key_status
@@ -24,13 +26,18 @@ from .problems import problem
 from .refusals import visible_or_404
 from .snippets import curl_for
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from ..selectors.keys import KeyNotes
+
 STATES = {"": "All", "live": "Live", "expiring": f"Expiring in {duration(selectors.SOON)}", "revoked": "Revoked"}
 DEFAULT_OVERLAP = 24
 ADOPTED_ADVICE = "request a new key, then revoke this one. An adopted key can’t be rotated."
 
 
 @require_safe
-def key_list(request: HttpRequest) -> HttpResponse:
+def key_list(request: SignedInRequest) -> HttpResponse:
     """The keys this person may see, narrowed by `?state=` and `?q=`, part of a name or SID."""
     who = selectors.person(request.user)
     state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:100]
@@ -49,7 +56,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def left_list(request: HttpRequest) -> HttpResponse:
+def left_list(request: SignedInRequest) -> HttpResponse:
     """The keys of people who left, for leads and Security."""
     who = selectors.person(request.user)
     if not who.is_approver:
@@ -59,18 +66,22 @@ def left_list(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/key_left_list.html", context)
 
 
-def _visible(request: HttpRequest, sid: str) -> ApiKey:
+def _visible(request: SignedInRequest, sid: str) -> "WithAnnotations[ApiKey, KeyNotes]":
     """Return the key if this person may see it. Raises `Http404` otherwise."""
     return visible_or_404(request, selectors.visible_keys(selectors.person(request.user)), sid)
 
 
 @require_safe
-def key_detail(request: HttpRequest, sid: str) -> HttpResponse:
+def key_detail(request: SignedInRequest, sid: str) -> HttpResponse:
     return _key_page(request, _visible(request, sid), ReasonForm())
 
 
 def _key_page(
-    request: HttpRequest, key: ApiKey, form: ReasonForm, status: int = 200, rotate_error: str = ""
+    request: SignedInRequest,
+    key: "WithAnnotations[ApiKey, KeyNotes]",
+    form: ReasonForm,
+    status: int = 200,
+    rotate_error: str = "",
 ) -> HttpResponse:
     who = selectors.person(request.user)
     context = {
@@ -107,7 +118,7 @@ def _owners_choices(who: selectors.Person, key: ApiKey) -> dict[str, object]:
 
 
 def _act(
-    request: HttpRequest, key: ApiKey, action: Callable[[], None], done: str, then: object | None = None
+    request: SignedInRequest, key: ApiKey, action: Callable[[], None], done: str, then: KeyRequest | None = None
 ) -> HttpResponse:
     """Do something to a key and go to its page, or say why not."""
     try:
@@ -119,21 +130,21 @@ def _act(
 
 
 @post_or_go_back
-def key_confirm(request: HttpRequest, sid: str) -> HttpResponse:
+def key_confirm(request: SignedInRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
     done = "Noted: the secret is stored."
     return _act(request, key, lambda: lifecycle.confirm_key(key=key, actor=actor_of(request)), done)
 
 
 @post_or_go_back
-def key_replace(request: HttpRequest, sid: str) -> HttpResponse:
+def key_replace(request: SignedInRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
     done = "The lost key was deleted at Twilio. Press “Issue key” for a new one."
     return _act(request, key, lambda: lifecycle.replace_key(key=key, actor=actor_of(request)), done, then=key.request)
 
 
 @post_or_go_back
-def key_revoke(request: HttpRequest, sid: str) -> HttpResponse:
+def key_revoke(request: SignedInRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
     form = ReasonForm(request.POST)
     if not form.is_valid():
@@ -145,7 +156,7 @@ def key_revoke(request: HttpRequest, sid: str) -> HttpResponse:
 
 @post_or_go_back
 @sensitive_variables("issued")
-def key_rotate(request: HttpRequest, sid: str) -> HttpResponse:
+def key_rotate(request: SignedInRequest, sid: str) -> HttpResponse:
     """Make the key's successor and show its secret in this very answer, as `requests.request_issue` does."""
     key = _visible(request, sid)
     hours = request.POST.get("overlap_hours", "")
@@ -164,7 +175,7 @@ def key_rotate(request: HttpRequest, sid: str) -> HttpResponse:
 
 
 @post_or_go_back
-def key_take_over(request: HttpRequest, sid: str) -> HttpResponse:
+def key_take_over(request: SignedInRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
     done = "You are the owner now. The previous owner may still know the secret: "
     done += ADOPTED_ADVICE if key.adopted_at else "rotate the key. If you approved it, request a new one instead."

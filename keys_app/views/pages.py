@@ -4,27 +4,30 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 
 from ..domain.times import rfc3339
+from ..selectors.signed_in import SignedInRequest
 from .refusals import require_security
 
 PAGE_SIZE = 50
 View = Callable[..., HttpResponse]
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
 def post_or_go_back(view: View) -> View:
     """Let only a POST through; a GET, such as the one after signing in again, goes to the page with the button."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             return view(request, *args, **kwargs)
         if request.method in ("GET", "HEAD"):
@@ -34,7 +37,7 @@ def post_or_go_back(view: View) -> View:
     return wrapped
 
 
-def _page_above(request: HttpRequest) -> str:
+def _page_above(request: SignedInRequest) -> str:
     """Return the nearest address above that is a page, with the filters it was shown with."""
     path = request.path
     while path != "/":
@@ -46,18 +49,18 @@ def _page_above(request: HttpRequest) -> str:
     return f"{path}?{filters}" if filters else path
 
 
-def security_only(view: View) -> View:
+def security_only(view: Callable[..., Answer]) -> Callable[..., Answer]:
     """Let only Security through; everybody else gets the page that says so, and it is noted."""
 
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: SignedInRequest, *args: Any, **kwargs: Any) -> Answer:
         require_security(request)
         return view(request, *args, **kwargs)
 
     return wrapped
 
 
-def newest_first(request: HttpRequest, rows: QuerySet[Any], time_field: str) -> tuple[list[Any], str | None]:
+def newest_first(request: SignedInRequest, rows: QuerySet[Any], time_field: str) -> tuple[list[Any], str | None]:
     """Return one page ordered by time and key, newest first, and the address of the next one or None.
 
     The next page starts after the last row shown, however many come in between.

@@ -1,9 +1,10 @@
 """Turns what went wrong into a page, or into a dialog where htmx asked."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 
 from ..domain import errors
+from ..selectors.signed_in import PortalRequest
 
 _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.NotAllowed, 403, "You can’t do this"),
@@ -22,7 +23,7 @@ _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
 ]
 
 
-def problem(request: HttpRequest, error: errors.PortalError, *, back_url: str, back_label: str) -> HttpResponse:
+def problem(request: PortalRequest, error: errors.PortalError, *, back_url: str, back_label: str) -> HttpResponse:
     """Say what went wrong and what can be done next."""
     status, title = next((status, title) for kind, status, title in _PAGES if isinstance(error, kind))
     context = {

@@ -1,10 +1,11 @@
 """How the reconciler is doing, for Security."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import selectors
+from ..selectors.signed_in import SignedInRequest
 from ..status import run_in_words
 from .pages import security_only
 
@@ -13,7 +14,7 @@ RUNS_SHOWN = 20
 
 @require_safe
 @security_only
-def reconciliation(request: HttpRequest) -> HttpResponse:
+def reconciliation(request: SignedInRequest) -> HttpResponse:
     """Show each account's state, the last run, and the last runs that found something."""
     last = selectors.last_run()
     runs = list(selectors.runs_with_findings()[:RUNS_SHOWN])

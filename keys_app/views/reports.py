@@ -1,8 +1,9 @@
 """Reports for Security: live keys at a glance, what needs a look, who decided what, one key's or person's file."""
 
 from datetime import timedelta
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,6 +15,7 @@ from ..audit import ledger
 from ..domain.errors import PortalError
 from ..domain.times import stamp
 from ..models import ApiKey
+from ..selectors.signed_in import SignedInRequest
 from ..services import exports
 from ..services.actors import actor_of
 from .exports import download
@@ -26,12 +28,12 @@ SHOWN = 200
 
 @require_safe
 @security_only
-def reports(request: HttpRequest) -> HttpResponse:
+def reports(request: SignedInRequest) -> HttpResponse:
     """Show the live keys at a glance, and the way to the other reports."""
     return _overview(request)
 
 
-def _overview(request: HttpRequest, *, errors: dict[str, str] | None = None, status: int = 200) -> HttpResponse:
+def _overview(request: SignedInRequest, *, errors: dict[str, str] | None = None, status: int = 200) -> HttpResponse:
     context = {
         "live": selectors.live_keys(),
         "expiring": selectors.expiring_keys(timedelta(days=30)).count(),
@@ -46,7 +48,7 @@ def _overview(request: HttpRequest, *, errors: dict[str, str] | None = None, sta
 
 @require_safe
 @security_only
-def report_keys(request: HttpRequest) -> HttpResponse:
+def report_keys(request: SignedInRequest) -> HttpResponse:
     """Show the keys whose lifetime is over soon, those nobody confirmed, and what is at Twilio and was not approved."""
     chosen = request.GET.get("days", "30")
     days = int(chosen) if chosen in map(str, SOON) else 30
@@ -56,7 +58,7 @@ def report_keys(request: HttpRequest) -> HttpResponse:
         "drifted": selectors.drifted_keys().select_related("request"),
         "unmanaged": selectors.unmanaged_keys(),
     }
-    lists = {name: list(keys[:SHOWN]) for name, keys in found.items()}
+    lists: dict[str, list[Any]] = {name: list(keys[:SHOWN]) for name, keys in found.items()}
     counts = {name: len(keys) if len(keys) < SHOWN else found[name].count() for name, keys in lists.items()}
     seen = ledger.last_times("key.drifted", [key.pk for key in lists["drifted"]])
     for key in lists["drifted"]:
@@ -67,7 +69,7 @@ def report_keys(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @security_only
-def report_decisions(request: HttpRequest) -> HttpResponse:
+def report_decisions(request: SignedInRequest) -> HttpResponse:
     """Show who approved and rejected what, newest first."""
     by = request.GET.get("by", "").strip()[:150]
     rows, next_url = newest_first(request, selectors.decisions(by=by), "created_at")
@@ -80,16 +82,13 @@ def report_decisions(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @security_only
-def report_about(request: HttpRequest) -> HttpResponseBase:
+def report_about(request: SignedInRequest) -> HttpResponseBase:
     """Send everything about one key (`?key=SK…`) or one person (`?person=user name`) as a file."""
     sid, login = (request.GET.get(name, "").strip()[:200] for name in ("key", "person"))
     if bool(sid) == bool(login):
         return _overview(request, errors={"key": "Give a key’s SID or a user name."}, status=422)
-    if sid:
-        subject = ApiKey.objects.select_related("owner", "team", "request__requester", "request__team")
-        found = subject.filter(pk=sid).first()
-    else:
-        found = selectors.same_login(login)
+    keys = ApiKey.objects.select_related("owner", "team", "request__requester", "request__team")
+    found = keys.filter(pk=sid).first() if sid else selectors.same_login(login)
     if found is None:
         what = "The portal has no key with this SID." if sid else "Nobody has this user name."
         return _overview(request, errors={"key" if sid else "person": what}, status=422)

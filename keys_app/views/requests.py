@@ -1,8 +1,9 @@
 """Asking for a key, following the request, and issuing the key."""
 
 import uuid
+from typing import TYPE_CHECKING
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
@@ -13,6 +14,7 @@ from ..domain.states import RequestState
 from ..domain.summary import summarize
 from ..forms import CommentForm
 from ..models import KeyRequest
+from ..selectors.signed_in import SignedInRequest
 from ..services import discussion, issuing
 from ..services import requests as request_service
 from ..services.actors import actor_of
@@ -22,27 +24,37 @@ from .problems import problem
 from .refusals import visible_or_404
 from .snippets import curl_for
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from ..selectors.requests import RequestNotes
+
 
 @require_safe
-def request_list(request: HttpRequest) -> HttpResponse:
+def request_list(request: SignedInRequest) -> HttpResponse:
     who = selectors.person(request.user)
     rows, next_url = newest_first(request, selectors.visible_requests(who), "created_at")
     context = {"requests": rows, "next_url": next_url, "shows_others": who.is_approver}
     return render(request, "portal/request_list.html", context)
 
 
-def _visible(request: HttpRequest, request_id: uuid.UUID) -> KeyRequest:
+def _visible(request: SignedInRequest, request_id: uuid.UUID) -> "WithAnnotations[KeyRequest, RequestNotes]":
     """Return the request if this person may see it. Raises `Http404` otherwise."""
     who = selectors.person(request.user)
     return visible_or_404(request, selectors.visible_requests(who), request_id)
 
 
 @require_safe
-def request_detail(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+def request_detail(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     return _request_page(request, _visible(request, request_id), CommentForm())
 
 
-def _request_page(request: HttpRequest, key_request: KeyRequest, form: CommentForm, status: int = 200) -> HttpResponse:
+def _request_page(
+    request: SignedInRequest,
+    key_request: "WithAnnotations[KeyRequest, RequestNotes]",
+    form: CommentForm,
+    status: int = 200,
+) -> HttpResponse:
     issuances = list(key_request.issuances.select_related("key").order_by("number"))
     keys = [one.key for one in issuances if hasattr(one, "key")]
     own = key_request.requester_id == request.user.pk
@@ -72,7 +84,7 @@ def _request_page(request: HttpRequest, key_request: KeyRequest, form: CommentFo
 
 
 @post_or_go_back
-def request_comment(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+def request_comment(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     key_request = _visible(request, request_id)
     form = CommentForm(request.POST)
     if not form.is_valid():
@@ -85,7 +97,7 @@ def request_comment(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse
 
 
 @post_or_go_back
-def request_cancel(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+def request_cancel(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     key_request = _visible(request, request_id)
     try:
         request_service.cancel_request(key_request=key_request, actor=actor_of(request))
@@ -94,14 +106,14 @@ def request_cancel(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
     return redirect(key_request)
 
 
-def _problem(request: HttpRequest, key_request: KeyRequest, error: PortalError) -> HttpResponse:
+def _problem(request: SignedInRequest, key_request: KeyRequest, error: PortalError) -> HttpResponse:
     back = key_request.get_absolute_url()
     return problem(request, error, back_url=back, back_label="Back to the request")
 
 
 @post_or_go_back
 @sensitive_variables("issued")
-def request_issue(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+def request_issue(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     """Issue the key and show its secret in this very answer.
 
     There is no redirect after this POST on purpose: whatever would carry the secret to another

@@ -1,7 +1,7 @@
 """Quarterly access reviews, for Security and for the leads of teams."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from .. import selectors
 from ..domain.errors import InvalidInput, PortalError
 from ..models import AccessReview
+from ..selectors.signed_in import SignedInRequest
 from ..services import access_reviews
 from ..services.actors import actor_of
 from .pages import post_or_go_back
@@ -18,7 +19,7 @@ from .problems import problem
 SHOWN = 100
 
 
-def _approver(request: HttpRequest) -> selectors.Person:
+def _approver(request: SignedInRequest) -> selectors.Person:
     """Return the person if reviews are any of their business. Raises `Http404` otherwise."""
     who = selectors.person(request.user)
     if not who.is_approver:
@@ -27,7 +28,7 @@ def _approver(request: HttpRequest) -> selectors.Person:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def review_list(request: HttpRequest) -> HttpResponse:
+def review_list(request: SignedInRequest) -> HttpResponse:
     """Show the reviews; Security opens one here."""
     who, error, today = _approver(request), "", timezone.now()
     quarter = f"{today.year}-Q{(today.month + 2) // 3}"
@@ -46,11 +47,11 @@ def review_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def review_detail(request: HttpRequest, quarter: str) -> HttpResponse:
+def review_detail(request: SignedInRequest, quarter: str) -> HttpResponse:
     return _page(request, quarter)
 
 
-def _page(request: HttpRequest, quarter: str, *, wrong: int = 0, error: str = "", note: str = "") -> HttpResponse:
+def _page(request: SignedInRequest, quarter: str, *, wrong: int = 0, error: str = "", note: str = "") -> HttpResponse:
     """Show how far each team is, and the keys still to be decided or, with `?all`, every key."""
     who = _approver(request)
     review = get_object_or_404(AccessReview.objects.select_related("opened_by", "closed_by"), quarter=quarter)
@@ -76,7 +77,7 @@ def _page(request: HttpRequest, quarter: str, *, wrong: int = 0, error: str = ""
 
 
 @post_or_go_back
-def review_decide(request: HttpRequest, quarter: str) -> HttpResponse:
+def review_decide(request: SignedInRequest, quarter: str) -> HttpResponse:
     """Take one decision: `reviewed` names the row, `decision` is kept or revoked."""
     who = _approver(request)
     review = get_object_or_404(AccessReview, quarter=quarter)
@@ -101,7 +102,7 @@ def review_decide(request: HttpRequest, quarter: str) -> HttpResponse:
 
 
 @post_or_go_back
-def review_close(request: HttpRequest, quarter: str) -> HttpResponse:
+def review_close(request: SignedInRequest, quarter: str) -> HttpResponse:
     _approver(request)
     review = get_object_or_404(AccessReview, quarter=quarter)
     try:

@@ -5,12 +5,13 @@ import uuid
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from django.urls import reverse
 
 from .. import selectors
 from ..domain.templates import Template, find_template
 from ..models import ApiKey
+from ..selectors.signed_in import SignedInRequest
 from .refusals import visible_or_404
 
 EARLIER = 8
@@ -42,10 +43,10 @@ def template_of(slug: str) -> Template | None:
     return find_template(slug, settings.TEMPLATES_FILE) if slug else None
 
 
-def starting_point(request: HttpRequest, who: selectors.Person) -> Start:
+def starting_point(request: SignedInRequest, who: selectors.Person) -> Start:
     """Read the link the form was opened with. Raises `Http404` for an object this person may not start from."""
     given = request.GET
-    initial = {name: given[name][:500] for name in PREFILLED if name in given}
+    initial: dict[str, object] = {name: given[name][:500] for name in PREFILLED if name in given}
     if "key" in given:
         return _from_key(request, given["key"], who, initial)
     if "copy" in given:
@@ -59,7 +60,7 @@ def starting_point(request: HttpRequest, who: selectors.Person) -> Start:
     return Start(names, initial, Source("link", "a link", "") if names else None)
 
 
-def _from_key(request: HttpRequest, sid: str, who: selectors.Person, initial: dict[str, object]) -> Start:
+def _from_key(request: SignedInRequest, sid: str, who: selectors.Person, initial: dict[str, object]) -> Start:
     if not KEY_SID.fullmatch(sid):
         raise Http404("no such key")
     key = visible_or_404(request, selectors.changeable_keys(who), sid)
@@ -68,7 +69,9 @@ def _from_key(request: HttpRequest, sid: str, who: selectors.Person, initial: di
     return Start(list(key.policy), {**known, **initial}, source, changes_key=key)
 
 
-def _from_request(request: HttpRequest, request_id: str, who: selectors.Person, initial: dict[str, object]) -> Start:
+def _from_request(
+    request: SignedInRequest, request_id: str, who: selectors.Person, initial: dict[str, object]
+) -> Start:
     try:
         earlier = visible_or_404(request, selectors.copyable_requests(who), uuid.UUID(request_id))
     except ValueError:

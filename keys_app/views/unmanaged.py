@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
@@ -11,6 +11,7 @@ from ..domain.errors import InvalidInput, PortalError
 from ..domain.summary import summarize
 from ..forms import AdoptForm, ProposeForm
 from ..models import UnmanagedKey
+from ..selectors.signed_in import SignedInRequest
 from ..services import adopting
 from ..services.actors import actor_of
 from ..status import history
@@ -19,7 +20,7 @@ from .problems import problem
 
 
 @require_safe
-def unmanaged_list(request: HttpRequest) -> HttpResponse:
+def unmanaged_list(request: SignedInRequest) -> HttpResponse:
     """For leads, of their teams' accounts; for Security, of all. Without `?show=all` only those that exist."""
     who = selectors.person(request.user)
     if not who.is_approver:
@@ -32,18 +33,18 @@ def unmanaged_list(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/unmanaged_list.html", {"keys": rows, "next_url": next_url, "shows_all": shows_all})
 
 
-def _visible(request: HttpRequest, sid: str) -> UnmanagedKey:
+def _visible(request: SignedInRequest, sid: str) -> UnmanagedKey:
     """Return the entry if this person may see it. Raises `Http404` otherwise."""
     return get_object_or_404(selectors.visible_unmanaged(selectors.person(request.user)), pk=sid)
 
 
 @require_safe
-def unmanaged_detail(request: HttpRequest, sid: str) -> HttpResponse:
+def unmanaged_detail(request: SignedInRequest, sid: str) -> HttpResponse:
     return _page(request, _visible(request, sid))
 
 
 def _page(
-    request: HttpRequest,
+    request: SignedInRequest,
     unmanaged: UnmanagedKey,
     *,
     adopt_form: AdoptForm | None = None,
@@ -69,7 +70,7 @@ def _page(
 
 
 @post_or_go_back
-def adopt(request: HttpRequest, sid: str) -> HttpResponse:
+def adopt(request: SignedInRequest, sid: str) -> HttpResponse:
     unmanaged = _visible(request, sid)
     form = AdoptForm(selectors.adopting_teams(selectors.person(request.user), unmanaged), request.POST)
     if not form.is_valid():
@@ -86,7 +87,7 @@ def adopt(request: HttpRequest, sid: str) -> HttpResponse:
 
 
 @post_or_go_back
-def propose(request: HttpRequest, sid: str) -> HttpResponse:
+def propose(request: SignedInRequest, sid: str) -> HttpResponse:
     unmanaged = _visible(request, sid)
     form = ProposeForm(unmanaged.account, request.POST)
     if not form.is_valid():

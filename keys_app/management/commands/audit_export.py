@@ -57,7 +57,7 @@ class Command(BaseCommand):
         if exported.trouble:
             raise CommandError(f"The events were exported, but the ledger is not sound: {exported.trouble}")
 
-    def _wanted(self, options: dict[str, Any]) -> tuple[QuerySet, object]:
+    def _wanted(self, options: dict[str, Any]) -> tuple[QuerySet[ledger.AuditEvent], object]:
         """Return the events that are asked for, and what was asked, which goes into the header."""
         filters = {name: options[name] for name in FILTERS if options[name]}
         if not options["search"].strip():

@@ -16,4 +16,6 @@ class Command(createsuperuser.Command):
     def _validate_username(self, username: str, verbose_field_name: str, database: str) -> str | None:
         if twin := selectors.same_login(username):
             return f"Error: This login is taken: {selectors.name_and_login(twin)}. Case makes no difference."
-        return super()._validate_username(username, verbose_field_name, database)
+        # Django has it, its stubs do not
+        problem: str | None = super()._validate_username(username, verbose_field_name, database)  # type: ignore[misc]
+        return problem

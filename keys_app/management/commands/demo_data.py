@@ -8,6 +8,7 @@ from django.db import transaction
 from keys_app import selectors
 from keys_app.domain.errors import PortalError
 from keys_app.domain.policy import Policy
+from keys_app.domain.present import present
 from keys_app.domain.secret import Secret
 from keys_app.domain.states import RequestState
 from keys_app.models import Account, KeyRequest, Team, TeamMembership
@@ -148,9 +149,9 @@ class Command(BaseCommand):
         approver = Actor.of(people[decides]) if decides else None
         if end == "rejected" and key_request.state == RequestState.PENDING:
             reason = "Too much: this key could delete messages. Ask for read and list."
-            approvals.reject(request_id=key_request.pk, reason=reason, actor=approver)
+            approvals.reject(request_id=key_request.pk, reason=reason, actor=present(approver))
         if end == "issued":
-            self._issue(key_request, approver, requester)
+            self._issue(key_request, present(approver), requester)
 
     def _issue(self, key_request: KeyRequest, approver: Actor, requester: Actor) -> None:
         if key_request.state == RequestState.PENDING:
