@@ -1,18 +1,36 @@
-"""How long to wait before trying again to deliver something."""
+"""How long to wait before trying again: pauses that grow, spread so that what failed together isn't tried together."""
 
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
+_ENOUGH = 30
+"""After so many attempts a pause grows no more, so that no power overflows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Pauses in seconds: `first`, then `factor` times the last one, up to `longest`.
+
+    Up to a share `spread` of a pause is added or taken at random.
+    """
+
+    first: float
+    factor: float
+    longest: float
+    spread: float = 0.0
+
+    def after(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
+        """Return the pause in seconds after a failed attempt, counted from 1. `chance` gives a number from 0 to 1."""
+        pause = min(self.first * self.factor ** min(attempt - 1, _ENOUGH), self.longest)
+        return pause * (1 + self.spread * (2 * chance() - 1))
+
+
 MAX_ATTEMPTS = 8
-_FIRST = timedelta(minutes=1)
-_LONGEST = timedelta(hours=8)
+_NOTICES = Backoff(first=60, factor=4, longest=8 * 60 * 60, spread=0.2)
 
 
 def wait_after(attempt: int) -> timedelta:
-    """Return the pause after a failed attempt, counted from 1: four times the last one, up to eight hours.
-
-    Up to a fifth is added or taken at random, so that what failed together is not tried together. Eight
-    attempts take about 22 hours.
-    """
-    pause: timedelta = min(_FIRST * 4 ** min(attempt - 1, 10), _LONGEST)
-    return pause * random.uniform(0.8, 1.2)  # noqa: S311 spreads load, guards nothing
+    """Return the pause after a notice was not taken. Eight attempts take about 22 hours."""
+    return timedelta(seconds=_NOTICES.after(attempt))

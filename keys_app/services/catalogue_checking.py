@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from .. import selectors
 from ..db import compare_and_swap
+from ..domain.backoff import Backoff
 from ..domain.errors import Conflict, PolicyBreach, PortalError, TwilioOutcomeUnknown, TwilioRefused, TwilioUnavailable
 from ..domain.naming import marked_name, new_marker
 from ..domain.permissions import WILDCARD
@@ -46,6 +47,7 @@ CRITICAL = "/twilio/iam/"
 TRIES = 5
 LONGEST_WAIT = 60.0
 """Seconds to wait at most before one more try, whatever Twilio asks for."""
+_PAUSES = Backoff(first=1, factor=2, longest=LONGEST_WAIT)
 RUN_RECONCILE = "Run manage.py reconcile: it deletes a key that was left behind. Then check again."
 
 
@@ -152,7 +154,8 @@ class _Check:
             try:
                 return call()
             except NotProcessed as error:
-                self.wait(min(tried if error.retry_after is None else error.retry_after, LONGEST_WAIT))
+                asked = _PAUSES.after(tried) if error.retry_after is None else error.retry_after
+                self.wait(min(asked, LONGEST_WAIT))
         return call()
 
     def _try(self, policy: Policy) -> str | None:

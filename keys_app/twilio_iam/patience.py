@@ -5,9 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from keys_app.domain.backoff import Backoff
+
 from .errors import NotProcessed, OutcomeUnknown
 
 Result = TypeVar("Result")
+_PAUSES = Backoff(first=0.5, factor=2, longest=60, spread=0.5)
 
 
 @dataclass
@@ -15,14 +18,13 @@ class Patience:
     """How long one may wait for Twilio altogether, and how.
 
     `wait` gets the seconds of each pause; `left` is how many are left in all, `tries` how often one call is
-    made at most. The pauses double from `first` seconds, with up to half added or taken at random by `spread`
+    made at most. The pauses double from half a second, with up to half added or taken at random by `spread`
     (0 to 1), so that several processes do not come back at once. A longer wait that Twilio asks for is kept.
     """
 
     wait: Callable[[float], object]
     left: float
     tries: int = 4
-    first: float = 0.5
     spread: Callable[[], float] = random.random
 
     def call(self, send: Callable[[], Result]) -> Result:
@@ -45,5 +47,4 @@ class Patience:
         """
         if isinstance(error, OutcomeUnknown) and not 500 <= (error.status or 0) < 600:
             return None
-        own: float = self.first * 2 ** (tried - 1) * (0.5 + self.spread())
-        return max(own, error.retry_after or 0.0)
+        return max(_PAUSES.after(tried, self.spread), error.retry_after or 0.0)

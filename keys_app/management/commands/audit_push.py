@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 from django.template.defaultfilters import pluralize
 
+from keys_app.domain.backoff import Backoff
 from keys_app.domain.errors import NotConfigured, PortalError
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
 from keys_app.services.pushing import configured, push
@@ -40,14 +41,15 @@ class Command(BaseCommand):
 
     def _go_on(self, target: Any, every: int) -> None:
         """Push until a signal; after a failure wait longer each time, up to ten minutes."""
-        stop, pause = stopped_by_signal(), every
+        stop, failed = stopped_by_signal(), 0
+        pauses = Backoff(first=every, factor=2, longest=max(every, LONGEST_PAUSE))
         while not stop.is_set():
             try:
                 push(target)
-                pause = every
+                failed = 0
             except Exception as error:  # whatever it is, the events must still arrive by a later run
-                pause = min(pause * 2, max(every, LONGEST_PAUSE))
+                failed += 1
                 reason = error.message if isinstance(error, PortalError) else type(error).__name__
-                log.warning("pushing the audit failed, tried again in %s s: %s", pause, reason)
+                log.warning("pushing the audit failed, tried again in %.0f s: %s", pauses.after(failed + 1), reason)
                 close_old_connections()
-            stop.wait(pause)
+            stop.wait(pauses.after(failed + 1))
