@@ -13,6 +13,8 @@ from . import selectors
 
 
 class PortalAdminSite(admin.AdminSite):
+    """The portal's admin: signed in to through the portal alone, without Django's own password pages."""
+
     site_header = "Key portal administration"
     site_title = "Key portal"
     index_title = "Administration"

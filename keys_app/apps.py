@@ -1,3 +1,5 @@
+"""The portal as a Django app."""
+
 from typing import Any
 
 from django.apps import AppConfig
@@ -5,6 +7,8 @@ from django.contrib.auth.signals import user_logged_in
 
 
 class KeysAppConfig(AppConfig):
+    """Connects the signal with which each new session remembers what ended the sessions before."""
+
     name = "keys_app"
     verbose_name = "Twilio keys"
 

@@ -30,11 +30,13 @@ Kind = TypeVar("Kind", bound=forms.Field)
 Row = TypeVar("Row", bound=Model)
 
 if TYPE_CHECKING:
-    from django.forms import ModelForm as ModelForm  # given on to the admin
+
+    class ModelForm(forms.ModelForm[Row]):
+        """Django's own, with the type argument that only its stubs know."""
 else:
 
     class ModelForm(forms.ModelForm, Generic[Row]):
-        """Django's own, with the type argument that only its stubs know."""
+        """Django's own, which takes no type argument by itself."""
 
 
 MAX_POSTED = 600

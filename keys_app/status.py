@@ -335,4 +335,5 @@ def _counted(number: int, words: str) -> str:
 
 
 def run_in_words(run: ReconcileRun) -> str:
+    """Return what a run did, after what it could not do."""
     return f"{run.error} {findings_in_words(run.findings)}".strip()

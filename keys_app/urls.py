@@ -1,3 +1,5 @@
+"""The addresses of the portal's pages."""
+
 from django.urls import path, re_path
 
 from .views import (

@@ -1,3 +1,5 @@
+"""How people sign in: what the sign-in library is told to do differently, each act with its event."""
+
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter

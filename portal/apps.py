@@ -1,3 +1,5 @@
+"""Django's admin as an app of the portal."""
+
 from django.contrib.admin.apps import AdminConfig
 from django.core.checks import Tags, register
 

@@ -47,6 +47,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
+    """Run the demo, or with `manage` one command in its environment. Return the exit status."""
     try:
         os.umask(0o077)
         VAR.mkdir(exist_ok=True)
@@ -89,7 +90,7 @@ def write_state(state: dict[str, Any]) -> None:
     """Write the file whole or not at all, readable by its owner only (the umask is set)."""
     new = STATE.with_suffix(".new")
     new.write_text(json.dumps(state, indent=2))
-    os.replace(new, STATE)
+    new.replace(STATE)
 
 
 def environment(port: int) -> dict[str, str]:
@@ -145,7 +146,7 @@ def die_with_parent() -> None:
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the demo's lock; an earlier demo that is just stopping gets some seconds for it."""
-    with open(VAR / "demo.lock", "w") as lock:
+    with (VAR / "demo.lock").open("w") as lock:
         deadline = time.monotonic() + TAKE_OVER_SECONDS
         while True:
             try:
@@ -187,7 +188,7 @@ class Processes:
             env=self.env,
             text=True,
             start_new_session=True,  # Ctrl-C reaches this process alone, which stops the others in order
-            preexec_fn=die_with_parent,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 the demo has one thread when it starts a process
             **options,
         )
         self.running[name] = process
@@ -256,6 +257,7 @@ def watch(processes: Processes) -> NoReturn:
 
 
 def start_all(processes: Processes, port: int) -> None:
+    """Start what the demo is made of, each part after what it needs."""
     given = processes.env
     standin = "TWILIO_IAM_BASE_URL" not in given
     start_anew_if_old(given, standin)
@@ -315,6 +317,7 @@ def start_standin(processes: Processes, port: str = "0") -> str:
 
 
 def wait_until_ready(processes: Processes, url: str) -> None:
+    """Wait until the portal answers. Raises `DemoError` if a process ends before, or it takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if name := processes.ended():
@@ -328,6 +331,7 @@ def wait_until_ready(processes: Processes, url: str) -> None:
 
 
 def announce(given: dict[str, str], port: int, standin: bool) -> None:
+    """Print where the portal runs, what its keys are worth, and how to sign in."""
     where = "a stand-in for Twilio; keys made here work nowhere" if standin else "a real endpoint: keys are real"
     to_files = given.get("EMAIL_URL") == MAIL_TO_FILES and "EMAIL_URL_FILE" not in given
     mail = f"files in {MAIL.relative_to(ROOT)}/" if to_files else "goes where EMAIL_URL says"

@@ -1,3 +1,5 @@
+"""The addresses of the whole site, and the pages for what no view answered."""
+
 from django.contrib import admin
 from django.urls import include, path
 

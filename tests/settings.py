@@ -10,7 +10,7 @@ os.environ.setdefault("PORTAL_ENCRYPTION_KEYS", Fernet.generate_key().decode())
 os.environ.setdefault("PORTAL_AUDIT_SIGNING_KEY", base64.b64encode(b"only-for-tests-0" * 2).decode())
 os.environ["TWILIO_IAM_BASE_URL"] = "http://127.0.0.1:9"  # nobody listens there: a test names its own stand-in
 
-from portal.settings import *  # noqa: E402, F403
+from portal.settings import *  # noqa: F403
 
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -13,14 +13,16 @@ from ..services.actors import actor_of
 from ..services.administration import lock_and_read, record_admin_change
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin as ModelAdmin  # given on to the list of requests
+
+    class ModelAdmin(admin.ModelAdmin[Row]):
+        """Django's own, with the type argument that only its stubs know."""
 
     _AnyForm = ModelForm[Any]  # AsShown is mixed into the form of whatever model
 else:
     _AnyForm = object
 
     class ModelAdmin(admin.ModelAdmin, Generic[Row]):
-        """Django's own, with the type argument that only its stubs know."""
+        """Django's own, which takes no type argument by itself."""
 
 
 class AsShown(_AnyForm):

@@ -61,6 +61,7 @@ class Held:
 
 
 def risk_mark(risk: str) -> str:
+    """Return a risk as the lists of the admin show it."""
     return format_html('<span class="risk" data-risk="{}">{}</span>', risk, risk.capitalize())
 
 

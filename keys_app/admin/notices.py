@@ -88,6 +88,8 @@ class WebhookForm(ModelForm[Webhook]):
 
 @admin.register(Webhook)
 class WebhookAdmin(AuditedAdmin[Webhook]):
+    """Webhooks, with how their deliveries go."""
+
     form = WebhookForm
     list_display = ["name", "kind", "url_host", "team", "is_active"]
     list_select_related = ["team"]

@@ -42,6 +42,8 @@ class PortalUserForm(_UserChangeForm):
 
 @admin.register(User)
 class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
+    """Users. Whoever has signed in, or is named in a decision, stays."""
+
     form = PortalUserForm
     instead_of_deleting = "Untick “Active” and save instead: that ends their sessions, and the audit still names them."
 
@@ -69,6 +71,8 @@ class PortalGroupAdmin(AuditedAdmin[Group], GroupAdmin):
 
 
 class MembershipInline(_TabularInline):
+    """Who is in a team, on the team's page."""
+
     model = TeamMembership
     form = AsShownForm
     extra = 0
@@ -79,11 +83,13 @@ GUARD_RAILS = ["max_lifetime_days", "max_risk", "allowed_products", "forbidden_p
 
 
 class TeamForm(OneNameForm[Team], GuardRailsForm[Team]):
-    pass
+    """A team with its guardrails."""
 
 
 @admin.register(Team)
 class TeamAdmin(AuditedAdmin[Team]):
+    """Teams with their members and guardrails."""
+
     form = TeamForm
     instead_of_deleting = "Remove its members instead: then no one asks for a key with it."
     fields = ["name", "notice_email", *GUARD_RAILS]
@@ -93,7 +99,7 @@ class TeamAdmin(AuditedAdmin[Team]):
 
 
 class AccountForm(GuardRailsForm[Account]):
-    pass
+    """An account with its guardrails."""
 
 
 @admin.register(Account)

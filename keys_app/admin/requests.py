@@ -63,12 +63,16 @@ class SeenFilter(admin.SimpleListFilter):
 
 
 class AccountFilter(SeenFilter):
+    """The accounts of the requests this person sees."""
+
     title = "account"
     parameter_name = "account"
     rows = Account.objects.all()
 
 
 class TeamFilter(SeenFilter):
+    """The teams of the requests this person sees."""
+
     title = "team"
     parameter_name = "team"
     rows = Team.objects.all()

@@ -160,7 +160,7 @@ def _add(frontier: Frontier, sequence: int, canonical: str, leaf: bytes) -> None
 
 
 def _refuse_retired(key: SignerKey) -> None:
-    """A key that another one took over from does not sign again, so that a stolen old key cannot be passed off."""
+    """Refuse to sign with a key that another one took over from: a stolen old key cannot be passed off."""
     mine, last = str(key.verifier), latest()
     if last and last.key != mine and AuditCheckpoint.objects.filter(key=mine).exists():
         raise NotConfigured("PORTAL_AUDIT_SIGNING_KEY is a key that another one took over from. Use a new one.")

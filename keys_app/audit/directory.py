@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -18,7 +17,7 @@ def sizes() -> list[int]:
     Raises `CheckpointNotKept` if the directory is there but cannot be read.
     """
     try:
-        names = os.listdir(settings.CHECKPOINT_DIR)
+        names = [path.name for path in settings.CHECKPOINT_DIR.iterdir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -65,10 +64,9 @@ def write_new(path: Path, data: bytes) -> None:
             file.flush()
             os.fchmod(number, 0o644)
             os.fsync(number)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise
     directory = os.open(path.parent, os.O_RDONLY)
     try:

@@ -24,11 +24,11 @@ MAX_SIGNATURES = 16
 
 
 class BadNote(ValueError):
-    """This is no note, no checkpoint, or not signed by a known key. The message says which."""
+    """Not a note, no checkpoint, or not signed by a known key. The message says which."""
 
 
 class BadKey(ValueError):
-    """This is not a key. The message says why."""
+    """Not a key. The message says why."""
 
 
 def decode(text: str) -> bytes:
@@ -43,6 +43,7 @@ def decode(text: str) -> bytes:
 
 
 def encode(data: bytes) -> str:
+    """Return standard base64."""
     return base64.b64encode(data).decode()
 
 

@@ -15,6 +15,7 @@ import argparse
 import base64
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def canonical(value: Any) -> str:
 
 def _number(value: float) -> str:
     """Write a number as ECMAScript does, from the shortest digits that mean it."""
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         raise ValueError("not a JSON number")
     if value == 0:
         return "0"
@@ -89,6 +90,7 @@ def _refuse(text: str) -> None:
 
 
 def parse(line: bytes) -> Any:
+    """Return the JSON value of a line. Raises `ValueError` for repeated names and for what is not JSON."""
     return json.loads(line.decode(), object_pairs_hook=_without_repeats, parse_constant=_refuse)
 
 
@@ -146,7 +148,7 @@ def included(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes
 
 def extends(old: int, new: int, old_root: bytes, new_root: bytes, proof: list[bytes]) -> bool:
     """Tell whether the proof shows the tree of `old` leaves to be the beginning of the one of `new` leaves."""
-    if old == new or old == 0:
+    if old in (new, 0):
         return not proof and old_root == (new_root if old == new else hashlib.sha256(b"").digest())
     path = [old_root, *proof] if old & (old - 1) == 0 else proof
     if not path or old > new:
@@ -185,7 +187,7 @@ def _key_id(key: Key) -> bytes:
 
 def read_key(text: str) -> Key:
     """Read a verifier key, NAME+ID+BASE64, or the file that holds one."""
-    if text.count("+") < 2 and os.path.exists(text):
+    if text.count("+") < 2 and os.path.exists(text):  # noqa: PTH110 a key may be too long for a path, which `Path` minds
         text = Path(text).read_text()
     name, _, rest = text.strip().partition("+")
     key_id, _, data = rest.partition("+")
@@ -387,6 +389,7 @@ def check(file: BinaryIO, keys: list[Key], kept: list[tuple[str, str]]) -> str:
 
 
 def main(arguments: list[str]) -> int:
+    """Check the export that the arguments name and print what was found. Return the exit status: 0 if it is sound."""
     parser = argparse.ArgumentParser(description="Check a JSON Lines export of the key portal's audit ledger.")
     parser.add_argument("export", type=Path)
     parser.add_argument("--key", action="append", required=True, help="verifier key, or a file that holds it")

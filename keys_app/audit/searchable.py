@@ -67,7 +67,7 @@ def enter(sequence: int, terms: list[str]) -> None:
         cursor.execute(f"INSERT INTO {TABLE} (term, sequence) VALUES {marks} ON CONFLICT DO NOTHING", values)
 
 
-def install(apps: Any, schema_editor: Any) -> None:
+def install(_apps: Any, schema_editor: Any) -> None:
     """Migration step: create the table, enter every event, then make it append-only."""
     here = schema_editor.connection
     with here.cursor() as cursor:
@@ -85,7 +85,7 @@ def rebuild(here: Any) -> None:
     protect(here)
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(_apps: Any, schema_editor: Any) -> None:
     """Migration step backwards."""
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {TABLE}")

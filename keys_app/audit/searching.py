@@ -55,6 +55,7 @@ class Condition:
 
 
 def term_exists(term: str) -> Exists:
+    """Return the condition that an event, or another row with a `sequence`, has this term."""
     return Exists(EventTerm.objects.filter(term=term, sequence=OuterRef("sequence")))
 
 

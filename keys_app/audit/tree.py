@@ -16,10 +16,12 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 def leaf_hash(data: bytes) -> bytes:
+    """Return the hash of a leaf (RFC 6962, section 2.1)."""
     return hashlib.sha256(LEAF_PREFIX + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of a node over its two children (RFC 6962, section 2.1)."""
     return hashlib.sha256(NODE_PREFIX + left + right).digest()
 
 

@@ -115,21 +115,21 @@ def _run(connection: Any, statements: _Statements, tables: tuple[str, ...]) -> N
                 cursor.execute(statement)
 
 
-def install(apps: Any, schema_editor: Any) -> None:
+def install(_apps: Any, schema_editor: Any) -> None:
     """Migration step: create the events' triggers."""
     create(schema_editor.connection, EVENTS)
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(_apps: Any, schema_editor: Any) -> None:
     """Migration step backwards: drop the events' triggers."""
     drop(schema_editor.connection, EVENTS)
 
 
-def install_tree(apps: Any, schema_editor: Any) -> None:
+def install_tree(_apps: Any, schema_editor: Any) -> None:
     """Migration step: create the triggers of the tree and the checkpoints."""
     create(schema_editor.connection, NODES, CHECKPOINTS)
 
 
-def remove_tree(apps: Any, schema_editor: Any) -> None:
+def remove_tree(_apps: Any, schema_editor: Any) -> None:
     """Migration step backwards: drop the triggers of the tree and the checkpoints."""
     drop(schema_editor.connection, NODES, CHECKPOINTS)

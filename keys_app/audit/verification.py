@@ -65,6 +65,8 @@ class CheckedBatch:
 
 
 class FaultFound(Exception):
+    """Ends a verification with what is wrong and the first event it is wrong from."""
+
     def __init__(self, event: int, text: str) -> None:
         super().__init__(event, text)
         self.fault = LedgerFault(text, event)

@@ -64,6 +64,8 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Product:
+    """A product of Twilio with its resources, in the order of the catalogue."""
+
     name: str
     title: str
     resources: tuple[Resource, ...]

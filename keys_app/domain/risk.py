@@ -8,6 +8,8 @@ from .permissions import Catalogue, catalogue
 
 
 class Risk(StrEnum):
+    """How much harm a key can do, from the lowest to the highest."""
+
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"

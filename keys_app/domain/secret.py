@@ -20,7 +20,7 @@ class Secret:
     JSON refuse, so that a secret cannot slip into a session, a cache or a task.
     """
 
-    __slots__ = ("_value", "__weakref__")
+    __slots__ = ("__weakref__", "_value")
 
     def __init__(self, value: str) -> None:
         if not value:

@@ -4,6 +4,8 @@ from enum import Enum, StrEnum, unique
 
 
 class RequestState(StrEnum):
+    """Where a request is on its way from being sent to a key, or to an end without one."""
+
     PENDING = "pending"
     APPROVED = "approved"
     ISSUING = "issuing"
@@ -35,6 +37,8 @@ class IssuanceState(StrEnum):
 
 
 class KeyState(StrEnum):
+    """Whether a key works. A revoking key may: Twilio has not confirmed its deletion yet."""
+
     ACTIVE = "active"
     REVOKING = "revoking"
     REVOKED = "revoked"

@@ -94,7 +94,7 @@ def _identity(left: Pairs, meanings: Meanings) -> tuple[str, Pairs]:
     return _sentence("see how the account is set up: ", {resource for resource, _ in ours}, meanings), rest
 
 
-def _cost(left: Pairs, meanings: Meanings) -> tuple[str, Pairs]:
+def _cost(left: Pairs, _meanings: Meanings) -> tuple[str, Pairs]:
     ours = [pair for pair in left if pair[0] in _COSTS and pair[1] == "create"]
     said = _listed([_COSTS[resource] for resource, _ in ours], "; ")
     rest = [pair for pair in left if pair not in ours]

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 
 def add_every(parser: CommandParser) -> None:
+    """Add the option that lets a command run again and again."""
     parser.add_argument("--every", type=int, metavar="SECONDS", help="go on, with this pause between runs")
 
 

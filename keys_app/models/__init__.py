@@ -15,6 +15,7 @@ from .repeats import Repeat
 from .requests import KeyRequest
 
 __all__ = [
+    "MAX_LIFETIME_DAYS",
     "AccessReview",
     "Account",
     "AccountCheck",
@@ -28,7 +29,6 @@ __all__ = [
     "FeedToken",
     "Issuance",
     "KeyRequest",
-    "MAX_LIFETIME_DAYS",
     "Narrowing",
     "NoticeKey",
     "Probe",

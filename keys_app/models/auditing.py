@@ -11,7 +11,7 @@ from .people import Team
 
 
 class AccessReview(models.Model):
-    """A quarter's question to every team lead: does each live key still have to be there?"""
+    """A quarter's question to every team lead: whether each live key still has to be there."""
 
     quarter = models.CharField(max_length=7, unique=True, help_text="For example 2026-Q4.")
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

@@ -13,6 +13,8 @@ ONE_NAME = "There is one with this name already. Choose a name that differs in m
 
 
 class Team(GuardRailed):
+    """Who asks for keys together. Its leads decide, within its guardrails."""
+
     name = models.CharField(max_length=80, unique=True)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="TeamMembership", related_name="portal_teams")
     max_lifetime_days = models.PositiveSmallIntegerField(

@@ -31,7 +31,7 @@ class AddressRefused(OSError):
     """No address of the host is one that may be connected to."""
 
 
-def _any_address(address: str) -> bool:
+def _any_address(_address: str) -> bool:
     return True
 
 

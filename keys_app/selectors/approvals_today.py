@@ -99,7 +99,7 @@ def _why_rule_lost(name: str, key_request: KeyRequest) -> str:
 
 
 def _why_deputy_lost(approval: Approval, key_request: KeyRequest, *, leads: bool) -> str:
-    """A deputyship that ran out as planned was right when it was used; one that was ended early was taken back."""
+    """Return why a deputy's approval no longer holds: not for a deputyship that ran out, only for one ended early."""
     name, lead = name_and_login(present(approval.approver)), name_and_login(present(approval.authority))
     if not leads:
         return f"{lead}, for whom {name} approved it, no longer leads team {key_request.team}."

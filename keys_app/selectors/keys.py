@@ -45,6 +45,7 @@ def visible_keys(who: Person) -> "QuerySet[WithAnnotations[ApiKey, KeyNotes]]":
 
 
 def can_revoke(who: Person, key: ApiKey) -> bool:
+    """Tell whether this person may revoke a key: its owner, who leads its team, or Security."""
     return key.owner_id == who.user.pk or key.team_id in who.led_team_ids or who.is_security
 
 

@@ -160,6 +160,7 @@ def leads_by_team(teams: Iterable[Team]) -> dict[Team, list[User]]:
 
 
 def display_name(user: User) -> str:
+    """Return a user's full name, or the login where there is none."""
     return user.get_full_name() or user.get_username()
 
 

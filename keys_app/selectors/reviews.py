@@ -46,6 +46,7 @@ def reviewed_keys(who: Person, review: AccessReview) -> QuerySet[ReviewedKey]:
 
 
 def to_decide(keys: QuerySet[ReviewedKey]) -> QuerySet[ReviewedKey]:
+    """Narrow the keys of a review to those still to be decided."""
     return keys.filter(_OPEN)
 
 

@@ -73,6 +73,7 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 def address_of(request: HttpRequest) -> str:
+    """Return the address a request came from (behind `PORTAL_TRUSTED_PROXIES` proxies); empty if it is unknown."""
     return get_adapter().get_client_ip(request) or ""
 
 

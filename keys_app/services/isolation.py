@@ -60,7 +60,7 @@ def isolated(what: str, subject: object = "") -> Iterator[None]:
     """Let only this part fail. `what` is the kind of work, `subject` what it is done to."""
     try:
         yield
-    except Exception as error:  # whatever it is, the other parts must still happen
+    except Exception as error:  # noqa: BLE001 whatever it is, the other parts must still happen
         note_failure(what, subject, error)
 
 

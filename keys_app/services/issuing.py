@@ -71,7 +71,7 @@ def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
 
 @sensitive_variables()
 def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Actor) -> IssuedKey:
-    """The five steps of making a key, for the first one of a request and for a rotation.
+    """Take the five steps of making a key, for the first one of a request and for a rotation.
 
     `record_intent` is T1: it commits the attempt, or raises and no key is made. Raises `PortalBusy` before.
     """

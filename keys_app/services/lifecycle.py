@@ -50,6 +50,7 @@ def confirm_key(*, key: ApiKey, actor: Actor) -> None:
 
 
 def require_owner(key: ApiKey, actor: Actor) -> None:
+    """Raise `NotAllowed` unless the actor is the key's owner."""
     if actor.user is None or key.owner_id != actor.user.pk:
         raise NotAllowed("Only the owner of a key can do this.")
 

@@ -131,6 +131,8 @@ def _queue_webhooks(kind: str, title: str, text: str, url: str, team: Team | Non
         if elsewhere or not webhook.wants(kind):
             continue
         delivery = WebhookDelivery(webhook=webhook, created_at=now, next_try_at=now)
-        delivery.body = body_for(webhook.kind, f"msg_{delivery.pk.hex}", kind, title, text, url, now)
+        delivery.body = body_for(
+            webhook.kind, message_id=f"msg_{delivery.pk.hex}", kind=kind, title=title, text=text, url=url, time=now
+        )
         deliveries.append(delivery)
     WebhookDelivery.objects.bulk_create(deliveries)

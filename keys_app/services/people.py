@@ -48,7 +48,7 @@ def members_changed(*, team: Team, changed: Mapping[str, object], actor: Actor) 
         _tell_user(actor, [user.email], [line])
         named.append(f"{name_and_login(user)}, {line}")
     if named:
-        _tell_security(actor, f"{actor.label} changed who is in team {team}", named, "team")
+        _tell_security(f"{actor.label} changed who is in team {team}", named, "team")
 
 
 def set_on_command_line(*, user: User, created: bool, actor: Actor) -> None:
@@ -106,7 +106,7 @@ def _keep(user: User, **values: object) -> None:
 
 def _tell(actor: Actor, user: User, lines: list[str], addresses: Iterable[str], advice: str = "") -> None:
     _tell_user(actor, addresses, lines, advice)
-    _tell_security(actor, f"{actor.label} changed the account of {name_and_login(user)}", lines, "user")
+    _tell_security(f"{actor.label} changed the account of {name_and_login(user)}", lines, "user")
 
 
 def _tell_user(actor: Actor, addresses: Iterable[str], lines: list[str], advice: str = "") -> None:
@@ -122,7 +122,7 @@ def _tell_user(actor: Actor, addresses: Iterable[str], lines: list[str], advice:
     )
 
 
-def _tell_security(actor: Actor, title: str, lines: list[str], subject: str) -> None:
+def _tell_security(title: str, lines: list[str], subject: str) -> None:
     notifications.notify("alarm.rights_changed", title=title, text=_listed(lines), path=f"/audit/?q=action:{subject}.*")
 
 

@@ -25,6 +25,8 @@ class PushFailed(PortalError):
 
 
 class Target(Protocol):
+    """Takes the audit's events."""
+
     def send(self, events: Sequence[tuple[int, str]]) -> None:
         """Hand over events, each a number and its canonical JSON. Raises `PushFailed`."""
 

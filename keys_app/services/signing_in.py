@@ -16,10 +16,12 @@ UNKNOWN = "an unknown name"
 
 
 def record_sign_in(*, user: User, address: str) -> None:
+    """Record that a user signed in, from which address."""
     record("user.signed_in", Actor.of(user, address))
 
 
 def record_sign_out(*, user: User, address: str) -> None:
+    """Record that a user signed out, in a transaction of its own."""
     with transaction.atomic():
         record("user.signed_out", Actor.of(user, address))
 

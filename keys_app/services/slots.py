@@ -22,7 +22,7 @@ def twilio_slot(nothing: str = "Nothing was created.") -> Iterator[None]:
 
     `nothing` says in the error what has not been done. Raises `PortalBusy` without waiting if all are taken.
     """
-    global _taken
+    global _taken  # noqa: PLW0603 one count for the process, which the lock guards
     with _lock:
         if _taken >= settings.TWILIO_CONCURRENCY:
             raise PortalBusy(

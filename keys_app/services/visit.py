@@ -79,7 +79,7 @@ class Visit:
             self.trouble = self.trouble or error.message
             if is_about_all(error):
                 raise
-        except Exception as error:  # whatever it is about this key, the others must still have their turn
+        except Exception as error:  # noqa: BLE001 whatever it is about this key, the others must still have their turn
             self.trouble = self.trouble or ITSELF
             note_failure(f"{what} on {self.account}", subject, error)
 

@@ -118,5 +118,5 @@ def _post(delivery: WebhookDelivery) -> Outcome:
         headers,
         timeout=settings.WEBHOOK_TIMEOUT,
         deadline=settings.WEBHOOK_DEADLINE,
-        allowed=(lambda address: True) if private else is_public,
+        allowed=(lambda _: True) if private else is_public,
     )

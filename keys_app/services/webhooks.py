@@ -23,7 +23,7 @@ SECRET_BYTES = range(24, 65)
 MAKE_SECRET = f"echo {SECRET_PREFIX}$(openssl rand -base64 32)"
 
 
-def body_for(form: str, message_id: str, kind: str, title: str, text: str, url: str, time: datetime) -> str:
+def body_for(form: str, *, message_id: str, kind: str, title: str, text: str, url: str, time: datetime) -> str:
     """Return the body for a generic or a Slack-compatible webhook."""
     if form == Webhook.Kind.SLACK:
         content = {"text": f"<{_for_slack(url)}|{_for_slack(title)}>\n{_for_slack(text)}"}

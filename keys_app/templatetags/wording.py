@@ -49,4 +49,5 @@ def until(future: datetime) -> str:
 
 @register.filter
 def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: “1 day”, “2 days”."""
     return wording.counted(number, noun)

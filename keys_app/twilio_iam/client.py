@@ -70,8 +70,7 @@ class TwilioIamClient:
         self._transport = None
 
     def create_restricted_key(self, *, account_sid: str, friendly_name: str, policy: Policy) -> CreatedKey:
-        """Make a key that may do what `policy` says, and return it with its secret, which Twilio shows only
-        now.
+        """Make a key that may do what `policy` says. Return it with its secret, which Twilio shows only now.
 
         `friendly_name` has 1 to 64 characters, `policy` 1 to 100 permissions; wildcards are sent as their
         five actions. The `policy` of the result is Twilio's answer and may differ (None if null or

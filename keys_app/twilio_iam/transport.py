@@ -57,11 +57,11 @@ class _BasicAuth(AuthBase):
 
 
 class Transport:
-    """Speaks to one base URL with one credential. Holds no connection, so it may be used from several
-    threads.
+    """Speaks to one base URL with one credential.
 
-    `ca_file` replaces the authorities shipped with `certifi`; it is for tests. Raises `ValueError` for a base
-    URL that is not https (plain http is allowed for a loopback host) or has a user, a query or a fragment.
+    It holds no connection, so it may be used from several threads. `ca_file` replaces the authorities shipped with
+    `certifi`; it is for tests. Raises `ValueError` for a base URL that is not https (plain http is allowed for a
+    loopback host) or has a user, a query or a fragment.
     """
 
     def __init__(

@@ -84,7 +84,7 @@ def _text(value: object) -> str:
     """Return a value as text. Names inside it stay as they are: they may be people's user names."""
     if isinstance(value, str):
         return value or "none"
-    if value is None or value == [] or value == {}:
+    if value is None or value in ([], {}):
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"

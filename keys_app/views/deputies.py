@@ -50,6 +50,7 @@ def _name(request: SignedInRequest, form: DeputyForm) -> bool:
 
 @post_or_go_back
 def deputy_end(request: SignedInRequest, delegation_id: int) -> HttpResponse:
+    """End a delegation that this person gave."""
     who = selectors.person(request.user)
     ending = get_object_or_404(selectors.delegations_given(who), pk=delegation_id)
     try:

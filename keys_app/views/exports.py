@@ -42,16 +42,19 @@ def download(pieces: Iterable[bytes], content_type: str, ending: str, *, name: s
 @require_GET
 @security_only
 def export_csv(request: SignedInRequest) -> HttpResponseBase:
+    """Send what the search finds as CSV."""
     return _download(request, "csv")
 
 
 @require_GET
 @security_only
 def export_jsonl(request: SignedInRequest) -> HttpResponseBase:
+    """Send what the search finds as JSON Lines with proofs."""
     return _download(request, "jsonl")
 
 
 @require_GET
 @security_only
 def export_ocsf(request: SignedInRequest) -> HttpResponseBase:
+    """Send what the search finds as OCSF events."""
     return _download(request, "ocsf")

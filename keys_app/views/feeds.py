@@ -54,6 +54,7 @@ def audit_feeds(request: SignedInRequest) -> HttpResponse:
 @post_or_go_back
 @security_only
 def feed_revoke(request: SignedInRequest) -> HttpResponse:
+    """Revoke the token that `feed` numbers."""
     number = request.POST.get("feed", "")
     token = get_object_or_404(
         FeedToken, pk=int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0

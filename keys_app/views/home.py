@@ -1,3 +1,5 @@
+"""The page a user starts from."""
+
 from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -11,7 +13,7 @@ SHOWN = 20
 
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
-    """What waits for this person, and what is theirs."""
+    """Show what waits for this person, and what is theirs."""
     who = selectors.person(request.user)
     accounts = list(selectors.accounts_for(who))
     mine = selectors.visible_requests(who).filter(requester=request.user, state__in=selectors.OPEN_REQUESTS)

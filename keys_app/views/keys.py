@@ -38,7 +38,7 @@ ADOPTED_ADVICE = "request a new key, then revoke this one. An adopted key can’
 
 @require_safe
 def key_list(request: SignedInRequest) -> HttpResponse:
-    """The keys this person may see, narrowed by `?state=` and `?q=`, part of a name or SID."""
+    """Show the keys this person may see, narrowed by `?state=` and `?q=`, part of a name or SID."""
     who = selectors.person(request.user)
     state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:100]
     keys = selectors.keys_matching(selectors.keys_in_state(selectors.visible_keys(who), state), words)
@@ -57,7 +57,7 @@ def key_list(request: SignedInRequest) -> HttpResponse:
 
 @require_safe
 def left_list(request: SignedInRequest) -> HttpResponse:
-    """The keys of people who left, for leads and Security."""
+    """Show the keys of people who left, to leads and Security."""
     who = selectors.person(request.user)
     if not who.is_approver:
         raise PermissionDenied
@@ -73,6 +73,7 @@ def _visible(request: SignedInRequest, sid: str) -> "WithAnnotations[ApiKey, Key
 
 @require_safe
 def key_detail(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Show one key: its state, what it may do, its history, and what this person can do with it."""
     return _key_page(request, _visible(request, sid), ReasonForm())
 
 
@@ -131,6 +132,7 @@ def _act(
 
 @post_or_go_back
 def key_confirm(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Note the owner's word that the secret is stored."""
     key = _visible(request, sid)
     done = "Noted: the secret is stored."
     return _act(request, key, lambda: lifecycle.confirm_key(key=key, actor=actor_of(request)), done)
@@ -138,6 +140,7 @@ def key_confirm(request: SignedInRequest, sid: str) -> HttpResponse:
 
 @post_or_go_back
 def key_replace(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Give up a key whose secret was lost, so that it can be issued anew."""
     key = _visible(request, sid)
     done = "The lost key was deleted at Twilio. Press “Issue key” for a new one."
     return _act(request, key, lambda: lifecycle.replace_key(key=key, actor=actor_of(request)), done, then=key.request)
@@ -145,6 +148,7 @@ def key_replace(request: SignedInRequest, sid: str) -> HttpResponse:
 
 @post_or_go_back
 def key_revoke(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Revoke a key, for the reason that was typed."""
     key = _visible(request, sid)
     form = ReasonForm(request.POST)
     if not form.is_valid():
@@ -176,6 +180,7 @@ def key_rotate(request: SignedInRequest, sid: str) -> HttpResponse:
 
 @post_or_go_back
 def key_take_over(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Become the owner of a key whose owner left."""
     key = _visible(request, sid)
     done = "You are the owner now. The previous owner may still know the secret: "
     done += ADOPTED_ADVICE if key.adopted_at else "rotate the key. If you approved it, request a new one instead."

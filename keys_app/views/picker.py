@@ -29,6 +29,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRow:
+    """A resource of the catalogue as the form shows it, with a choice for each of its permissions."""
+
     name: str
     meaning: str
     search: str
@@ -39,6 +41,8 @@ class ResourceRow:
 
 @dataclass(frozen=True, slots=True)
 class ProductGroup:
+    """A product of the catalogue as the form shows it, with how many of its permissions are ticked."""
+
     name: str
     title: str
     resources: list[ResourceRow]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 @require_safe
 def request_list(request: SignedInRequest) -> HttpResponse:
+    """Show the requests this person may see, newest first."""
     who = selectors.person(request.user)
     rows, next_url = newest_first(request, selectors.visible_requests(who), "created_at")
     context = {"requests": rows, "next_url": next_url, "shows_others": who.is_approver}
@@ -46,6 +47,7 @@ def _visible(request: SignedInRequest, request_id: uuid.UUID) -> "WithAnnotation
 
 @require_safe
 def request_detail(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
+    """Show one request: its state, what it asks for, its thread and its history."""
     return _request_page(request, _visible(request, request_id), CommentForm())
 
 
@@ -85,6 +87,7 @@ def _request_page(
 
 @post_or_go_back
 def request_comment(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
+    """Add to the request's thread."""
     key_request = _visible(request, request_id)
     form = CommentForm(request.POST)
     if not form.is_valid():
@@ -98,6 +101,7 @@ def request_comment(request: SignedInRequest, request_id: uuid.UUID) -> HttpResp
 
 @post_or_go_back
 def request_cancel(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
+    """Cancel a request, as its requester."""
     key_request = _visible(request, request_id)
     try:
         request_service.cancel_request(key_request=key_request, actor=actor_of(request))

@@ -48,6 +48,7 @@ def review_list(request: SignedInRequest) -> HttpResponse:
 
 @require_safe
 def review_detail(request: SignedInRequest, quarter: str) -> HttpResponse:
+    """Show how far a review is, and the keys to decide."""
     return _page(request, quarter)
 
 
@@ -103,6 +104,7 @@ def review_decide(request: SignedInRequest, quarter: str) -> HttpResponse:
 
 @post_or_go_back
 def review_close(request: SignedInRequest, quarter: str) -> HttpResponse:
+    """Close a review, as Security."""
     _approver(request)
     review = get_object_or_404(AccessReview, quarter=quarter)
     try:

@@ -40,6 +40,7 @@ class Start:
 
 
 def template_of(slug: str) -> Template | None:
+    """Return the task with this slug, the package's or the operator's; None if there is none."""
     return find_template(slug, settings.TEMPLATES_FILE) if slug else None
 
 

@@ -40,6 +40,7 @@ def _visible(request: SignedInRequest, sid: str) -> UnmanagedKey:
 
 @require_safe
 def unmanaged_detail(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Show a key the portal did not make, and who may adopt it."""
     return _page(request, _visible(request, sid))
 
 
@@ -71,6 +72,7 @@ def _page(
 
 @post_or_go_back
 def adopt(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Adopt the key, as a lead of a team that has its account."""
     unmanaged = _visible(request, sid)
     form = AdoptForm(selectors.adopting_teams(selectors.person(request.user), unmanaged), request.POST)
     if not form.is_valid():
@@ -88,6 +90,7 @@ def adopt(request: SignedInRequest, sid: str) -> HttpResponse:
 
 @post_or_go_back
 def propose(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Ask the leads of a team to adopt the key, as Security."""
     unmanaged = _visible(request, sid)
     form = ProposeForm(unmanaged.account, request.POST)
     if not form.is_valid():

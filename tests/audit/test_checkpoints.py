@@ -78,7 +78,7 @@ def test_it_refuses_a_tree_that_is_not_that_of_its_events(db):
 def test_it_refuses_an_event_that_is_missing(db):
     fill(5)
     sql("DELETE FROM audit_auditevent WHERE sequence = 2")
-    with pytest.raises(HistoryReplaced, match="damaged|missing"):
+    with pytest.raises(HistoryReplaced, match=r"damaged|missing"):
         checkpoints.sign()
 
 
@@ -202,7 +202,7 @@ def test_a_checkpoint_that_cannot_be_written_is_written_by_the_next_run(db, sett
     fill(2)
     with monkeypatch.context() as disk:
         disk.setattr("os.fsync", full)
-        with pytest.raises(CheckpointNotKept, match="2 events cannot be written.*No space"):
+        with pytest.raises(CheckpointNotKept, match=r"2 events cannot be written.*No space"):
             checkpoints.sign()
     assert files(settings) == {}
     assert not checkpoints.sign().new

@@ -201,5 +201,5 @@ def test_a_growing_tree_completes_each_subtree_once(size):
                                   (tree.consistency_ranges, 4, 3), (tree.consistency_ranges, -1, 3)])  # fmt: skip
 def test_it_refuses_what_is_outside_the_tree(call):
     function, first, second = call
-    with pytest.raises(ValueError, match="tree|part"):
+    with pytest.raises(ValueError, match=r"tree|part"):
         function(first, second)

@@ -58,8 +58,8 @@ def additions(entries: int) -> str:
     lines = ["permission\tmeaning"]
     for number in range(whole + rest):
         subject = SUBJECTS[number % len(SUBJECTS)]
-        for action in ACTIONS if number < whole else ACTIONS[:1]:
-            lines.append(f"/twilio/sample-{number % 25}/{subject}-{number}/{action}\t{subject} of sample {number}")
+        name, meaning = f"/twilio/sample-{number % 25}/{subject}-{number}", f"{subject} of sample {number}"
+        lines += [f"{name}/{action}\t{meaning}" for action in (ACTIONS if number < whole else ACTIONS[:1])]
     return "\n".join(lines) + "\n"
 
 

@@ -40,7 +40,7 @@ def _reconcile_and_exit(world: World) -> None:
             status = 0
         except CommandError as error:
             os.write(2, f"{error}\n".encode())
-    except BaseException:
+    except BaseException:  # noqa: BLE001 it is told, and the process ends
         os.write(2, traceback.format_exc().encode())
         status = 2
     finally:

@@ -1,5 +1,7 @@
 """A level and the set it stands for are two ways to write the same choice."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ def test_a_level_becomes_the_least_one_with_the_same_set(resource, level):
 @given(resources)
 def test_each_level_holds_the_one_below_it_and_never_a_wildcard(resource):
     sets = [set(permissions_at(resource, level)) for level in SETS]
-    assert all(low <= high for low, high in zip(sets, sets[1:], strict=False))
+    assert all(low <= high for low, high in pairwise(sets))
     assert not [name for names in sets for name in names if name.endswith(WILDCARD) or name not in catalogue()]
 
 

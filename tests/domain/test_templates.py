@@ -1,5 +1,7 @@
 """Every template is a policy somebody can ask for, and a mistake in an operator's file says where it is."""
 
+from itertools import pairwise
+
 import pytest
 
 from keys_app.domain.naming import MAX_NAME
@@ -80,7 +82,7 @@ def test_it_is_there(slug):
 def test_slugs_and_titles_are_unique_and_groups_stay_together():
     assert len({template.slug for template in SHIPPED}) == len({template.title for template in SHIPPED}) == len(SHIPPED)
     groups = [template.group for template in SHIPPED]
-    assert sum(one != other for one, other in zip(groups, groups[1:], strict=False)) + 1 == len(set(groups))
+    assert sum(one != other for one, other in pairwise(groups)) + 1 == len(set(groups))
 
 
 def test_an_unknown_slug_finds_nothing():
@@ -160,7 +162,7 @@ def test_a_malformed_file_is_refused_by_name(tmp_path, text, said):
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match="absent.toml"):
+    with pytest.raises(ValueError, match=r"absent\.toml"):
         templates(tmp_path / "absent.toml")
 
 

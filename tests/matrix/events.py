@@ -16,8 +16,10 @@ _NOTIFY = {"notify", "tell", "_ask_deciders", "_alarm"}
 PARTS = {
     "key.*_*": [f"key.{do}_{how}" for do in ("issue", "rotate") for how in ("refused", "not_processed", "unknown")],
     "access_review.*": ["access_review.kept", "access_review.revoked"],
-    "*.*": ["user.changed", "team.changed", "account.changed", "webhook.created"]
-    + ["approvalrule.created", "approvalrule.changed"],
+    "*.*": [
+        *("user.changed", "team.changed", "account.changed", "webhook.created"),
+        *("approvalrule.created", "approvalrule.changed"),
+    ],
     "request.*": ["request.approved", "request.rejected"],
     "alarm.*": ["alarm.key_vanished", "alarm.key_drifted", "alarm.key_reappeared"],
 }

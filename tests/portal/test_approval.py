@@ -155,7 +155,7 @@ def test_it_asks_for_the_rights_at_the_moment_of_the_decision(cast):
 
 
 def test_it_lists_only_the_teams_one_leads_oldest_pending_first(cast):
-    first, second, third = (cast.ask(friendly_name=name) for name in ("first", "second", "third"))
+    first, _, _ = (cast.ask(friendly_name=name) for name in ("first", "second", "third"))
     foreign = cast.ask("engineer2", friendly_name="foreign", account=cast.other_account.sid)
     cast.decide("lead", first, "approve")
     shown = [item.friendly_name for item in cast.client("lead").get(LIST).context["cl"].result_list]

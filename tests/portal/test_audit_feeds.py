@@ -44,7 +44,7 @@ def test_tokens_are_for_security_alone(cast, role, status):
     token, answer = make(cast, role)
     assert answer.status_code == status
     assert FeedToken.objects.exists() is bool(token) is (status == 200)
-    other, _ = make(cast)
+    make(cast)
     revoked = cast.client(role).post("/audit/feeds/revoke/", {"feed": FeedToken.objects.last().pk})
     assert revoked.status_code == (302 if status == 200 else 403)
 

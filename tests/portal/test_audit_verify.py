@@ -1,5 +1,7 @@
 """The page that verifies the ledger, and the file that does it without the portal."""
 
+from pathlib import Path
+
 import pytest
 
 from keys_app.audit import checkpoints, offline_verifier
@@ -80,5 +82,5 @@ def test_it_hands_out_the_file_as_it_is(cast):
     assert answer["Content-Disposition"] == 'attachment; filename="verifier.py"'
     text = b"".join(answer.streaming_content)
     compile(text, "verifier.py", "exec")
-    with open(offline_verifier.__file__, "rb") as file:
+    with Path(offline_verifier.__file__).open("rb") as file:
         assert text == file.read()

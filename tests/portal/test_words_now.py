@@ -35,7 +35,7 @@ def test_a_lost_race_for_a_key_is_told_from_its_state_now(cast, key):
     with pytest.raises(Conflict, match="can't move from revoked to revoking"):
         key_states.move_key(key, KeyStep.REVOKE)
     key.state = "active"
-    with pytest.raises(Conflict, match="This key is revoked, since .*It leaked") as refused:
+    with pytest.raises(Conflict, match=r"This key is revoked, since .*It leaked") as refused:
         lifecycle.revoke_key(key=key, reason="Mine.", actor=Actor.system("a test"))
     assert "active" not in refused.value.message
 

@@ -125,4 +125,4 @@ def _secret(group: str, value: str) -> str | None:
 
 
 def _harmless(value: str) -> bool:
-    return value == DROPPED or len(value) <= _LONGEST_STAND_IN and bool(_HARMLESS.fullmatch(value))
+    return value == DROPPED or (len(value) <= _LONGEST_STAND_IN and bool(_HARMLESS.fullmatch(value)))

@@ -47,7 +47,7 @@ class Command(BaseCommand):
             try:
                 push(target)
                 failed = 0
-            except Exception as error:  # whatever it is, the events must still arrive by a later run
+            except Exception as error:  # noqa: BLE001 whatever it is, the events must still arrive by a later run
                 failed += 1
                 reason = error.message if isinstance(error, PortalError) else type(error).__name__
                 log.warning("pushing the audit failed, tried again in %.0f s: %s", pauses.after(failed + 1), reason)

@@ -128,7 +128,7 @@ class Command(BaseCommand):
         except PortalError as error:
             raise CommandError(error.message) from None
 
-    def _play(
+    def _play(  # noqa: PLR0917 a row of the samples
         self, people: dict[str, User], asks: str, decides: str | None, end: str, name: str, purpose: str, days: int,
         permissions: list[str],
     ) -> None:  # fmt: skip

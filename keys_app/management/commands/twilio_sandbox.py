@@ -11,7 +11,7 @@ class Command(BaseCommand):
     """Prints the base URL and the credential it accepts, then serves on 127.0.0.1 until SIGTERM or SIGINT."""
 
     help = "Run a local stand-in for Twilio's Key resource. Its keys open nothing."
-    requires_system_checks: list[str] = []  # noqa: RUF012 Django reads it from the class; no database is needed
+    requires_system_checks: list[str] = []  # no database is needed
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_arguments(parser)

@@ -32,8 +32,11 @@ _PERMISSIONS = {"fetch": "read"}
 
 
 class Api:
-    """Answers requests for one account. The main credential may do everything; a restricted key made here may
-    do what its policy says; a Standard key may not manage keys (Twilio's documentation for all three)."""
+    """Answers requests for one account.
+
+    The main credential may do everything; a restricted key made here may do what its policy says; a Standard key may
+    not manage keys (Twilio's documentation for all three).
+    """
 
     def __init__(self, store: Store, account_sid: str, key_sid: str, secret: Hashed) -> None:
         self.faults = Faults()

@@ -102,20 +102,24 @@ class Faults:
         self._mix = Mix([], 0.0, 0)
 
     def add(self, body: bytes) -> None:
-        """Read a JSON object: `fault`, and optionally `operation` (default `create`, or `list` for the two that
-        spoil a listing), `times` (default 1) and details: `retry_after` (seconds) for rate_limit, `code` and
-        `message` for refuse, `seconds` (30) for hang, `interval` (0.2 seconds) and `part` (`all` or `body`) for
-        drip, `bytes` for oversized, `allow` (a list) for other_policy, `url` for foreign_page, and `hide` with
-        any failure of `create`: the seconds that the new key stays out of the listing (2 for late_listing).
-        Raises `Refusal` for anything else."""
+        """Read a JSON object that says what is to fail. Raises `Refusal` for anything else.
+
+        It has `fault`, and optionally `operation` (default `create`, or `list` for the two that spoil a listing),
+        `times` (default 1) and details: `retry_after` (seconds) for rate_limit, `code` and `message` for refuse,
+        `seconds` (30) for hang, `interval` (0.2 seconds) and `part` (`all` or `body`) for drip, `bytes` for
+        oversized, `allow` (a list) for other_policy, `url` for foreign_page, and `hide` with any failure of
+        `create`: the seconds that the new key stays out of the listing (2 for late_listing).
+        """
         fault, times = _read(_json(body))
         with self._lock:
             self._waiting += [fault] * times
 
     def mix(self, body: bytes) -> None:
-        """Read a JSON object with `rate` (0 to 1), `seed` and `faults`, a list of objects as for `add`. From now
-        on a request fails with that probability, in one of the ways listed for its operation, each as likely.
-        The same seed and order of requests give the same failures. Raises `Refusal` for anything else."""
+        """Read a JSON object with `rate` (0 to 1), `seed` and `faults`, a list of objects as for `add`.
+
+        From now on a request fails with that probability, in one of the ways listed for its operation, each as
+        likely. The same seed and order of requests give the same failures. Raises `Refusal` for anything else.
+        """
         wish = _json(body)
         try:
             rate, seed = float(wish["rate"]), int(wish["seed"])

@@ -13,8 +13,7 @@ MAX_PAGE_SIZE = 1000
 
 
 def page(keys: Sequence[Key], request: Request, path: str) -> dict[str, object]:
-    """Return the page that `Page`, `PageSize` and `PageToken` ask for. `keys` are in the order of their
-    places.
+    """Return the page that `Page`, `PageSize` and `PageToken` ask for, of keys in the order of their places.
 
     A token names the last key of the page before, so that a key made or deleted meanwhile shifts nothing.
     Raises `Refusal` for values out of range; Twilio's codes for these are guesses.

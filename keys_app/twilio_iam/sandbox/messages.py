@@ -73,19 +73,22 @@ class Refusal(Exception):
 
 
 def unauthorized() -> Refusal:
-    """A wrong credential, or one that may not manage keys: 401 for both (seen in a published test)."""
+    """Return the refusal of a wrong credential, or one that may not manage keys: 401 (seen in a published test)."""
     return Refusal(401, 20003, "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})
 
 
 def not_found(path: str) -> Refusal:
+    """Return the refusal of what is not there: 404."""
     return Refusal(404, 20404, f"The requested resource {path} was not found")
 
 
 def bad_sid() -> Refusal:
+    """Return the refusal of a SID of the wrong shape: 400."""
     return Refusal(400, 70002, "Invalid Sid provided in the request")
 
 
 def violation() -> Refusal:
+    """Return the refusal of values that break a constraint: 400."""
     return Refusal(400, 70001, "The request has constraint violations")
 
 
@@ -100,8 +103,10 @@ def key_fields(key: Key) -> dict[str, object]:
 
 
 def policy_field(policy: tuple[str, ...] | None) -> dict[str, list[str]] | None:
-    """Return a policy as Twilio answers it: in another order than sent, and with a wildcard where all five
-    actions of a resource are set (both seen in a published test)."""
+    """Return a policy as Twilio answers it (seen in a published test).
+
+    It is in another order than sent, and has a wildcard where all five actions of a resource are set.
+    """
     if policy is None:
         return None
     resources = {name.rpartition("/")[0] for name in policy}

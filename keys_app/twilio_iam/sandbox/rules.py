@@ -30,8 +30,11 @@ def friendly_name(request: Request) -> str | None:
 
 
 def policy_of_new_key(request: Request) -> Permissions | None:
-    """Without `KeyType`, Twilio makes a Standard key with nearly full access and ignores the rest
-    (Twilio's documentation). That another `KeyType` or a missing policy is a 70001 is a guess."""
+    """Return the policy of a key that is asked for; None for a Standard key.
+
+    Without `KeyType`, Twilio makes a Standard key with nearly full access and ignores the rest (Twilio's
+    documentation). That another `KeyType` or a missing policy is a 70001 is a guess.
+    """
     if "KeyType" not in request.form:
         return None
     if request.form["KeyType"] != "restricted" or "Policy" not in request.form:
@@ -40,8 +43,11 @@ def policy_of_new_key(request: Request) -> Permissions | None:
 
 
 def policy(text: str) -> Permissions:
-    """1 to 100 permissions that exist. An unknown one is a 70002 that names it (a published test); the limit
-    is in Twilio's documentation, that breaking it or sending bad JSON is a 70001 is a guess."""
+    """Return the 1 to 100 permissions of a policy, all of which exist.
+
+    An unknown one is a 70002 that names it (a published test); the limit is in Twilio's documentation, that breaking
+    it or sending bad JSON is a 70001 is a guess.
+    """
     try:
         names = json.loads(text)["allow"]
     except (ValueError, KeyError, TypeError, RecursionError):

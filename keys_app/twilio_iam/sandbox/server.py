@@ -52,6 +52,8 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Reads one request after the other from a connection, and writes the simulator's answer."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # otherwise every answer on a kept connection is some 40 ms late
     timeout = 60

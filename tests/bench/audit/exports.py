@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.bench.audit.pages import signed_in
@@ -68,6 +69,6 @@ def own_tool(events: int) -> float:
     if not shutil.which(command[0]):
         return 0.0
     started = time.perf_counter()
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         subprocess.run(command, stdout=nowhere, check=True)
     return events / (time.perf_counter() - started)
