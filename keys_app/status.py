@@ -97,7 +97,8 @@ def request_status(
         case RequestState.PENDING:
             return _pending(key_request)
         case RequestState.APPROVED:
-            return _approved(key_request, last)
+            before = _BEFORE[IssuanceState(last.state)] if last and last.state in _BEFORE else "No key exists yet."
+            return Status("good", f"Approved. {before}", _press_until(key_request, "Press “Issue key”"))
         case RequestState.ISSUING:
             return _issuing(key_request, last)
         case RequestState.FAILED:
@@ -153,11 +154,6 @@ _BEFORE = {
     IssuanceState.NEVER_CREATED: "The answer to the last attempt was lost; Twilio made no key.",
     IssuanceState.ISSUED: "The last key was given up because its secret was lost.",
 }
-
-
-def _approved(key_request: KeyRequest, last: Issuance | None) -> Status:
-    before = _BEFORE[IssuanceState(last.state)] if last and last.state in _BEFORE else "No key exists yet."
-    return Status("good", f"Approved. {before}", _press_until(key_request, "Press “Issue key”"))
 
 
 def _press_until(key_request: KeyRequest, what: str) -> str:

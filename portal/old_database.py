@@ -29,7 +29,11 @@ def set_aside(database: str, *, belongings: Sequence[Path], var: Path, real: boo
     if not database.startswith("sqlite") or not file.exists() or not made_by_others(_applied(file)):
         return None
     folder = _unused(var / f"old-{day(datetime.now(UTC))}")
-    there = [path for path in (*belongings, file, *_companions(file)) if path.exists()]
+    there = [
+        path
+        for path in (*belongings, file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm")))
+        if path.exists()
+    ]
     if real:
         command = f"mkdir {shlex.quote(str(folder))} && mv {shlex.join(map(str, there))} {shlex.quote(str(folder))}/"
         raise NotMoved(
@@ -49,10 +53,6 @@ def _applied(file: Path) -> list[tuple[str, str]]:
             return connection.execute("SELECT app, name FROM django_migrations").fetchall()
     except sqlite3.Error:  # no table yet, or no database: `migrate` makes the one and says the other
         return []
-
-
-def _companions(file: Path) -> list[Path]:
-    return [file.with_name(file.name + ending) for ending in ("-wal", "-shm")]
 
 
 def _unused(folder: Path) -> Path:

@@ -114,7 +114,13 @@ def _decide(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: 
         key_request = admin.get_queryset(request).get(pk=key_request.pk)
         if isinstance(error, InvalidInput) and (closed := _closed_meanwhile(request, key_request)):
             error = Conflict(closed)  # what is wrong with the form does not matter any more
-        return _page(request, admin, key_request, _typed(request.POST, error), status=_status(error))
+        return _page(
+            request,
+            admin,
+            key_request,
+            _typed(request.POST, error),
+            status=422 if isinstance(error, InvalidInput) else 409,
+        )
     admin.message_user(request, done, messages.SUCCESS)
     here = request.POST.get("decision") == "ask"
     page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
@@ -183,10 +189,6 @@ def _outcome(key_request: KeyRequest) -> str:
     if key_request.state == RequestState.PENDING:
         return f"Your approval of “{key_request}” is recorded. {selectors.next_decider(key_request)}"
     return f"“{key_request}” is {key_request.get_state_display().lower()}."
-
-
-def _status(error: PortalError) -> int:
-    return 422 if isinstance(error, InvalidInput) else 409
 
 
 def _typed(posted: QueryDict, error: PortalError) -> Typed:

@@ -85,10 +85,6 @@ def _store(size: int, root: bytes, note: str) -> Signed:
             _, key = open_checkpoint(note, verifier_keys())
             row = AuditCheckpoint(size=size, root=root, time=timezone.now(), key=str(key), note=note)
             row.save(force_insert=True)
-    return _keep(row, new=new)
-
-
-def _keep(row: AuditCheckpoint, *, new: bool) -> Signed:
     directory.write(row.size, row.note)
     return _of(row, new=new)
 

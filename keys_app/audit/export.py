@@ -87,7 +87,7 @@ def _batch(batch: list[tuple[int, str, bytes]], filtered: bool, size: int) -> by
         return "".join(f'{{"event":{text},"index":{number - 1}}}\n' for number, text, _ in batch).encode()
     paths = _proofs([number - 1 for number, _, _ in batch], size)
     return "".join(
-        f'{{"event":{text},"index":{number - 1},"proof":[{_base64s(path)}]}}\n'
+        f'{{"event":{text},"index":{number - 1},"proof":[{",".join(map(_quoted, path))}]}}\n'
         for (number, text, _), path in zip(batch, paths, strict=True)
     ).encode()
 
@@ -106,10 +106,6 @@ def _proof_or_none(index: int, size: int) -> list[bytes]:
         return proofs.inclusion_proof(index, size)
     except (LedgerDamaged, ValueError):
         return []
-
-
-def _base64s(path: list[bytes]) -> str:
-    return ",".join([_quoted(value) for value in path])
 
 
 @lru_cache(maxsize=10_000)

@@ -131,7 +131,8 @@ def open_note(note: str, keys: Iterable[VerifierKey]) -> tuple[str, VerifierKey]
                 raise BadNote(f"the signature of {name} does not belong to this text")
             signed_by = signed_by or key
     if signed_by is None:
-        raise BadNote(f"no key that is known signed this; it names {' and '.join(_signers(lines))}")
+        signers = " and ".join(f"{name}+{key_id.hex()}" for name, key_id, _ in map(_signature, lines))
+        raise BadNote(f"no key that is known signed this; it names {signers}")
     return text, signed_by
 
 
@@ -141,10 +142,6 @@ def _signature(line: str) -> tuple[str, bytes, bytes]:
         raise BadNote("a signature line of this note cannot be read")
     data = decode(parts[2])
     return parts[1], data[:4], data[4:]
-
-
-def _signers(lines: list[str]) -> list[str]:
-    return [f"{name}+{key_id.hex()}" for name, key_id, _ in map(_signature, lines)]
 
 
 @dataclass(frozen=True, slots=True)

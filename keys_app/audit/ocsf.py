@@ -29,6 +29,8 @@ def event(canonical: str) -> dict[str, object]:
     body = json.loads(canonical)
     activity = _activity(body["action"])
     moment = datetime.fromisoformat(body["time"])
+    about = body["key_sid"] or body["request_id"] or body["account_sid"]
+    by = with_login(body["actor_name"], body.get("login", ""))
     mapped: dict[str, object] = {
         "activity_id": activity,
         "activity_name": _NAMES[activity],
@@ -40,7 +42,7 @@ def event(canonical: str) -> dict[str, object]:
         "type_name": f"Entity Management: {_NAMES[activity]}",
         "severity_id": _severity(body["action"]),
         "time": int(moment.timestamp() * 1000),
-        "message": _message(body),
+        "message": f"{body['action']} by {by}{about and f' on {about}'}",
         "metadata": {
             "version": VERSION,
             "product": PRODUCT,
@@ -86,11 +88,6 @@ def _activity(action: str) -> int:
 @lru_cache(maxsize=500)
 def _severity(action: str) -> int:
     return HIGH if any(word in action for word in _GRAVE) else INFORMATIONAL
-
-
-def _message(body: dict[str, str]) -> str:
-    about = body["key_sid"] or body["request_id"] or body["account_sid"]
-    return f"{body['action']} by {with_login(body['actor_name'], body.get('login', ''))}{about and f' on {about}'}"
 
 
 def _actor(body: dict[str, str]) -> dict[str, object]:

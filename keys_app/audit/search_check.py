@@ -29,7 +29,8 @@ class SearchCheck:
         """Check, yielding the number of events that are done after each batch. It stops at the first that lacks one."""
         expected = 0
         for start in range(0, self.size, BATCH):
-            entries = _entries(start, min(start + BATCH, self.size))
+            events = read(_EVENTS, start, min(start + BATCH, self.size))
+            entries = {(term, number) for number, text in events for term in terms_of(json.loads(text))}
             if lost := entries - _there(entries):
                 term, number = min(lost, key=lambda entry: entry[1])
                 self.fault = LedgerFault(
@@ -41,11 +42,6 @@ class SearchCheck:
         more = read(_COUNT, self.size)[0][0] - expected
         if more:
             self.fault = LedgerFault(f"The search finds events by {more} more entries than they have.", 0)
-
-
-def _entries(start: int, end: int) -> set[Entry]:
-    """Return the entries that events after number `start` up to number `end` must have."""
-    return {(term, number) for number, text in read(_EVENTS, start, end) for term in terms_of(json.loads(text))}
 
 
 def _there(entries: set[Entry]) -> set[Entry]:

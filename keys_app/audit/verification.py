@@ -185,7 +185,10 @@ def check_batch(batch: Batch) -> CheckedBatch:
     levels = _levels(leaves)
     for level, hashes in enumerate(levels[1:], 1):
         _check_level(level, start >> level, hashes)
-    parts = {size: _parts(levels, start, size) for size in batch.sizes}
+    parts = {
+        size: [levels[level][position - (start >> level)] for level, position in tree.subtrees(start, size)]
+        for size in batch.sizes
+    }
     return CheckedBatch(batch, levels[BATCH_LEVEL][0] if end - start == BATCH else None, parts)
 
 
@@ -277,8 +280,3 @@ def _check_level(level: int, position: int, hashes: list[bytes]) -> None:
     first, last = ((position + wrong) << level) + 1, (position + wrong + 1) << level
     which = f"Event {first} or {last}" if level == 1 else f"One of the events {first} to {last}"
     raise FaultFound(first, f"{which} was changed, or the stored tree was: its node over them is not what they give.")
-
-
-def _parts(levels: list[list[bytes]], start: int, size: int) -> list[bytes]:
-    """Return the subtrees from event `start` up to event `size`."""
-    return [levels[level][position - (start >> level)] for level, position in tree.subtrees(start, size)]

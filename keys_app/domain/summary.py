@@ -61,16 +61,11 @@ _CONTENT_WORDS = {
 _CONTENT_BY_PRODUCT = {"video": "video recordings and what was said in them", "voice": "what was said in calls"}
 
 
-def _parts(name: str) -> tuple[str, str]:
-    """Return `product/resource` and the action."""
-    resource, _, action = name.removeprefix("/twilio/").rpartition("/")
-    return resource, action
-
-
 def _leak(names: list[str], known: Catalogue) -> tuple[str, ...]:
     if not names:
         return ("A stranger could do nothing with it.",)
-    left = [_parts(name) for name in names]
+    split = [name.removeprefix("/twilio/").rpartition("/") for name in names]
+    left = [(resource, action) for resource, _, action in split]
     meanings = _meanings(known)
     sentences: list[str] = []
     for part in _LEAK_PARTS:

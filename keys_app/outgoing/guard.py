@@ -81,7 +81,9 @@ class Guard:
                 sock.settimeout(self._patience(timeout))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.connect(address)
-                self._watch(sock)
+                with self._lock:
+                    self._watched = sock.dup()
+                self._patience(0.0)
                 self.step = Step.SECURING
                 return sock
             except OSError as error:
@@ -99,11 +101,6 @@ class Guard:
         if self.expired or left <= 0:
             raise TimeoutError("deadline")
         return min(timeout, left)
-
-    def _watch(self, sock: socket.socket) -> None:
-        with self._lock:
-            self._watched = sock.dup()
-        self._patience(0.0)
 
     def _expire(self) -> None:
         with self._lock:

@@ -32,7 +32,8 @@ def completions(line: str) -> list[tuple[str, str]]:
         return [(f"{before}{sign}{one}:", _HINTS[one]) for one in KEYS if key and one.startswith(key.lower())]
     if key.lower() not in CHECKS:
         return []
-    values = islice(_values(key.lower(), value), _MOST)
+    known = _FINDERS[key.lower()](value.casefold()) if key.lower() in _FINDERS else iter(())
+    values = islice(known, _MOST)
     return [(before + Term(key.lower(), full, negated).render(), label) for full, label in values]
 
 
@@ -49,11 +50,6 @@ _HINTS = {
     "address": "where they came from",
     "created": "when, UTC",
 }
-
-
-def _values(key: str, start: str) -> Iterator[tuple[str, str]]:
-    """Return known values of a key that hold what was typed, and a label for each."""
-    return _FINDERS[key](start.casefold()) if key in _FINDERS else iter(())
 
 
 def _actions(typed: str) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -69,7 +69,7 @@ def live_keys() -> LiveKeys:
         policy, issued, team, account, sid, login, first, last = key
         risk = risk_of_key(policy)
         names = {
-            "Age": (_age(issued, now), ""),
+            "Age": (next((label for most, label in AGES if (now - issued).days <= most), OLDER), ""),
             "Team": (team, Term("team", team).render()),
             "Account": (account, Term("account", sid).render()),
             "Owner": (with_login(f"{first} {last}".strip() or login, login), Term("actor", login).render()),
@@ -85,11 +85,6 @@ _COLUMNS = (
     "policy_json", "issued_at", "team__name", "account__name", "account_id", "owner__username", "owner__first_name",
     "owner__last_name",
 )  # fmt: skip
-
-
-def _age(issued: datetime, now: datetime) -> str:
-    days = (now - issued).days
-    return next((label for most, label in AGES if days <= most), OLDER)
 
 
 def _scaled(name: str, bars: Iterable[Bar]) -> list[Bar]:

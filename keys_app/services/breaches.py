@@ -114,11 +114,7 @@ def enter_kept(actor: Actor) -> None:
     """Record the breaches that are in files, and remove those."""
     for path in sorted(settings.CHECKPOINT_DIR.glob(f"{_FILES}*")):
         with isolated("recording breaches kept in files", path.name):
-            _enter(json.loads(path.read_text()), actor)
+            kept = json.loads(path.read_text())
+            policy = Policy.from_json(kept["policy"]) if kept["policy"] else None
+            note_breach(Issuance.objects.get(marker=kept["marker"]), kept["key_sid"], policy, actor)
             path.unlink(missing_ok=True)
-
-
-def _enter(content: dict[str, str], actor: Actor) -> None:
-    issuance = Issuance.objects.get(marker=content["marker"])
-    policy = Policy.from_json(content["policy"]) if content["policy"] else None
-    note_breach(issuance, content["key_sid"], policy, actor)

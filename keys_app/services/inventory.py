@@ -119,17 +119,13 @@ def _note_missing(visit: Visit) -> None:
 
 
 def _note_unlisted(visit: Visit, entry: UnmanagedKey) -> None:
-    if not _missing_before(entry, visit.began_at):
+    if entry.missing_since is None or entry.missing_since >= visit.began_at:
         compare_and_swap(entry, Q(gone_at=None, missing_since=None), missing_since=timezone.now())
         return
     with transaction.atomic(durable=True):
         if compare_and_swap(entry, Q(gone_at=None), gone_at=timezone.now()):
             record("key.unmanaged_gone", visit.actor, account=visit.account, key_sid=entry.sid)
             visit.found.unmanaged_gone += 1
-
-
-def _missing_before(entry: UnmanagedKey, moment: datetime) -> bool:
-    return entry.missing_since is not None and entry.missing_since < moment
 
 
 def _fetch_policies(visit: Visit) -> None:

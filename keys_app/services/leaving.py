@@ -36,8 +36,9 @@ def note_leavers(actor: Actor) -> int:
     """
     active = ApiKey.objects.filter(state=KeyState.ACTIVE).select_related("owner", "team", "account")
     for key in active.filter(handover_by__isnull=False).exclude(selectors.OWNER_LEFT):
-        with isolated(LEAVERS, key.pk):
-            _take_back(key, actor)
+        with isolated(LEAVERS, key.pk), transaction.atomic(durable=True):
+            if compare_and_swap(key, Q(handover_by__isnull=False), handover_by=None, handover_warned_at=None):
+                record("key.owner_back", actor, key=key)
     until = timezone.now() + settings.LEAVER_GRACE
     noted = 0
     for (team, owner), keys in _by_team_and_owner(active.filter(selectors.OWNER_LEFT, handover_by=None)).items():
@@ -55,12 +56,6 @@ def _by_team_and_owner(keys: Iterable[ApiKey]) -> dict[tuple[Team, User], list[A
     for key in keys:
         found[key.team, key.owner].append(key)
     return found
-
-
-def _take_back(key: ApiKey, actor: Actor) -> None:
-    with transaction.atomic(durable=True):
-        if compare_and_swap(key, Q(handover_by__isnull=False), handover_by=None, handover_warned_at=None):
-            record("key.owner_back", actor, key=key)
 
 
 def _note(team: Team, owner: User, keys: list[ApiKey], until: datetime, actor: Actor) -> int:

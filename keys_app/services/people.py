@@ -35,7 +35,8 @@ def account_changed(*, user: User, changed: Mapping[str, object], actor: Actor) 
         return
     _mark(user, changed, actor)
     mails = [user.email, str(_part(changed, "mail", "from") or "")]
-    _tell(actor, user, _lines(changed), mails, _SET_YOUR_OWN if "password" in changed else "")
+    lines = [f"{_WORDS.get(name, name)}: {_from_to(change)}" for name, change in changed.items()]
+    _tell(actor, user, lines, mails, _SET_YOUR_OWN if "password" in changed else "")
     if _part(changed, "active", "from") is True:
         feeds.revoke_tokens_of(maker=user, actor=actor)  # a trigger ends the sessions
 
@@ -128,10 +129,6 @@ def _tell_security(title: str, lines: list[str], subject: str) -> None:
 
 def _listed(lines: list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _lines(changed: Mapping[str, object]) -> list[str]:
-    return [f"{_WORDS.get(name, name)}: {_from_to(change)}" for name, change in changed.items()]
 
 
 def _from_to(change: object) -> str:

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from ..domain.errors import Conflict, PortalError
@@ -71,7 +71,9 @@ def reconcile(
                 found.owners_left = note_leavers(actor)
             with isolated("revoking what is due"):
                 revoke_due(actor)
-            for account in _accounts():
+            # Those that failed before come after the others, which they then do not delay.
+            in_turn = F("check_state__failed_runs").asc(nulls_first=True), "sid"
+            for account in Account.objects.order_by(*in_turn):
                 _reconcile_account(account, actor, found, progress, wait)
             with isolated("reminders"):
                 found.reminded = remind_of_expiry(actor)
@@ -85,11 +87,6 @@ def reconcile(
             found.failures = len(failures.kinds)
             _close_run(run, found, failures, actor)
     return found
-
-
-def _accounts() -> QuerySet[Account]:
-    """Return all accounts, those that failed before after the others, which they then do not delay."""
-    return Account.objects.order_by(F("check_state__failed_runs").asc(nulls_first=True), "sid")
 
 
 def _reconcile_account(

@@ -61,10 +61,9 @@ class OutcomeUnknown(TwilioError):
 
 def clean(message: str) -> str:
     """Return `message` as one line without control characters and live secrets, cut to length."""
-    visible = "".join(" " if _is_hidden(character) else character for character in message[: MAX_MESSAGE * 10])
+    visible = "".join(
+        " " if unicodedata.category(character).startswith(("C", "Zl", "Zp")) else character
+        for character in message[: MAX_MESSAGE * 10]
+    )
     line = " ".join(mask_live_secrets(visible).split())
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
-
-
-def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character).startswith(("C", "Zl", "Zp"))

@@ -53,7 +53,7 @@ def audit_list(request: SignedInRequest) -> HttpResponse:
         "is_first": not request.GET.get("before"),
         "form": _fields(request, query, troubles),
         "kept": urlencode({"q": query.render()}) if query.terms else "",
-        "choices": _choices(),
+        "choices": {"product": _products(), "risk": [(risk.value, risk.capitalize()) for risk in Risk]},
     }
     return render(request, "portal/audit_list.html", context, status=422 if troubles or error else 200)
 
@@ -109,10 +109,6 @@ def _days(value: str) -> tuple[str, str]:
     first = "" if sign == "<=" or first == "*" else first
     last = "" if sign == ">=" or last == "*" else last
     return (first, last) if all(_DAY.fullmatch(day) for day in (first, last) if day) else ("", "")
-
-
-def _choices() -> dict[str, object]:
-    return {"product": _products(), "risk": [(risk.value, risk.capitalize()) for risk in Risk]}
 
 
 @cache

@@ -63,18 +63,15 @@ def _page(request: SignedInRequest) -> Iterator[str]:
     yield before
     if _running.acquire(blocking=False):
         try:
-            yield from _verify(request)
+            check = LedgerCheck(actor_of(request))
+            yield from _progress(check)
+            found = {"found": check.found, "recorded": check.recorded}
+            yield render_to_string("portal/partials/audit_verified.html", found)
         finally:
             _running.release()
     else:
         yield format_html("<p>{}</p>", _BUSY)
     yield after
-
-
-def _verify(request: SignedInRequest) -> Iterator[str]:
-    check = LedgerCheck(actor_of(request))
-    yield from _progress(check)
-    yield render_to_string("portal/partials/audit_verified.html", {"found": check.found, "recorded": check.recorded})
 
 
 def _progress(check: LedgerCheck) -> Iterator[str]:

@@ -37,7 +37,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         events, wanted = self._wanted(options)
         try:
-            with self._opened(options["output"]) as file:
+            path = options["output"]  # a file that is there is not overwritten
+            with path.open("xb") if path else contextlib.nullcontext(sys.stdout.buffer) as file:
                 exported = export_jsonl(
                     actor=Actor.operator("audit_export"),
                     events=events,
@@ -69,7 +70,3 @@ class Command(BaseCommand):
         except QueryError as error:
             raise CommandError(f"--search: {error.message}") from None
         return Search(query, upto=ledger.size()).rows(), query.render()
-
-    def _opened(self, path: Path | None) -> Any:
-        """Return where to write. A file that is there is not overwritten."""
-        return path.open("xb") if path else contextlib.nullcontext(sys.stdout.buffer)

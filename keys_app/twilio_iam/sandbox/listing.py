@@ -37,7 +37,7 @@ def page(keys: Sequence[Key], request: Request, path: str) -> dict[str, object]:
             "first_page_url": link(0),
             "previous_page_url": link(number - 1) if number else None,
             "url": link(number, token),
-            "next_page_url": link(number + 1, _token(shown[-1])) if more else None,
+            "next_page_url": link(number + 1, f"PT{shown[-1].updated.hex()}_{shown[-1].number}") if more else None,
             "key": "keys",
         },
     }
@@ -48,10 +48,6 @@ def _number(request: Request, name: str, default: int, least: int, most: int) ->
     if not (text.isascii() and text.isdigit() and len(text) <= 10) or not least <= int(text) <= most:
         raise Refusal(400, 20007, f"{name} must be {least} to {most}")
     return int(text)
-
-
-def _token(key: Key) -> str:
-    return f"PT{key.updated.hex()}_{key.number}"
 
 
 def _after(keys: Sequence[Key], token: str) -> int:
