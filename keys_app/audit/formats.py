@@ -85,7 +85,7 @@ def _rows(columns: str, numbers: list[int]) -> list[tuple[Any, ...]]:
     these, values = _range_or_list(numbers)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {columns} FROM audit_auditevent WHERE sequence {these} "  # noqa: S608
+            f"SELECT {columns} FROM audit_auditevent WHERE sequence {these} "  # noqa: S608 - constants and placeholders
             "ORDER BY audit_auditevent.sequence",  # not a column of the result that is called so and is text
             values,
         )

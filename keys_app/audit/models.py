@@ -34,7 +34,7 @@ class AuditEvent(models.Model):
     key_sid = models.CharField(max_length=34, blank=True)
     request_id = models.CharField(max_length=36, blank=True)
     team = models.CharField(max_length=80, null=True)  # noqa: DJ001 - older events have none
-    risk = models.CharField(max_length=10, null=True)  # noqa: DJ001
+    risk = models.CharField(max_length=10, null=True)  # noqa: DJ001 - as for the team
     policy = models.TextField(blank=True)
     reason = models.TextField(blank=True)
     canonical = models.TextField()

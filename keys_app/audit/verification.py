@@ -31,7 +31,7 @@ _COLUMNS += ["risk", "team"]
 _LATER = {"risk", "team", "login"}
 """Events from before these were recorded do not have them; `login` has no column."""
 _EVENTS = (
-    f"SELECT sequence, canonical, leaf_hash, {', '.join(_COLUMNS)}, {{time}} FROM audit_auditevent "  # noqa: S608
+    f"SELECT sequence, canonical, leaf_hash, {', '.join(_COLUMNS)}, {{time}} FROM audit_auditevent "  # noqa: S608 - constants of this file
     "WHERE sequence > %s AND sequence <= %s ORDER BY sequence"
 )
 _NODES = "SELECT hash FROM audit_node WHERE level = %s AND position >= %s AND position < %s ORDER BY position"

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, TypedDict
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -11,6 +12,9 @@ from django.utils import timezone
 
 from ..domain.wording import with_login
 from ..models import Account, Delegation, FeedToken, SignIn, Team, TeamMembership
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 ENGINEERS = "Engineers"
 TEAM_LEADS = "Team leads"
@@ -124,7 +128,7 @@ def person(user: User) -> Person:
     """Return the person for a user, remembered on that user object for the length of a web request."""
     known = getattr(user, "_portal_person", None)
     if known is None:
-        known = user._portal_person = Person(user)  # type: ignore[attr-defined]
+        known = user._portal_person = Person(user)  # type: ignore[attr-defined]  # kept there alone
     return known
 
 
@@ -220,7 +224,13 @@ def may_manage_feeds(user: User) -> bool:
     return user.is_active and person(user).is_security
 
 
-def feed_tokens() -> QuerySet[FeedToken]:
+class TokenNotes(TypedDict):
+    """What `feed_tokens` says of each token besides its columns."""
+
+    maker_may: bool
+
+
+def feed_tokens() -> "QuerySet[WithAnnotations[FeedToken, TokenNotes]]":
     """Return all tokens, each with `maker_may`: whether its maker may still create one. One query."""
     maker_may = Exists(in_security().filter(pk=OuterRef("created_by")))
     return FeedToken.objects.select_related("created_by").annotate(maker_may=maker_may)

@@ -6,6 +6,7 @@ A token works until it expires, and as long as its maker may read the audit: `wh
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -23,6 +24,11 @@ from ..models import FeedToken
 from . import notifications
 from .actors import Actor, record
 from .isolation import isolated
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    from ..selectors.people import TokenNotes
 
 PREFIX = "kpf_"
 MAX_NAME = 80
@@ -75,11 +81,11 @@ def revoke_tokens_of(*, maker: User, actor: Actor) -> None:
         record("audit.feed_revoked", actor, name=token.name, feed=token.pk, maker_deactivated=maker.get_username())
 
 
-def why_over(token: FeedToken, now: datetime) -> str:
+def why_over(token: "WithAnnotations[FeedToken, TokenNotes]", now: datetime) -> str:
     """Return why a token of `selectors.feed_tokens` that no one revoked no longer works; empty if it does."""
     if token.expires_at <= now:
         return _EXPIRED
-    return "" if token.maker_may else _MAKER_LEFT  # type: ignore[attr-defined]
+    return "" if token.maker_may else _MAKER_LEFT
 
 
 def token_for(presented: str) -> FeedToken | None:
@@ -98,7 +104,7 @@ def check_tokens() -> None:
                 _warn(token)
 
 
-def _ended(token: FeedToken) -> bool:
+def _ended(token: "WithAnnotations[FeedToken, TokenNotes]") -> bool:
     """Tell whether a token is over; if it is, end it, tell Security and record it, once."""
     why = why_over(token, timezone.now())
     if not why:
