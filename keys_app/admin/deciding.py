@@ -78,9 +78,20 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: Key
     """Show the request (GET) or take a decision (POST). Raises `Http404` for who may not see it."""
     if key_request is None:
         return _not_theirs_any_more(request)
-    if request.method == "POST":
-        return _decide(request, admin, key_request)
-    return _page(request, admin, key_request, Typed())
+    if request.method != "POST":
+        return _page(request, admin, key_request, Typed())
+    try:
+        done = _take(request.POST, key_request, actor_of(request))
+    except PortalError as error:
+        key_request = admin.get_queryset(request).get(pk=key_request.pk)
+        if isinstance(error, InvalidInput) and (closed := _closed_meanwhile(request, key_request)):
+            error = Conflict(closed)  # what is wrong with the form does not matter any more
+        status = 422 if isinstance(error, InvalidInput) else 409
+        return _page(request, admin, key_request, _typed(request.POST, error), status=status)
+    admin.message_user(request, done, messages.SUCCESS)
+    here = request.POST.get("decision") == "ask"
+    page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
+    return HttpResponseRedirect(page if here else reverse("admin:keys_app_keyrequest_changelist"))
 
 
 def _not_theirs_any_more(request: HttpRequest) -> HttpResponse:
@@ -90,7 +101,9 @@ def _not_theirs_any_more(request: HttpRequest) -> HttpResponse:
     except signing.BadSignature:
         person_id, name = None, ""
     if person_id != request.user.pk:
-        _note_refusal(request)
+        object_id = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
+        with suppress(ValueError):  # nobody has a request of that name
+            note_refusal(actor_of(request), KeyRequest, uuid.UUID(object_id))
         raise Http404("no such request")
     context = {
         "title": "Nothing was recorded",
@@ -99,32 +112,6 @@ def _not_theirs_any_more(request: HttpRequest) -> HttpResponse:
         "back_label": "Back to the approvals",
     }
     return TemplateResponse(request, "portal/problem.html", context, status=409)
-
-
-def _note_refusal(request: HttpRequest) -> None:
-    object_id = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
-    with suppress(ValueError):  # nobody has a request of that name
-        note_refusal(actor_of(request), KeyRequest, uuid.UUID(object_id))
-
-
-def _decide(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest) -> HttpResponse:
-    try:
-        done = _take(request.POST, key_request, actor_of(request))
-    except PortalError as error:
-        key_request = admin.get_queryset(request).get(pk=key_request.pk)
-        if isinstance(error, InvalidInput) and (closed := _closed_meanwhile(request, key_request)):
-            error = Conflict(closed)  # what is wrong with the form does not matter any more
-        return _page(
-            request,
-            admin,
-            key_request,
-            _typed(request.POST, error),
-            status=422 if isinstance(error, InvalidInput) else 409,
-        )
-    admin.message_user(request, done, messages.SUCCESS)
-    here = request.POST.get("decision") == "ask"
-    page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
-    return HttpResponseRedirect(page if here else reverse("admin:keys_app_keyrequest_changelist"))
 
 
 def _closed_meanwhile(request: HttpRequest, key_request: KeyRequest) -> str:

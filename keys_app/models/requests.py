@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from ..domain.content import content_digest
 from ..domain.guardrails import GuardRails
 from ..domain.naming import MAX_NAME
 from ..domain.policy import Difference, Policy
@@ -116,6 +117,21 @@ class KeyRequest(models.Model):
     def guard_rails(self) -> GuardRails:
         """The limits of the team and of the account together."""
         return self.team.guard_rails | self.account.guard_rails
+
+    @property
+    def broken_guard_rails(self) -> tuple[str, ...]:
+        """Which of today's limits it breaks, in sentences."""
+        return self.guard_rails.problems(self.policy, self.lifetime_days)
+
+    @property
+    def current_digest(self) -> str:
+        """The digest of what it asks for now; `content_digest` is that of what was sent or narrowed."""
+        return content_digest(
+            account_sid=self.account_id,
+            friendly_name=self.friendly_name,
+            lifetime_days=self.lifetime_days,
+            policy=self.policy,
+        )
 
     @property
     def difference(self) -> Difference | None:

@@ -7,7 +7,7 @@ changes the rule writes the next one from `trigger_sql`, and a test compares tha
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Greatest
@@ -53,6 +53,13 @@ def shortfall(leads: Any, security: Any, by_leads: Any, by_security: Any, *, gre
 # In Python: one request.
 
 
+class ApprovalsMissing(NamedTuple):
+    """How many approvals of leads, and of Security, are missing."""
+
+    leads: int
+    security: int
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalRequirement:
     """Leads approve first, `leads` of them (1 or 2); then, with `security`, somebody of Security does."""
@@ -75,19 +82,12 @@ class ApprovalRequirement:
     def total(self) -> int:
         return self.leads + self.security
 
-    def leads_missing(self, given: Sequence[str]) -> int:
-        """Return how many leads' approvals are missing, from the capacities of those given."""
-        return self._missing(given)[0]
-
-    def missing(self, given: Sequence[str]) -> int:
-        """Return how many approvals are missing in all, from the capacities of those given."""
-        return sum(self._missing(given))
-
-    def _missing(self, given: Sequence[str]) -> tuple[int, int]:
+    def missing(self, given: Sequence[str]) -> ApprovalsMissing:
+        """Return how many approvals of whom are missing, from the capacities of those given."""
         by_security = list(given).count(Approval.Capacity.SECURITY)
         by_leads = len(given) - by_security
         leads, security = shortfall(self.leads, int(self.security), by_leads, by_security, greatest=max)
-        return max(0, leads), max(0, security)
+        return ApprovalsMissing(max(0, leads), max(0, security))
 
     @property
     def words(self) -> str:

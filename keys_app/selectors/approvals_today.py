@@ -30,7 +30,7 @@ class ApprovalsToday:
 
 def approvals_today(key_request: KeyRequest) -> ApprovalsToday:
     """Look at every approval of a request again, as it has to be before a key is issued."""
-    outgrown = _outgrown(key_request)
+    outgrown = key_request.broken_guard_rails  # then no approval holds
     if key_request.needs_no_approval:
         changes = (*outgrown, *_break_glass_lost(key_request))
         return ApprovalsToday(not changes, (), changes)
@@ -39,7 +39,7 @@ def approvals_today(key_request: KeyRequest) -> ApprovalsToday:
     lost = {one: " ".join(outgrown) or why_lost(one, key_request) for one in given}
     missing = ApprovalRequirement.now(key_request).missing([one.capacity for one in given if not lost[one]])
     found = tuple((one, why) for one, why in lost.items() if why)
-    return ApprovalsToday(not missing, found, (*outgrown, *_needs_more(key_request)))
+    return ApprovalsToday(not any(missing), found, (*outgrown, *_needs_more(key_request)))
 
 
 def doubts_about(who: Person, key: ApiKey) -> tuple[str, ...]:
@@ -48,11 +48,6 @@ def doubts_about(who: Person, key: ApiKey) -> tuple[str, ...]:
     if not overseen or key.request is None or key.state != KeyState.ACTIVE:
         return ()
     return approvals_today(key.request).reasons
-
-
-def _outgrown(key_request: KeyRequest) -> tuple[str, ...]:
-    """Return which guardrails the request breaks today: then no approval of it holds."""
-    return key_request.guard_rails.problems(key_request.policy, key_request.lifetime_days)
 
 
 def _break_glass_lost(key_request: KeyRequest) -> list[str]:

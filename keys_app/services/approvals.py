@@ -24,7 +24,7 @@ from .actors import Actor, record
 from .notice_texts import request_decided, request_narrowed, second_approval_needed
 from .reasons import check_reason, require_reason
 from .request_states import move_request
-from .requests import current_digest, guard_rail_problems
+from .requests import guard_rail_problems
 
 
 def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "") -> KeyRequest:
@@ -37,7 +37,8 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "
     check_reason(reason)
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
-        _require_shown(key_request, digest)
+        if key_request.current_digest != digest:
+            raise Conflict(_not_as_shown(key_request, digest))
         if problem := why_not_approvable(key_request):  # it could not be issued
             raise Conflict(problem)
         _give(key_request, actor, authority, reason)
@@ -72,7 +73,8 @@ def narrow(
     require_reason(reason)
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
-        _require_shown(key_request, digest)
+        if key_request.current_digest != digest:
+            raise Conflict(_not_as_shown(key_request, digest))
         _require_narrower(key_request, policy, lifetime_days)
         step = _narrow(key_request, policy, lifetime_days, reason, actor)
         if problem := why_not_approvable(key_request):
@@ -108,12 +110,10 @@ def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest,
     return key_request, authority
 
 
-def _require_shown(key_request: KeyRequest, digest: str) -> None:
-    """Refuse to approve anything but what the page showed, saying what is different now."""
-    if current_digest(key_request) == digest:
-        return
+def _not_as_shown(key_request: KeyRequest, digest: str) -> str:
+    """Say what is different now from what the page showed."""
     changes = " ".join(_told(step) for step in selectors.narrowed_since(key_request, digest))
-    raise Conflict(
+    return (
         f"The request is not what this page showed, so nothing was approved. {changes} "
         "Read it again before you decide.".replace("  ", " ")
     )
@@ -195,7 +195,7 @@ def _give(
     approval = _store(key_request, actor, authority, Approval.Decision.APPROVED, reason)
     required = ApprovalRequirement.now(key_request)
     given = approvals_given(key_request, key_request.content_digest)
-    last = not required.missing([one.capacity for one in given])
+    last = not any(required.missing([one.capacity for one in given]))
     if last:
         now = timezone.now()
         lapses = now + settings.APPROVAL_LAPSES_AFTER
@@ -250,7 +250,7 @@ def _store(key_request: KeyRequest, actor: Actor, authority: DecisionAuthority, 
         capacity=authority.capacity,
         decision=decision,
         stage=next(number for number in count(1) if number not in taken),
-        content_digest=current_digest(key_request),
+        content_digest=key_request.current_digest,
         reason=reason,
         created_at=timezone.now(),
     )

@@ -38,7 +38,7 @@ from .credentials import client_for
 from .lifecycle import record_retirement, retire
 from .reopen import reopen_void
 from .request_states import move_request
-from .requests import current_digest, lapse
+from .requests import lapse
 from .slots import twilio_slot
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,12 @@ def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
     longer suffice and the request went back to pending; `TwilioRefused`, `TwilioUnavailable`,
     `TwilioOutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
     """
-    key_request = _fetch_issuable(request_id, actor)
+    key_request = KeyRequest.objects.select_related("account", "team").get(pk=request_id)
+    if actor.user is None or key_request.requester_id != actor.user.pk:
+        raise NotAllowed("Only the requester can issue the key.")
+    if key_request.state in selectors.TO_PRESS and selectors.is_overdue(key_request):
+        lapse(key_request, actor)
+        raise Conflict("The approval was not used in time and has lapsed. Send the request again.")
     return make_key(key_request.account, lambda: _record_intent(key_request, actor), actor)
 
 
@@ -82,16 +87,6 @@ def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Act
             raise withdraw(client, issuance, created.sid, created.policy, actor)
         key = _record_key(issuance, created.sid, actor)  # 4. durable
     return IssuedKey(key, created.secret)  # 5. for the answer to the same POST
-
-
-def _fetch_issuable(request_id: uuid.UUID, actor: Actor) -> KeyRequest:
-    key_request = KeyRequest.objects.select_related("account", "team").get(pk=request_id)
-    if actor.user is None or key_request.requester_id != actor.user.pk:
-        raise NotAllowed("Only the requester can issue the key.")
-    if key_request.state in selectors.TO_PRESS and selectors.is_overdue(key_request):
-        lapse(key_request, actor)
-        raise Conflict("The approval was not used in time and has lapsed. Send the request again.")
-    return key_request
 
 
 def why_not_issuable(key_request: KeyRequest, keys: Sequence[ApiKey], who: selectors.Person) -> str:
@@ -121,17 +116,12 @@ def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
         require_access(locked, selectors.Person(actor.signed_in))
         today = selectors.approvals_today(locked)
         if today.suffices:
-            return _begin(locked, actor)
+            move_request(locked, RequestStep.ISSUE, **rated_today(locked))  # the triggers count by it
+            issuance = begin_attempt(locked)
+            record("key.issue_started", actor, key_request=locked, marker=issuance.marker, attempt=issuance.number)
+            return issuance
         needed = reopen_void(locked, today, actor)
     raise needed
-
-
-def _begin(key_request: KeyRequest, actor: Actor) -> Issuance:
-    """Move to issuing, asking the database to count by today's risk and leads, and write the attempt."""
-    move_request(key_request, RequestStep.ISSUE, **rated_today(key_request))
-    issuance = begin_attempt(key_request)
-    record("key.issue_started", actor, key_request=key_request, marker=issuance.marker, attempt=issuance.number)
-    return issuance
 
 
 def _check_state(key_request: KeyRequest, keys: Iterable[ApiKey]) -> None:
@@ -177,7 +167,7 @@ def require_access(key_request: KeyRequest, who: selectors.Person) -> None:
 
 def require_as_approved(key_request: KeyRequest) -> None:
     """Refuse unless what is stored is what was approved. If it is not, somebody changed the database."""
-    digest = current_digest(key_request)
+    digest = key_request.current_digest
     standing = key_request.approvals.standing()
     of_this = approvals_given(key_request, digest)
     approved = key_request.needs_no_approval or standing.exists()
@@ -251,7 +241,8 @@ def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
             key = _store_key(issuance, key_request, key_sid, actor)
             if issuance.rotates:
                 record_retirement(issuance.rotates, successor=key, actor=actor)
-            record("key.issued", actor, key=key, marker=issuance.marker, details=_story(issuance, key))
+            rotates = {"rotates": issuance.rotates_id} if issuance.rotates_id else {}
+            record("key.issued", actor, key=key, marker=issuance.marker, expires=key.expires_at, details=rotates)
     except Exception as error:  # whatever it is, the reconciler will settle it
         log.exception("key %s was made but could not be recorded; the reconciler will delete it", key_sid)
         why = f" {error.message}" if isinstance(error, Conflict) and issuance.rotates_id else ""
@@ -275,8 +266,3 @@ def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor:
         expires_at=_end_of_first(key_request.keys.all()) or now + timedelta(days=key_request.lifetime_days),
         looked_at=now,
     )
-
-
-def _story(issuance: Issuance, key: ApiKey) -> dict[str, object]:
-    rotates = {"rotates": issuance.rotates_id} if issuance.rotates_id else {}
-    return {"expires": key.expires_at, **rotates}

@@ -6,14 +6,11 @@ from ..domain.request_rules import optional_reason_problem, reason_problem
 
 def require_reason(reason: str, *, field: str = "reason") -> None:
     """Raise `InvalidInput` for `field` unless there is a reason, and one that can be kept."""
-    _refuse(field, reason_problem(reason))
+    if problem := reason_problem(reason):
+        raise InvalidInput(field, problem)
 
 
 def check_reason(reason: str, *, field: str = "reason") -> None:
     """Raise `InvalidInput` for `field` if a reason that need not be given cannot be kept."""
-    _refuse(field, optional_reason_problem(reason, field))
-
-
-def _refuse(field: str, problem: str) -> None:
-    if problem:
+    if problem := optional_reason_problem(reason, field):
         raise InvalidInput(field, problem)

@@ -9,9 +9,7 @@ from django.utils import timezone
 
 from .. import selectors
 from ..db import lock_row
-from ..domain.content import content_digest
 from ..domain.errors import Conflict, InvalidInput, NotAllowed
-from ..domain.guardrails import GuardRails
 from ..domain.policy import Policy
 from ..domain.request_rules import incident_problem, name_problem, purpose_problem, task_problem, ticket_problem
 from ..domain.risk import Risk, policy_risk
@@ -70,8 +68,9 @@ def create_request(
     )
     _check_rights(key_request, selectors.Person(actor.signed_in))
     _check_values(key_request)
-    _check_guard_rails(team.guard_rails | account.guard_rails, policy, lifetime_days)
-    key_request.content_digest = current_digest(key_request)
+    if problems := key_request.broken_guard_rails:
+        raise InvalidInput("permissions", " ".join(problems))
+    key_request.content_digest = key_request.current_digest
     with transaction.atomic(durable=True):
         _send(key_request, actor)
     return key_request
@@ -142,15 +141,9 @@ def _change(key_request: KeyRequest) -> dict[str, object]:
     }
 
 
-def _check_guard_rails(rails: GuardRails, policy: Policy, lifetime_days: int) -> None:
-    problems = rails.problems(policy, lifetime_days)
-    if problems:
-        raise InvalidInput("permissions", " ".join(problems))
-
-
 def guard_rail_problems(key_request: KeyRequest) -> str:
     """Return why today's guardrails do not allow a request; empty if they do."""
-    problems = key_request.guard_rails.problems(key_request.policy, key_request.lifetime_days)
+    problems = key_request.broken_guard_rails
     return f"The guardrails of the team or account no longer allow this request. {' '.join(problems)}" * bool(problems)
 
 
@@ -182,16 +175,6 @@ def _check_values(key_request: KeyRequest) -> None:
     for field, message in problems.items():
         if message:
             raise InvalidInput(field, message)
-
-
-def current_digest(key_request: KeyRequest) -> str:
-    """Return the digest of what the stored request asks for now."""
-    return content_digest(
-        account_sid=key_request.account_id,
-        friendly_name=key_request.friendly_name,
-        lifetime_days=key_request.lifetime_days,
-        policy=key_request.policy,
-    )
 
 
 def cancel_request(*, key_request: KeyRequest, actor: Actor) -> None:
