@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from django import template
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from ..domain import times, wording
 from ..models import ApiKey, KeyRequest, UnmanagedKey
@@ -51,3 +53,18 @@ def until(future: datetime) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: “1 day”, “2 days”."""
     return wording.counted(number, noun)
+
+
+@register.simple_tag
+def time(at: datetime | None, form: str = "minute", css: str = "") -> SafeString | str:
+    """Return a moment for people that machines can read too; `form` names a function of `domain.times`."""
+    if at is None:
+        return ""
+    written = getattr(times, form)(at)
+    return format_html(
+        '<time{} datetime="{}">{}</time>', format_html(' class="{}"', css) if css else "", times.rfc3339(at), written
+    )
+
+
+for write in (times.day, times.minute, times.second, times.rfc3339):
+    register.filter(write.__name__, write)

@@ -1,8 +1,9 @@
 """Counts and durations in words."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from django.template import Context, Template
 
 from keys_app.domain.states import IssuanceState, KeyState, RequestState
 from keys_app.domain.times import day, duration, minute, moment, rfc3339, second
@@ -55,3 +56,17 @@ def test_it_writes_a_moment_in_utc_whatever_its_zone():
     assert (day(at), minute(at), second(at)) == ("2026-06-30", "2026-06-30 23:30", "2026-06-30 23:30:15")
     assert moment(at) == "2026-06-30 23:30 UTC"
     assert (rfc3339(at), rfc3339(at, "auto")) == ("2026-06-30T23:30:15+00:00", "2026-06-30T23:30:15.000250+00:00")
+
+
+def test_templates_write_a_moment_for_people_and_for_machines():
+    at = datetime(2026, 7, 1, 9, 30, 15, tzinfo=UTC)
+    wanted = '{% time at "day" css="nowrap" %} {% time at %} {% time none %}| {{ at|second }}'
+    assert Template(wanted).render(Context({"at": at, "none": None})) == (
+        '<time class="nowrap" datetime="2026-07-01T09:30:15+00:00">2026-07-01</time> '
+        '<time datetime="2026-07-01T09:30:15+00:00">2026-07-01 09:30</time> | 2026-07-01 09:30:15'
+    )
+
+
+def test_django_writes_a_moment_the_same_way_where_nothing_else_is_said():
+    at = datetime(2026, 7, 1, 9, 30, 15, tzinfo=UTC)
+    assert Template("{{ at }} {{ at.date }}").render(Context({"at": at})) == f"{minute(at)} {day(at)}"

@@ -1,0 +1,5 @@
+"""As `keys_app.domain.times` writes them."""
+
+DATE_FORMAT = "Y-m-d"
+DATETIME_FORMAT = "Y-m-d H:i"
+TIME_FORMAT = "H:i"
