@@ -57,6 +57,8 @@ class Approval(models.Model):
     void_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     void_reason = models.TextField(blank=True, default="", db_default="")
 
+    key_sids: list[str]  # the keys issued for its request, set by the page that lists decisions
+
     objects = Approvals.as_manager()
 
     class Meta:

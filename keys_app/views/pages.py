@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -20,6 +20,7 @@ from .refusals import require_security
 
 PAGE_SIZE = 50
 View = Callable[..., HttpResponse]
+Row = TypeVar("Row", bound=Model)
 Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
@@ -60,7 +61,7 @@ def security_only(view: Callable[..., Answer]) -> Callable[..., Answer]:
     return wrapped
 
 
-def newest_first(request: SignedInRequest, rows: QuerySet[Any], time_field: str) -> tuple[list[Any], str | None]:
+def newest_first(request: SignedInRequest, rows: QuerySet[Row], time_field: str) -> tuple[list[Row], str | None]:
     """Return one page ordered by time and key, newest first, and the address of the next one or None.
 
     The next page starts after the last row shown, however many come in between.
