@@ -5,7 +5,8 @@ import re
 import pytest
 from django.db import transaction
 
-from keys_app.audit import ledger
+from keys_app.audit import checkpoints, ledger
+from keys_app.audit.evidence import evidence
 from tests.cast import READ_MESSAGES, text_of
 
 SK = "SK" + "a" * 32
@@ -212,6 +213,17 @@ def test_the_page_of_an_event_shows_all_of_it_and_leads_on(cast):
     for link in links:
         if link.startswith("/") and not link.startswith(("/static", "/accounts")):
             assert client.get(link.replace("&amp;", "&")).status_code == 200, link
+
+
+def test_the_page_of_a_signed_event_shows_each_hash_of_its_proof(cast):
+    cast.issued(permissions=READ_MESSAGES)
+    checkpoints.sign()
+    client = cast.client("security")
+    event = client.get("/audit/?q=action:key.issued").context["events"][0]
+    path = evidence(event).path
+    assert path
+    proof = re.search(r"index \d+ of \d+\n([^<]+)</pre>", client.get(f"/audit/{event.sequence}/").content.decode())
+    assert proof[1].split() == list(path)
 
 
 def test_details_are_shown_in_words_and_hashed_as_they_were(cast):
