@@ -24,6 +24,7 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	DJANGO_SETTINGS_MODULE=tests.settings DATABASE_URL=sqlite://:memory: \
 		$(BIN)/python -m django makemigrations --check --dry-run keys_app audit
+	$(BIN)/djlint --quiet --lint templates
 
 screenshots: .venv/installed-dev
 	$(BIN)/python -m tests.browser.screenshots

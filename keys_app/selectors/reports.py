@@ -48,6 +48,11 @@ class Bar:
             position += width
         return found
 
+    @property
+    def words(self) -> str:
+        """Return the picture for who cannot see it: “3 high, 1 low”."""
+        return ", ".join(f"{number} {risk}" for risk, number in self.counts.items() if number) or "none"
+
 
 @dataclass(frozen=True, slots=True)
 class LiveKeys:

@@ -12,6 +12,15 @@ from ..domain.risk import explain, risk_of
 from ..domain.search import matches, search_text
 
 SEARCH_LIMIT = 100
+_EVIDENCE = {
+    "two-lists": "Named by two lists",
+    "account": "Confirmed by a real account",
+    "operator": "Added by the portal’s operator",
+    "one-list": "Named by one list only, so Twilio may refuse it",
+    "one-report": "Named by one report only, so Twilio may refuse it",
+    "implied": "Follows from a wildcard only, so Twilio may refuse it",
+    "refused": "A real account refused it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,20 @@ class Choice:
     evidence: str
     checked: bool
     blocked: str
+
+    @property
+    def about(self) -> str:
+        """Return why it is a risk, where it is one, and how the portal knows of it."""
+        risk = f"{self.risk.capitalize()} risk: {self.risk_reason}. " if self.risk in ("high", "critical") else ""
+        return risk + _EVIDENCE.get(self.evidence, "")
+
+    @property
+    def doubt(self) -> str:
+        """Return the classes that mark it where Twilio may refuse it, or did."""
+        if self.evidence == "refused":
+            return "doubt refused"
+        doubtful = self.action != "*" and self.evidence in ("one-list", "one-report", "implied")
+        return "doubt" if doubtful else ""
 
 
 @dataclass(frozen=True, slots=True)
