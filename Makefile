@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 c ?= help
 
-.PHONY: install demo manage test lint screenshots bench chaos lock clean
+.PHONY: install demo manage test lint lint-js screenshots bench chaos lock clean
 
 install: .venv/installed
 
@@ -17,7 +17,7 @@ manage: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 $(args)
 
-lint: .venv/installed-dev
+lint: .venv/installed-dev lint-js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -25,6 +25,21 @@ lint: .venv/installed-dev
 	DJANGO_SETTINGS_MODULE=tests.settings DATABASE_URL=sqlite://:memory: \
 		$(BIN)/python -m django makemigrations --check --dry-run keys_app audit
 	$(BIN)/djlint --quiet --lint templates
+
+# ESLint over static/portal. Only this needs Node: where it is missing, the check is left out, but never with CI=true.
+lint-js:
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) --silent --no-print-directory tests/node/node_modules/installed && \
+		tests/node/node_modules/.bin/eslint --max-warnings 0 -c tests/node/eslint.config.mjs static/portal; \
+	elif [ "$$CI" = true ]; then \
+		echo "ESLint needs node and npm" >&2; exit 1; \
+	else \
+		echo "Left out: ESLint. Install Node 18 or later, with npm, to check the JavaScript as well."; \
+	fi
+
+tests/node/node_modules/installed: tests/node/package-lock.json
+	cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 screenshots: .venv/installed-dev
 	$(BIN)/python -m tests.browser.screenshots

@@ -1,4 +1,5 @@
-// What stands beside the list and follows it: tasks, JSON, the chosen ones, the difference, the summary, what was pasted.
+// What stands beside the list and follows it: tasks, JSON, the chosen ones, the difference, the summary, what was
+// pasted.
 (() => {
   "use strict";
   const picker = window.policyPicker;
@@ -11,6 +12,9 @@
     if (className) made.className = className;
     made.textContent = text;
     return made;
+  };
+  const whenTyped = (fields, listener) => {
+    for (const name of fields) byId(`id_${name}`)?.addEventListener("input", listener);
   };
 
   // The policy as text
@@ -28,6 +32,7 @@
     }
   }
 
+  // eslint-disable-next-line no-control-regex -- JSON forbids control characters in a string
   const TOKEN = /[ \t\r\n]+|[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
 
   function tokensOf(source) {
@@ -37,7 +42,8 @@
       const token = TOKEN.exec(source)?.[0];
       if (!token) {
         const shown = source.slice(start).match(/^.[^\s,:\]}]{0,40}/su)[0];
-        const message = shown[0] === '"' ? "is not closed by a straight double quote" : "must be in straight double quotes";
+        const open = shown[0] === '"';
+        const message = open ? "is not closed by a straight double quote" : "must be in straight double quotes";
         throw new Trouble(`${shown} ${message}`, { start, end: start + shown.length });
       }
       if (token.trim()) found.push({ token, start, end: start + token.length });
@@ -47,39 +53,55 @@
     return found;
   }
 
+  const SHAPE = 'A policy looks like {"allow": ["/twilio/product/resource/action"]}';
+  const isText = ({ token }) => token[0] === '"';
+  const onlyAllow = ({ token }) => `${token} is not part of a policy, only "allow" is`;
+
   // Returns the names, each with its place. Throws `Trouble` for anything but {"allow": ["…"]} or the list alone.
   function read(source) {
     const tokens = tokensOf(source);
-    const SHAPE = 'A policy looks like {"allow": ["/twilio/product/resource/action"]}';
-    const isText = ({ token }) => token[0] === '"';
-    const fail = (message) => { throw new Trouble(message, tokens[0]); };
-    const want = (token, message) => (
-      tokens[0].token === token ? tokens.shift() : fail(message || `“${token}” is missing before ${tokens[0].token}`)
-    );
-    const whole = tokens[0].token !== "[";
-    if (whole) {
-      want("{", SHAPE);
-      if (tokens[0].token !== '"allow"') fail(isText(tokens[0]) ? onlyAllow(tokens[0]) : SHAPE);
-      tokens.shift();
-      want(":");
-    }
-    want("[", SHAPE);
+    const whole = takeOpening(tokens);
     const names = [];
     while (tokens[0].token !== "]") {
-      if (names.length) want(",");
-      if (tokens[0].token === "]") fail("Remove the comma before “]”");
-      if (!isText(tokens[0])) fail(`A permission in double quotes is missing before ${tokens[0].token}`);
-      const { token, start, end } = tokens.shift();
-      names.push({ name: JSON.parse(token), start, end });
+      if (names.length) take(tokens, ",");
+      names.push(takeName(tokens));
     }
-    tokens.shift();
-    if (whole && tokens[0].token === ",") fail(isText(tokens[1]) ? onlyAllow(tokens[1]) : "Remove this comma");
-    if (whole) want("}");
-    want("the end", `${tokens[0].token} stands after the end of the policy`);
+    takeEnd(tokens, whole);
     return names;
   }
 
-  const onlyAllow = ({ token }) => `${token} is not part of a policy, only "allow" is`;
+  function take(tokens, wanted, message) {
+    const [next] = tokens;
+    if (next.token !== wanted) throw new Trouble(message || `“${wanted}” is missing before ${next.token}`, next);
+    tokens.shift();
+  }
+
+  function takeOpening(tokens) {
+    const whole = tokens[0].token !== "[";
+    if (whole) {
+      take(tokens, "{", SHAPE);
+      take(tokens, '"allow"', isText(tokens[0]) ? onlyAllow(tokens[0]) : SHAPE);
+      take(tokens, ":");
+    }
+    take(tokens, "[", SHAPE);
+    return whole;
+  }
+
+  function takeName(tokens) {
+    const [next] = tokens;
+    if (next.token === "]") throw new Trouble("Remove the comma before “]”", next);
+    if (!isText(next)) throw new Trouble(`A permission in double quotes is missing before ${next.token}`, next);
+    tokens.shift();
+    return { name: JSON.parse(next.token), start: next.start, end: next.end };
+  }
+
+  function takeEnd(tokens, whole) {
+    take(tokens, "]");
+    const [next, after] = tokens;
+    if (whole && next.token === ",") throw new Trouble(isText(after) ? onlyAllow(after) : "Remove this comma", next);
+    if (whole) take(tokens, "}");
+    take(tokens, "the end", `${tokens[0].token} stands after the end of the policy`);
+  }
 
   function check(names) {
     const wrong = names.filter(({ name }) => !picker.exists(name));
@@ -99,7 +121,8 @@
       const pairs = pairsOf(other);
       return [...pairs].filter((pair) => wanted.has(pair)).length * 2 / (pairs.size + wanted.size);
     };
-    const rated = picker.names().filter((other) => picker.known(other) && !other.endsWith("/*")).map((other) => [likeness(other), other]);
+    const others = picker.names().filter((other) => picker.known(other) && !other.endsWith("/*"));
+    const rated = others.map((other) => [likeness(other), other]);
     return rated.sort((a, b) => b[0] - a[0]).slice(0, 3).filter(([like]) => like > 0.4).map(([, other]) => other);
   }
 
@@ -113,21 +136,25 @@
     if (found) text.setAttribute("aria-invalid", "true");
     else text.removeAttribute("aria-invalid");
     const help = byId("policy-text-help");
-    const button = (label, data) => {
-      const made = element("button", "button small", label);
-      made.type = "button";
-      Object.assign(made.dataset, data);
-      return made;
-    };
-    const offers = found ? [
-      button(`Go to line ${line}`, { goto: "" }),
-      button("Discard my text", { discard: "" }),
+    const buttons = found ? fixesFor(found, line) : aside ? [button("Bring back my unfinished text", "restore")] : [];
+    help.replaceChildren(...buttons);
+    help.hidden = !buttons.length;
+  }
+
+  function fixesFor(found, line) {
+    return [
+      button(`Go to line ${line}`, "goto"),
+      button("Discard my text", "discard"),
       ...(found.fixes.length ? [element("span", "", "Nearest:")] : []),
-      ...found.fixes.map((name) => button(name, { fix: name })),
-    ] : [];
-    if (!found && aside) offers.push(button("Bring back my unfinished text", { restore: "" }));
-    help.replaceChildren(...offers);
-    help.hidden = !offers.length;
+      ...found.fixes.map((name) => button(name, "fix", name)),
+    ];
+  }
+
+  function button(label, act, value = "") {
+    const made = element("button", "button small", label);
+    made.type = "button";
+    made.dataset[act] = value;
+    return made;
   }
 
   function readText(origin = "text") {
@@ -152,23 +179,31 @@
   function goToTrouble() {
     text.focus();
     text.setSelectionRange(trouble.start, trouble.end);
-    text.scrollTop = (text.value.slice(0, trouble.start).split("\n").length - 2) * parseFloat(getComputedStyle(text).lineHeight);
+    const linesAbove = text.value.slice(0, trouble.start).split("\n").length - 2;
+    text.scrollTop = linesAbove * parseFloat(getComputedStyle(text).lineHeight);
   }
 
   text.addEventListener("input", () => readText());
-  byId("policy-text-help").addEventListener("click", ({ target }) => {
-    if ("goto" in target.dataset) return goToTrouble();
-    if ("fix" in target.dataset) {
-      text.setRangeText(JSON.stringify(target.dataset.fix), trouble.start, trouble.end, "end");
+  const acts = {
+    goto: goToTrouble,
+    fix: (name) => {
+      text.setRangeText(JSON.stringify(name), trouble.start, trouble.end, "end");
       readText("fix");
-    } else if ("discard" in target.dataset) {
+    },
+    discard: () => {
       trouble = null;
       writeText(picker.chosen());
-    } else if ("restore" in target.dataset) {
+    },
+    restore: () => {
       text.value = aside;
       aside = "";
       readText("restore");
-    } else return;
+    },
+  };
+  byId("policy-text-help").addEventListener("click", ({ target }) => {
+    const act = Object.keys(acts).find((name) => name in target.dataset);
+    if (!act) return;
+    acts[act](target.dataset[act]);
     text.focus();
   });
 
@@ -188,7 +223,9 @@
   // Tasks
 
   const cards = [...form.querySelectorAll(".card")].map((card) => ({
-    card, names: card.dataset.permissions.split(" ").filter(picker.known).flatMap(picker.expand), state: card.querySelector("[data-state]"),
+    card,
+    names: card.dataset.permissions.split(" ").filter(picker.known).flatMap(picker.expand),
+    state: card.querySelector("[data-state]"),
   }));
 
   function showCards(names) {
@@ -212,13 +249,16 @@
     if (way === "add") picker.add(chosen.names, `added the task “${title}”`);
     else picker.replace(chosen.names, `took only the task “${title}”`, "template");
     if (way === "only" || !before) byId("template-slug").value = slug;
-    const name = byId("id_friendly_name");
-    if (suggestedName && name && !name.value) {
-      name.value = suggestedName;
-      name.dispatchEvent(new Event("input"));
-    }
+    suggestName(suggestedName);
     picker.say(`“${title}”: ${plural(chosen.names.length)}. ${picker.chosen().length} chosen.`);
   });
+
+  function suggestName(suggested) {
+    const name = byId("id_friendly_name");
+    if (!suggested || !name || name.value) return;
+    name.value = suggested;
+    name.dispatchEvent(new Event("input"));
+  }
 
   // The chosen ones
 
@@ -235,11 +275,11 @@
       code.translate = false;
       const risk = picker.riskOf(name);
       const mark = element("span", "why", risk === "high" || risk === "critical" ? risk : "");
-      const button = element("button", "", "×");
-      button.type = "button";
-      button.dataset.remove = name;
-      button.setAttribute("aria-label", `Remove ${name}`);
-      item.append(code, mark, button);
+      const remove = element("button", "", "×");
+      remove.type = "button";
+      remove.dataset.remove = name;
+      remove.setAttribute("aria-label", `Remove ${name}`);
+      item.append(code, mark, remove);
       return item;
     }));
   }
@@ -293,7 +333,7 @@
     summary.dispatchEvent(new Event("policychange"));
   }
 
-  for (const name of ["account", "team", "lifetime_days"]) byId(`id_${name}`)?.addEventListener("input", askSummary);
+  whenTyped(["account", "team", "lifetime_days"], askSummary);
 
   // Guard rails belong to account and team: the form is drawn anew for them, and the marks are taken from it.
   let drawing = null;
@@ -308,8 +348,9 @@
       const answer = await fetch(form.action, { method: "POST", body, signal });
       const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!answer.ok || !drawn.getElementById("permissions")) return;
-      const rows = new Map([...drawn.querySelectorAll(".resource")].map((row) => [row.querySelector("input").value, row]));
-      for (const row of form.querySelectorAll(".resource")) copyRails(rows.get(row.querySelector("input").value), row);
+      const nameOf = (row) => row.querySelector("input").value;
+      const rows = new Map([...drawn.querySelectorAll(".resource")].map((row) => [nameOf(row), row]));
+      for (const row of form.querySelectorAll(".resource")) copyRails(rows.get(nameOf(row)), row);
       form.classList.remove("other-account");
     } catch (error) {
       if (error.name !== "AbortError" && error.name !== "TypeError") throw error; // no network: no marks
@@ -318,14 +359,19 @@
 
   function copyRails(from, to) {
     const blocked = new Set([...from?.querySelectorAll(".blocked > input") || []].map((box) => box.value));
-    for (const label of to.querySelectorAll(".choice")) label.classList.toggle("blocked", blocked.has(label.firstElementChild.value));
+    for (const label of to.querySelectorAll(".choice")) {
+      label.classList.toggle("blocked", blocked.has(label.firstElementChild.value));
+    }
     for (const old of to.querySelectorAll(".blocked-why")) old.remove();
     to.append(...[...from?.querySelectorAll(".blocked-why") || []].map((why) => document.importNode(why, true)));
   }
-  for (const name of ["account", "team"]) byId(`id_${name}`)?.addEventListener("input", drawRails);
+  whenTyped(["account", "team"], drawRails);
+
+  const NO_ANSWER = "The portal gave no usable answer. "
+    + "Your text is still there: try again, or sign in in another window first.";
 
   function failed(target) {
-    if (target === result) result.replaceChildren(element("p", "error", "The portal gave no usable answer. Your text is still there: try again, or sign in in another window first."));
+    if (target === result) result.replaceChildren(element("p", "error", NO_ANSWER));
     else byId("summary-failed").hidden = false;
   }
 
@@ -354,21 +400,25 @@
     byId("summary-failed").hidden = true;
     if (hadFocus) byId("summary-title")?.focus();
     const problems = [...summary.querySelectorAll("#problems li")].map((item) => item.textContent);
-    if (problems.join() !== said) picker.say(problems.length ? `Not allowed here: ${problems.join(" ")}` : "Allowed here again.");
+    if (problems.join() !== said) {
+      picker.say(problems.length ? `Not allowed here: ${problems.join(" ")}` : "Allowed here again.");
+    }
     said = problems.join();
   });
   let said = [...summary.querySelectorAll("#problems li")].map((item) => item.textContent).join();
 
   summary.addEventListener("click", ({ target }) => {
     const name = target.dataset.add;
-    if (name && picker.add([name], `added ${picker.short(name)}`)) picker.say(`Added ${name}. ${picker.chosen().length} chosen.`);
+    const added = name && picker.add([name], `added ${picker.short(name)}`);
+    if (added) picker.say(`Added ${name}. ${picker.chosen().length} chosen.`);
   });
   result.addEventListener("click", ({ target }) => {
     if (!("addChosen" in target.dataset)) return;
     const names = [...result.querySelectorAll("[data-suggest]")].filter((box) => box.checked).map((box) => box.value);
     const before = picker.chosen().length;
     picker.add(names, `added ${plural(names.length)} from what was pasted`);
-    result.replaceChildren(element("p", "", `Added ${plural(picker.chosen().length - before)}; ${picker.chosen().length} chosen.`));
+    const { length } = picker.chosen();
+    result.replaceChildren(element("p", "", `Added ${plural(length - before)}; ${length} chosen.`));
     result.focus();
   });
 
@@ -390,8 +440,8 @@
   });
   form.addEventListener("formdata", ({ formData }) => {
     // The ticks are what is sent; what was pasted goes by its own button only.
-    const aside = (name) => name === "policy_text" || name.startsWith("level:") || (sending && name === "paste");
-    for (const name of [...formData.keys()]) if (aside(name)) formData.delete(name);
+    const unsent = (name) => name === "policy_text" || name.startsWith("level:") || (sending && name === "paste");
+    for (const name of [...formData.keys()]) if (unsent(name)) formData.delete(name);
   });
 
   // Small helps beside the other fields
@@ -402,7 +452,8 @@
       if (input.type === "number") {
         const days = Number(input.value);
         const end = new Date(Date.now() + days * 864e5);
-        note.textContent = days >= 1 && days <= 3660 ? `Issued today, it would end on ${end.toISOString().slice(0, 10)}.` : "";
+        const known = days >= 1 && days <= 3660;
+        note.textContent = known ? `Issued today, it would end on ${end.toISOString().slice(0, 10)}.` : "";
       } else {
         const length = [...input.value].length;
         note.textContent = `${length}/${input.dataset.max} characters`;

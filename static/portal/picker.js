@@ -19,11 +19,7 @@
     for (const box of place.querySelectorAll("[data-suggest]")) box.removeAttribute("name");
   }
   disarm(form);
-  const boxes = new Map(); // permission → its checkboxes (a suggestion may repeat one)
-  for (const box of section.querySelectorAll("input[name=permissions]")) {
-    if (!boxes.has(box.value)) boxes.set(box.value, []);
-    boxes.get(box.value).push(box);
-  }
+  const boxes = boxesByPermission();
   const isWildcard = (name) => name.endsWith("/*");
   const actionOf = (name) => name.slice(name.lastIndexOf("/") + 1);
   const fiveOf = (name) => ACTIONS.map((action) => name.slice(0, -1) + action);
@@ -37,7 +33,7 @@
   const short = (name) => name.replace(/^\/twilio\//, "");
 
   const products = [...section.querySelectorAll("details.product")].map((element) => {
-    const product = { element, opened: element.open, heading: element.querySelector("h3"), hits: 0 };
+    const product = { element, opened: element.open, heading: element.querySelector("h3") };
     product.counter = element.querySelector("[data-selected]");
     product.badge = product.counter.parentElement;
     product.rows = [...element.querySelectorAll(".resource")].map((row) => rowOf(row, product));
@@ -45,6 +41,16 @@
   });
   const rows = products.flatMap((product) => product.rows);
   const rowByElement = new Map(rows.map((entry) => [entry.row, entry]));
+
+  // Returns a map from each permission to its checkboxes: a suggestion may repeat one.
+  function boxesByPermission() {
+    const found = new Map();
+    for (const box of section.querySelectorAll("input[name=permissions]")) {
+      if (!found.has(box.value)) found.set(box.value, []);
+      found.get(box.value).push(box);
+    }
+    return found;
+  }
 
   function rowOf(row, product) {
     const inputs = [...row.querySelectorAll("input")];
@@ -55,7 +61,8 @@
       names: new Set(option.value === "all" ? names : names.filter((n) => LEVELS[option.value].includes(actionOf(n)))),
     }));
     const said = `${row.dataset.search}\n${row.firstElementChild.textContent}\n${product.heading.textContent}`;
-    return { row, product, inputs, names, select, levels, text: `${said}\n${inputs.map((box) => box.value).join("\n")}`.toLowerCase() };
+    const text = `${said}\n${inputs.map((box) => box.value).join("\n")}`.toLowerCase();
+    return { row, product, inputs, names, select, levels, text };
   }
 
   // The policy, and what changes it
@@ -158,6 +165,12 @@
   }
 
   function refresh() {
+    showLimit();
+    showRisk();
+    showCounts();
+  }
+
+  function showLimit() {
     const over = current.length - max;
     byId("picker-count").textContent = current.length;
     byId("picker-tally").classList.toggle("over", over > 0);
@@ -167,11 +180,17 @@
       if (place.textContent !== limit) place.textContent = limit;
       place.hidden = !limit;
     }
+  }
+
+  function showRisk() {
     const highest = Math.max(-1, ...current.filter(known).map((name) => RISKS.indexOf(riskOf(name))));
     const badge = byId("picker-risk");
     badge.hidden = highest < 0;
     badge.dataset.risk = RISKS[highest] || "";
     badge.textContent = highest < 0 ? "" : RISKS[highest][0].toUpperCase() + RISKS[highest].slice(1);
+  }
+
+  function showCounts() {
     const on = new Set(current);
     for (const product of products) {
       let count = 0;
@@ -207,29 +226,39 @@
     unmark();
     hits = [];
     for (const product of products) {
-      product.hits = 0;
-      for (const entry of product.rows) {
-        const hit = terms.every((term) => entry.text.includes(term));
-        if (entry.row.hidden === hit) entry.row.hidden = !hit;
-        if (!hit) continue;
-        product.hits += 1;
-        hits.push(entry);
-      }
       if (started && terms.length) product.opened = product.element.open;
-      if (product.element.hidden === product.hits > 0) product.element.hidden = !product.hits;
-      const open = terms.length ? product.hits > 0 : product.opened || product.rows.some((entry) => entry.shown);
-      if (product.element.open !== open) product.element.open = open;
+      const found = product.rows.filter(showIfHit);
+      hits.push(...found);
+      showProduct(product, found.length > 0);
     }
     if (terms.length) markMore();
-    if (!terms.length) status.textContent = "";
-    else if (hits.length) status.textContent = `${hits.length} ${hits.length === 1 ? "resource matches" : "resources match"}. Down to go through them.`;
-    else status.textContent = `Nothing matches “${search.value.trim()}”. Search looks at products, resources, their meaning and permission names.`;
+    status.textContent = terms.length ? wordsForHits() : "";
+  }
+
+  function showIfHit(entry) {
+    const hit = terms.every((term) => entry.text.includes(term));
+    if (entry.row.hidden === hit) entry.row.hidden = !hit;
+    return hit;
+  }
+
+  function showProduct({ element, opened, rows: own }, isHit) {
+    if (element.hidden === isHit) element.hidden = !isHit;
+    const open = terms.length ? isHit : opened || own.some((entry) => entry.shown);
+    if (element.open !== open) element.open = open;
+  }
+
+  function wordsForHits() {
+    const number = hits.length;
+    if (number) return `${number} ${number === 1 ? "resource matches" : "resources match"}. Down to go through them.`;
+    const looked = "Search looks at products, resources, their meaning and permission names.";
+    return `Nothing matches “${search.value.trim()}”. ${looked}`;
   }
 
   function markMore() {
     end.disconnect();
     if (!terms.length) return;
-    const pattern = new RegExp(`(${terms.map((term) => term.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&")).join("|")})`, "gi");
+    const escaped = terms.map((term) => term.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&"));
+    const pattern = new RegExp(`(${escaped.join("|")})`, "gi");
     const next = hits.slice(unmarkedFrom, unmarkedFrom + MARKED_AT_ONCE);
     for (const product of new Set(next.map((entry) => entry.product))) mark(product.heading, pattern);
     for (const entry of next) markRow(entry, pattern);
@@ -282,7 +311,7 @@
     asked = [];
     filter();
     requestAnimationFrame(() => {
-      for (const start of pressed) performance.measure("picker-filter", { start, end: performance.now() });
+      for (const at of pressed) performance.measure("picker-filter", { start: at, end: performance.now() });
     });
   }
   search.addEventListener("input", (event) => {
@@ -316,25 +345,29 @@
     return true;
   }
 
+  const MOVES = {
+    ArrowDown: (place, column) => focusRow(place + 1, 1, column),
+    ArrowUp: (place, column) => focusRow(place - 1, -1, column) || search.focus(),
+    ArrowLeft: (place, column, { inputs }) => inputs[column - 1]?.focus(),
+    ArrowRight: (place, column, { inputs }) => inputs[column + 1]?.focus(),
+  };
+
   section.addEventListener("keydown", (event) => {
     const entry = rowByElement.get(event.target.closest(".resource"));
     if (!entry) return;
-    if (event.key === "Escape" && terms.length) return clearSearch();
-    if (event.target.type !== "checkbox") return;
+    if (event.key === "Escape" && terms.length) clearSearch();
+    else if (event.target.type === "checkbox") pressInRow(event, entry);
+  });
+
+  function pressInRow(event, entry) {
     if (event.key === "Enter") {
       event.preventDefault(); // it would send the form
       event.target.click();
     }
-    if (!terms.length || event.ctrlKey || event.metaKey || event.altKey) return;
-    const column = entry.inputs.indexOf(event.target);
-    const place = hits.indexOf(entry);
-    const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.key === "ArrowDown") focusRow(place + 1, 1, column);
-    else if (event.key === "ArrowUp") focusRow(place - 1, -1, column) || search.focus();
-    else if (sideways) entry.inputs[column + sideways]?.focus();
-    else return;
+    if (!terms.length || event.ctrlKey || event.metaKey || event.altKey || !(event.key in MOVES)) return;
+    MOVES[event.key](hits.indexOf(entry), entry.inputs.indexOf(event.target), entry);
     event.preventDefault();
-  });
+  }
 
   // What is known of the permission under the pointer or the focus, also for those without a pointer
   for (const name of ["focusin", "pointerover"]) {

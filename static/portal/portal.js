@@ -149,22 +149,26 @@
     if (event.target.hasAttribute("data-issue")) waiting -= 1;
   });
 
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const { detail } = event;
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (isPoll(detail)) swapIfNew(detail);
+    else if (detail.target === slot && detail.xhr.status !== 204) swapIfDialog(detail);
+  });
+
+  function swapIfNew(detail) {
+    const found = /id="\w+-status" data-version="([^"]*)"/.exec(detail.xhr.responseText);
+    detail.shouldSwap = Boolean(found) && found[1] !== document.querySelector("[data-poll]")?.dataset.version;
+    pollNote(!found);
+  }
+
+  function swapIfDialog(detail) {
     const { xhr } = detail;
-    if (isPoll(detail)) {
-      const found = /id="\w+-status" data-version="([^"]*)"/.exec(xhr.responseText);
-      detail.shouldSwap = Boolean(found) && found[1] !== document.querySelector("[data-poll]")?.dataset.version;
-      pollNote(!found);
-      return;
-    }
-    if (detail.target !== slot || xhr.status === 204) return;
     if (/^\s*<dialog\b/.test(xhr.responseText)) return;
     detail.shouldSwap = false;
     if (new URL(xhr.responseURL, location.href).pathname.startsWith("/accounts/")) fail(...ENDED);
     else if (xhr.responseText.includes('data-page="csrf"')) fail(...STALE);
     else fail(`The portal’s answer cannot be shown (status ${xhr.status})`, LOOK);
-  });
+  }
+
   document.addEventListener("htmx:afterSwap", (event) => {
     const dialog = event.detail.target === slot && slot.querySelector("dialog");
     if (dialog) show(dialog);
