@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from . import selectors
+from keys_app.organisation import access
 
 
 class PortalAdminSite(admin.AdminSite):
@@ -25,7 +25,7 @@ class PortalAdminSite(admin.AdminSite):
         """Let in portal admins and approvers; what each may do there is each model's own business."""
         if not request.user.is_active or not request.user.is_authenticated:
             return False
-        return request.user.is_superuser or selectors.person(request.user).is_approver
+        return request.user.is_superuser or access.person(request.user).is_approver
 
     def get_urls(self) -> list[Any]:
         """Leave out what would tell strangers that an object exists, or change a password without an event."""

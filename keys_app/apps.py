@@ -17,6 +17,6 @@ class KeysAppConfig(AppConfig):
 
 
 def _begin_session(**signal: Any) -> None:
-    from .services.signing_in import begin_session  # noqa: PLC0415 (a command without users needs none of it)
+    from keys_app.users.auth_events import begin_session  # noqa: PLC0415 (a command without users needs none of it)
 
     begin_session(**signal)

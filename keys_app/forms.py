@@ -10,21 +10,16 @@ from django.core.validators import MaxValueValidator
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from . import selectors
-from .domain.errors import InvalidInput
-from .domain.permissions import Catalogue
-from .domain.policy import Policy, Unknown, UnknownPermissions
-from .domain.request_rules import (
-    MAX_TASK,
-    comment_problem,
-    incident_problem,
-    name_problem,
-    purpose_problem,
-    reason_problem,
-    ticket_problem,
-)
-from .domain.wording import counted
-from .models import MAX_LIFETIME_DAYS, Account, ApiKey, Team
+from keys_app.catalogue import current
+from keys_app.core.actor import name_and_login
+from keys_app.core.errors import InvalidInput
+from keys_app.core.text import comment_problem, counted, reason_problem
+from keys_app.key_requests.validation import MAX_TASK, incident_problem, name_problem, purpose_problem, ticket_problem
+from keys_app.keys.models import ApiKey
+from keys_app.organisation import access
+from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Team
+from keys_app.permissions.catalogue import Catalogue
+from keys_app.permissions.policy import Policy, Unknown, UnknownPermissions
 
 Kind = TypeVar("Kind", bound=forms.Field)
 Row = TypeVar("Row", bound=Model)
@@ -115,11 +110,11 @@ class RequestForm(forms.Form):
     template = forms.CharField(required=False, max_length=MAX_TASK, widget=forms.HiddenInput)
     changes_key = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, who: selectors.Person, known: Catalogue, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, who: access.Person, known: Catalogue, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.who = who
         field_of(self, "permissions", PermissionsField).known = known
-        self.accounts = {account.sid: account for account in selectors.accounts_for(who).prefetch_related("teams")}
+        self.accounts = {account.sid: account for account in access.accounts_for(who).prefetch_related("teams")}
         field_of(self, "account", forms.ChoiceField).choices = [("", "Choose…")] + [
             (sid, f"{account.name} · {account.environment} · {sid}") for sid, account in self.accounts.items()
         ]
@@ -142,7 +137,7 @@ class RequestForm(forms.Form):
     def key_to_change(self) -> ApiKey | None:
         """Return the key this request is to take the place of, if it is one of this person's live keys."""
         sid = self["changes_key"].value()
-        return selectors.changeable_keys(self.who).filter(pk=str(sid)[:34]).first() if sid else None
+        return ApiKey.changeable_by(self.who.user).filter(pk=str(sid)[:34]).first() if sid else None
 
     def chosen_account_and_team(self) -> tuple[Account | None, Team | None]:
         """Return the account chosen so far, and the team where there is no doubt about it."""
@@ -230,16 +225,16 @@ class DeputyForm(forms.Form):
         error_messages={"required": "Choose the last day.", "invalid": "Enter a date."},
     )
 
-    def __init__(self, who: selectors.Person, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, who: access.Person, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.teams = {str(team.pk): team for team in selectors.teams_led(who)}
-        people = selectors.possible_deputies(self.teams.values()).exclude(pk=who.user.pk)
+        self.teams = {str(team.pk): team for team in access.teams_led(who)}
+        people = access.possible_deputies(self.teams.values()).exclude(pk=who.user.pk)
         self.people = {str(person.pk): person for person in people}
         field_of(self, "team", forms.ChoiceField).choices = [("", "Choose…")] * (len(self.teams) > 1) + [
             (pk, team.name) for pk, team in self.teams.items()
         ]
         field_of(self, "deputy", forms.ChoiceField).choices = [("", "Choose…")] + [
-            (pk, selectors.name_and_login(person)) for pk, person in self.people.items()
+            (pk, name_and_login(person)) for pk, person in self.people.items()
         ]
 
     def period(self) -> tuple[datetime, datetime]:
@@ -269,7 +264,7 @@ class AdoptForm(forms.Form):
         owner = field_of(self, "owner", forms.ModelChoiceField)
         owner.queryset = members.order_by("first_name", "username")
         # Django takes a function there too; a class of it would say no more
-        owner.label_from_instance = selectors.name_and_login  # type: ignore[assignment, method-assign]
+        owner.label_from_instance = name_and_login  # type: ignore[assignment, method-assign]
 
 
 class ProposeForm(forms.Form):
@@ -292,7 +287,7 @@ class LinesField(forms.CharField):
 
     def clean(self, value: Any) -> list[str]:
         names = list(dict.fromkeys(super().clean(value).split()))
-        known = selectors.current_catalogue()
+        known = current.current_catalogue()
         unknown = [Unknown(name, tuple(known.nearest(name))).message for name in names if name not in known]
         if unknown:
             raise forms.ValidationError(unknown[:10])
@@ -324,7 +319,7 @@ class GuardRailsForm(ModelForm[Row]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        products = selectors.current_catalogue().products
+        products = current.current_catalogue().products
         field_of(self, "allowed_products", forms.MultipleChoiceField).choices = [
             (product.name, product.title) for product in products
         ]

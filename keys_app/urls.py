@@ -2,22 +2,9 @@
 
 from django.urls import path, re_path
 
-from .views import (
-    audit,
-    audit_keys,
-    audit_verify,
-    builder,
-    deputies,
-    exports,
-    feeds,
-    home,
-    keys,
-    reconciliation,
-    reports,
-    requests,
-    reviews,
-    unmanaged,
-)
+from keys_app.views import deputies, home, keys, reconciliation, requests, reviews, unmanaged
+from keys_app.views.audit import downloads, events, feeds, key, reports, verify
+from keys_app.views.builder import pages
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
@@ -27,7 +14,7 @@ AUDITED_KEY = r"^audit/keys/(?P<sid>SK[0-9a-fA-F]{32})/$"
 urlpatterns = [
     path("", home.home, name="home"),
     path("requests/", requests.request_list, name="request_list"),
-    path("requests/new/", builder.request_new, name="request_new"),
+    path("requests/new/", pages.request_new, name="request_new"),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request_detail"),
     path("requests/<uuid:request_id>/issue/", requests.request_issue, name="request_issue"),
     path("requests/<uuid:request_id>/cancel/", requests.request_cancel, name="request_cancel"),
@@ -47,16 +34,16 @@ urlpatterns = [
     re_path(UNMANAGED + "adopt/$", unmanaged.adopt, name="unmanaged_adopt"),
     re_path(UNMANAGED + "propose/$", unmanaged.propose, name="unmanaged_propose"),
     path("reconciliation/", reconciliation.reconciliation, name="reconciliation"),
-    path("audit/", audit.audit_list, name="audit_list"),
-    path("audit/complete/", audit.audit_complete, name="audit_complete"),
-    path("audit/<int:sequence>/", audit.audit_event, name="audit_event"),
-    path("audit/export.csv", exports.export_csv, name="export_csv"),
-    path("audit/export.jsonl", exports.export_jsonl, name="export_jsonl"),
-    path("audit/export.ocsf.jsonl", exports.export_ocsf, name="export_ocsf"),
+    path("audit/", events.audit_list, name="audit_list"),
+    path("audit/complete/", events.audit_complete, name="audit_complete"),
+    path("audit/<int:sequence>/", events.audit_event, name="audit_event"),
+    path("audit/export.csv", downloads.export_csv, name="export_csv"),
+    path("audit/export.jsonl", downloads.export_jsonl, name="export_jsonl"),
+    path("audit/export.ocsf.jsonl", downloads.export_ocsf, name="export_ocsf"),
     path("audit/feed", feeds.audit_feed, name="audit_feed"),
     path("audit/feeds/", feeds.audit_feeds, name="audit_feeds"),
     path("audit/feeds/revoke/", feeds.feed_revoke, name="feed_revoke"),
-    re_path(AUDITED_KEY, audit_keys.audit_key, name="audit_key"),
+    re_path(AUDITED_KEY, key.audit_key, name="audit_key"),
     path("audit/reports/", reports.reports, name="audit_reports"),
     path("audit/reports/keys/", reports.report_keys, name="audit_report_keys"),
     path("audit/reports/decisions/", reports.report_decisions, name="audit_report_decisions"),
@@ -65,6 +52,6 @@ urlpatterns = [
     path("reviews/<str:quarter>/", reviews.review_detail, name="review_detail"),
     path("reviews/<str:quarter>/decide/", reviews.review_decide, name="review_decide"),
     path("reviews/<str:quarter>/close/", reviews.review_close, name="review_close"),
-    path("audit/verify/", audit_verify.audit_verify, name="audit_verify"),
-    path("audit/verifier.py", audit_verify.audit_verifier, name="audit_verifier"),
+    path("audit/verify/", verify.audit_verify, name="audit_verify"),
+    path("audit/verifier.py", verify.audit_verifier, name="audit_verifier"),
 ]

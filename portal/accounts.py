@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
-from keys_app.services import signing_in
+from keys_app.users import auth_events
 
 
 class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class without types
@@ -30,11 +30,11 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
     def login(self, request: HttpRequest, user: User) -> None:
         with transaction.atomic():
             super().login(request, user)
-            signing_in.record_sign_in(user=user, address=self._address(request))
+            auth_events.record_sign_in(user=user, address=self._address(request))
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated:
-            signing_in.record_sign_out(user=request.user, address=self._address(request))
+            auth_events.record_sign_out(user=request.user, address=self._address(request))
         super().logout(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
@@ -42,12 +42,12 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
             super().pre_authenticate(request, **credentials)
         except ValidationError:  # too many failed for this name
             name = str(credentials.get("username", ""))[:150]
-            signing_in.note_turned_away(name=name, address=self._address(request), page=request.path)
+            auth_events.note_turned_away(name=name, address=self._address(request), page=request.path)
             raise
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         name = str(credentials.get("username", ""))[:150]
-        signing_in.note_failed_sign_in(name=name, address=self._address(request))
+        auth_events.note_failed_sign_in(name=name, address=self._address(request))
 
     def set_password(self, user: User, password: str) -> None:
         match = context.request.resolver_match
@@ -55,7 +55,7 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
         with transaction.atomic():
             user.set_password(password)
             user.save(update_fields=["password"])  # what else is stored may have changed since this request began
-            signing_in.record_password_change(user=user, address=self._address(context.request), by_mail=by_mail)
+            auth_events.record_password_change(user=user, address=self._address(context.request), by_mail=by_mail)
 
     def _address(self, request: HttpRequest) -> str:
         return self.get_client_ip(request) or ""

@@ -297,7 +297,7 @@ def start_standin(processes: Processes, port: str = "0") -> str:
     """Start the stand-in for Twilio, on a free port if it is 0, and return its address."""
     process = processes.start(
         STANDIN,
-        "keys_app.twilio_iam.sandbox",
+        "keys_app.twilio_sandbox",
         "--port",
         port,
         "--state",

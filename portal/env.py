@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
-from keys_app.outgoing.addresses import is_https_or_loopback
+from keys_app.core.http.public_addresses import is_https_or_loopback
 
 DAY = 24 * 60 * 60
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")

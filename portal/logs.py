@@ -3,7 +3,7 @@
 import logging
 import re
 
-from keys_app.domain.secret import MASK, mask_live_secrets
+from keys_app.core.secret import MASK, mask_live_secrets
 
 _AUTHORIZATION = re.compile(r"(?i)\b(basic|bearer)\s+[a-z0-9+/=._~-]{8,}")
 

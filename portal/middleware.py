@@ -12,9 +12,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils.functional import SimpleLazyObject
 
-from keys_app.selectors.signed_in import PortalRequest
-from keys_app.services.signing_in import is_ended
-from keys_app.views.errors import bad_request
+from keys_app.users.auth_events import is_ended
+from keys_app.views.http.error_pages import bad_request
+from keys_app.views.http.signed_in import PortalRequest
 from portal import readiness
 
 Handler = Callable[[HttpRequest], HttpResponse]

@@ -11,7 +11,7 @@ from pathlib import Path
 from environ import Env
 
 from keys_app import __version__
-from keys_app.domain.times import day
+from keys_app.core.times import day
 from portal.schema import made_by_others
 
 

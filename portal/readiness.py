@@ -19,10 +19,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from keys_app import db
-from keys_app.domain.templates import templates
-from keys_app.selectors import current_catalogue
-from keys_app.services.credentials import can_decrypt_credentials
+from keys_app.catalogue.current import current_catalogue
+from keys_app.core import db
+from keys_app.organisation.credentials import can_decrypt_credentials
+from keys_app.permissions.presets import templates
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from keys_app.audit.notes import BadKey, SignerKey, VerifierKey
-from keys_app.outgoing.addresses import is_loopback
+from keys_app.audit.merkle.signed_note import BadKey, SignerKey, VerifierKey
+from keys_app.core.http.public_addresses import is_loopback
 from portal import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -82,7 +82,7 @@ RECONCILE_FAILED_RUNS = env.number("PORTAL_RECONCILE_FAILED_RUNS", 5, least=1, m
 RECONCILE_LATE_AFTER = env.seconds("PORTAL_RECONCILE_LATE_AFTER", 900)
 # A lead has this long to take over the keys of somebody who left.
 LEAVER_GRACE = timedelta(days=env.number("PORTAL_LEAVER_DAYS", 14, least=0, most=3650))
-# An operator's own tasks, in the form of keys_app/domain/data/templates.toml; same slugs replace the package's.
+# An operator's own tasks, in the form of keys_app/permissions/data/templates.toml; same slugs replace the package's.
 TEMPLATES_FILE = Path(tasks) if (tasks := env.text("PORTAL_TEMPLATES_FILE")) else None
 
 # A request nobody decided, and an approval nobody used, come to an end.
@@ -138,7 +138,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "keys_app.views.context.portal",
+                "keys_app.views.http.context.portal",
             ],
         },
     }
@@ -185,7 +185,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "keys_app.views.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "keys_app.views.http.error_pages.csrf_failure"
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -10,10 +10,11 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from keys_app import selectors
-from keys_app.domain.secret import Secret
-from keys_app.models import Account, KeyRequest, Team, TeamMembership
-from keys_app.services.credentials import encrypt
+from keys_app.core.secret import Secret
+from keys_app.key_requests.models import KeyRequest
+from keys_app.organisation import access
+from keys_app.organisation.credentials import encrypt
+from keys_app.organisation.models import Account, Team, TeamMembership
 
 READ_MESSAGES = ["/twilio/messaging/messages/list", "/twilio/messaging/messages/read"]
 READ_USAGE = ["/twilio/billing/usage/read"]
@@ -89,7 +90,7 @@ class Cast:
 
     def lead_too(self, role: str, team: Team | None = None) -> None:
         """Make `role` a lead of Payments, or of `team`, besides whatever they are."""
-        self.people[role].groups.add(Group.objects.get(name=selectors.TEAM_LEADS))
+        self.people[role].groups.add(Group.objects.get(name=access.TEAM_LEADS))
         values = {"team": team or self.team, "user": self.people[role]}
         TeamMembership.objects.update_or_create(**values, defaults={"is_lead": True})
 
@@ -157,7 +158,7 @@ def _account(sid: str, name: str, user: str, password: str, team: Team) -> Accou
 
 def assemble(standin: Any) -> Cast:
     """Create the cast. Payments' account is the stand-in's, Support's is one nobody answers for."""
-    for name in (selectors.ENGINEERS, selectors.TEAM_LEADS, selectors.SECURITY):
+    for name in (access.ENGINEERS, access.TEAM_LEADS, access.SECURITY):
         Group.objects.get_or_create(name=name)  # a flushed test database has lost them
     payments, support = Team.objects.create(name="Payments"), Team.objects.create(name="Support")
     cast = Cast(
@@ -167,14 +168,14 @@ def assemble(standin: Any) -> Cast:
         other_team=support,
     )
     roles = {
-        "engineer": (selectors.ENGINEERS, payments, False),
-        "colleague": (selectors.ENGINEERS, payments, False),
-        "lead": (selectors.TEAM_LEADS, payments, True),
-        "colead": (selectors.TEAM_LEADS, payments, True),
-        "engineer2": (selectors.ENGINEERS, support, False),
-        "lead2": (selectors.TEAM_LEADS, support, True),
-        "security": (selectors.SECURITY, None, False),
-        "security2": (selectors.SECURITY, None, False),
+        "engineer": (access.ENGINEERS, payments, False),
+        "colleague": (access.ENGINEERS, payments, False),
+        "lead": (access.TEAM_LEADS, payments, True),
+        "colead": (access.TEAM_LEADS, payments, True),
+        "engineer2": (access.ENGINEERS, support, False),
+        "lead2": (access.TEAM_LEADS, support, True),
+        "security": (access.SECURITY, None, False),
+        "security2": (access.SECURITY, None, False),
         "admin": (None, None, False),
         "stranger": (None, None, False),
     }

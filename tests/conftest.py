@@ -9,11 +9,12 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from keys_app.audit import searchable, triggers
+from keys_app.audit import triggers
 from keys_app.audit.ledger import matching
-from keys_app.services import notifications
+from keys_app.audit.search import index
+from keys_app.notifications import notify as notifications_notify
 from tests.cast import Cast, assemble
-from tests.twilio_iam.standin import StandIn
+from tests.twilio_iam.simulator import StandIn
 
 # They use no database, so once is enough.
 collect_ignore = ["domain", "twilio_iam"] if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
@@ -66,13 +67,13 @@ def actions(db):
 def told(monkeypatch) -> list[dict]:
     """Collect the notices that are given from now on, each with its `kind`."""
     given: list[dict] = []
-    notify = notifications.notify
+    notify = notifications_notify.notify
 
     def noted(kind: str, **notice: Any) -> None:
         given.append({"kind": kind, **notice})
         notify(kind, **notice)
 
-    monkeypatch.setattr(notifications, "notify", noted)
+    monkeypatch.setattr(notifications_notify, "notify", noted)
     return given
 
 
@@ -89,13 +90,13 @@ def _flush_needs_the_triggers_off(monkeypatch) -> None:
     flush = operations.execute_sql_flush
 
     def flush_without_triggers(self, sql_list):
-        searchable.unprotect(connection)
+        index.unprotect(connection)
         triggers.drop(connection)
         try:
             flush(self, sql_list)
         finally:
             triggers.create(connection)
-            searchable.protect(connection)
+            index.protect(connection)
 
     monkeypatch.setattr(operations, "execute_sql_flush", flush_without_triggers)
 

@@ -1,5 +1,6 @@
 """Django's admin: leads and Security decide requests, portal admins keep people, teams, accounts and the rules."""
 
-from . import catalogue, notices, people, requests, rules
+from . import accounts, catalogue, rules, teams, users, webhooks
+from .approvals import list as approvals
 
-__all__ = ["catalogue", "notices", "people", "requests", "rules"]
+__all__ = ["accounts", "approvals", "catalogue", "rules", "teams", "users", "webhooks"]

@@ -8,9 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from ..forms import ModelForm, Row
-from ..services.actors import actor_of
-from ..services.administration import lock_and_read, record_admin_change
+from keys_app.forms import ModelForm, Row
+from keys_app.organisation.recorded_state import lock_and_read
+from keys_app.users.admin_events import record_admin_change
+from keys_app.views.http.actor import actor_of
 
 if TYPE_CHECKING:
 

@@ -6,10 +6,15 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from .. import selectors
-from ..domain.permissions import catalogue, look_alike, why_not_a_permission
-from ..forms import ModelForm
-from ..models import ApiKey, CataloguePermission, KeyRequest
+from keys_app.catalogue import current
+from keys_app.catalogue.models import CataloguePermission
+from keys_app.forms import ModelForm
+from keys_app.key_requests.models import KeyRequest
+from keys_app.key_requests.queries import OPEN_REQUESTS
+from keys_app.keys.models import ApiKey
+from keys_app.keys.queries import LIVE_KEYS
+from keys_app.permissions.catalogue import catalogue, look_alike, why_not_a_permission
+
 from .audited import AuditedAdmin
 
 
@@ -40,7 +45,7 @@ class CataloguePermissionForm(ModelForm[CataloguePermission]):
     def _trouble(self, name: str) -> str:
         if trouble := why_not_a_permission(name):
             return trouble
-        twin = "" if self.cleaned_data.get("spelled_right") else look_alike(name, selectors.current_catalogue())
+        twin = "" if self.cleaned_data.get("spelled_right") else look_alike(name, current.current_catalogue())
         return twin and f"This is very like {twin}, which the portal has. If it is right, tick “The spelling is right”."
 
 
@@ -72,8 +77,8 @@ class CataloguePermissionAdmin(AuditedAdmin[CataloguePermission]):
         if entry.name in catalogue():
             return 0
         holds = {"policy_json__contains": f'"{entry.name}"'}
-        open_requests = KeyRequest.objects.filter(state__in=selectors.OPEN_REQUESTS, **holds)
-        return open_requests.count() + ApiKey.objects.filter(state__in=selectors.LIVE_KEYS, **holds).count()
+        open_requests = KeyRequest.objects.filter(state__in=OPEN_REQUESTS, **holds)
+        return open_requests.count() + ApiKey.objects.filter(state__in=LIVE_KEYS, **holds).count()
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         """Add what was saved: the ledger has to tell a removal from its undoing."""

@@ -6,9 +6,10 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 
-from ..domain.templates import templates
-from ..forms import OneNameForm, field_of
-from ..models import ApprovalRule
+from keys_app.forms import OneNameForm, field_of
+from keys_app.key_requests.decision_models import ApprovalRule
+from keys_app.permissions.presets import templates
+
 from .audited import AuditedAdmin
 
 _FIELDS = ("name", "template", "team", "environment", "max_lifetime_days", "is_active")

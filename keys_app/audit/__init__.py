@@ -1,0 +1,1 @@
+"""The ledger: recording, searching, proving and exporting what happened."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ..db import for_database
+from keys_app.core.db import for_database
 
 _MICROSECONDS = """to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD{}HH24:MI:SS.US"+00:00"')"""
 

@@ -8,13 +8,15 @@ import rfc8785
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from ..db import wait_for_turn
-from ..domain.times import rfc3339
-from . import nodes, searchable, tree
+from keys_app.audit.merkle.tree import leaf_hash
+from keys_app.audit.merkle.tree_store import LedgerDamaged
+from keys_app.audit.search.tokens import terms_of
+from keys_app.core.db import wait_for_turn
+from keys_app.core.times import rfc3339
+
+from .merkle import tree, tree_store
 from .models import AuditEvent, AuditNode
-from .nodes import LedgerDamaged
-from .terms import terms_of
-from .tree import leaf_hash
+from .search import index as search_index
 
 __all__ = ["AuditEvent", "Entry", "LedgerDamaged", "append", "history", "last_times", "leaf_hash", "matching"]
 
@@ -67,7 +69,7 @@ def append(entry: Entry) -> int:
         force_insert=True
     )
     _grow_tree(last, leaf, bytes(last_leaf))
-    searchable.enter(last + 1, found_by)
+    search_index.enter(last + 1, found_by)
     return last + 1
 
 
@@ -75,7 +77,7 @@ def _grow_tree(index: int, leaf: bytes, left: bytes) -> None:
     """Store the subtrees that the leaf at `index` completes; `left` is the leaf before it. O(log n)."""
     if not index & 1:
         return
-    known = {(0, index - 1): left, **nodes.load(tree.siblings(index)[1:])}
+    known = {(0, index - 1): left, **tree_store.load(tree.siblings(index)[1:])}
     done = tree.completed(index, leaf, known.__getitem__)
     rows = [AuditNode(level=level, position=position, hash=value) for (level, position), value in done]
     try:

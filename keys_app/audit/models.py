@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from django.db import models
 
-from ..domain.policy import PERMISSION_SHAPE
-from ..domain.wording import with_login
+from keys_app.core.actor import with_login
+from keys_app.permissions.policy import PERMISSION_SHAPE
 
 
 @lru_cache(maxsize=1024)
@@ -125,3 +125,48 @@ class AuditCheckpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint of {self.size} events"
+
+
+class PushPosition(models.Model):
+    """How far the audit was pushed to one place: everything up to and with `sequence` was taken there."""
+
+    target = models.CharField(max_length=64, primary_key=True, help_text="The SHA-256 of its address.")
+    sequence = models.BigIntegerField(default=0)
+    moved_at = models.DateTimeField(null=True)
+    holder = models.UUIDField(null=True, help_text="Which process pushes.")
+    held_until = models.DateTimeField(null=True, help_text="Then another process may go on, should that one be dead.")
+
+    class Meta:
+        app_label = "keys_app"
+
+    def __str__(self) -> str:
+        return f"pushed up to {self.sequence}"
+
+
+_SAME = ["action", "hour", "actor_id", "actor_name", "address", "key_sid", "request_id"]
+"""What two repetitions of one thing have in common."""
+
+
+class Repeat(models.Model):
+    """How often one actor did the same thing within one hour. The first time is in the ledger, the sum follows."""
+
+    action = models.CharField(max_length=60)
+    hour = models.DateTimeField()
+    actor_id = models.CharField(max_length=40, blank=True)
+    login = models.CharField(max_length=150, blank=True)
+    actor_name = models.CharField(max_length=320)
+    address = models.CharField(max_length=45, blank=True)
+    key_sid = models.CharField(max_length=34, blank=True)
+    request_id = models.CharField(max_length=36, blank=True)
+    times = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        app_label = "keys_app"
+        constraints = [models.UniqueConstraint(fields=_SAME, name="one_count_per_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor_name}: {self.times}"
+
+    def same(self) -> models.QuerySet["Repeat"]:
+        """Return the stored count of the same thing by the same actor within the same hour, if there is one."""
+        return Repeat.objects.filter(**{name: getattr(self, name) for name in _SAME})

@@ -18,10 +18,12 @@ from typing import Any
 
 from django.db import connection
 
-from ..domain.times import rfc3339
-from . import checkpoints, dialects, directory, proofs, tree
+from keys_app.audit.merkle.signed_note import BadNote, VerifierKey, open_checkpoint
+from keys_app.core.times import rfc3339
+
+from . import dialects
+from .merkle import checkpoint_files, checkpoints, proofs, tree
 from .models import AuditCheckpoint
-from .notes import BadNote, VerifierKey, open_checkpoint
 
 BATCH_LEVEL = 12
 BATCH = 1 << BATCH_LEVEL
@@ -78,7 +80,7 @@ class Verification:
     def __init__(self) -> None:
         self.fault: LedgerFault | None = None
         self.checked = self.held = 0
-        self._files = directory.sizes()
+        self._files = checkpoint_files.sizes()
         stored = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)
         self._sizes = sorted({*stored.iterator(), *self._files})
         self.size = proofs.size()  # read last: a checkpoint is signed after its events are there
@@ -127,7 +129,7 @@ class Verification:
                 raise FaultFound(self._good + 1, f"The checkpoint of {size} events in the database was changed.")
         place = bisect.bisect_left(self._files, size)
         if self._files[place : place + 1] == [size]:
-            self._check_note(size, "the directory", directory.read(size), root)
+            self._check_note(size, "the directory", checkpoint_files.read(size), root)
         self._good = size
 
     def _check_note(self, size: int, where: str, note: str, root: bytes) -> VerifierKey:

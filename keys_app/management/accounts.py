@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.signals import post_save, pre_save
 
-from keys_app.db import lock_row
-from keys_app.services.signing_in import record_command
+from keys_app.core.db import lock_row
+from keys_app.users.auth_events import record_command
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import keys_app.domain.states
+import keys_app.key_requests.states
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveSmallIntegerField()),
                 ('marker', models.CharField(max_length=12, unique=True)),
-                ('state', models.CharField(choices=[('started', 'Started'), ('unknown', 'Unknown'), ('issued', 'Issued'), ('refused', 'Refused'), ('not_processed', 'Not processed'), ('never_created', 'Never created'), ('orphan_deleted', 'Orphan deleted'), ('breach', 'Breach')], default=keys_app.domain.states.IssuanceState['STARTED'], max_length=20)),
+                ('state', models.CharField(choices=[('started', 'Started'), ('unknown', 'Unknown'), ('issued', 'Issued'), ('refused', 'Refused'), ('not_processed', 'Not processed'), ('never_created', 'Never created'), ('orphan_deleted', 'Orphan deleted'), ('breach', 'Breach')], default=keys_app.key_requests.states.IssuanceState['STARTED'], max_length=20)),
                 ('started_at', models.DateTimeField()),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('twilio_code', models.IntegerField(null=True)),
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 ('sid', models.CharField(max_length=34, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator('\\ASK[0-9a-fA-F]{32}\\Z', 'A key SID is SK and 32 hexadecimal digits.')])),
                 ('friendly_name', models.CharField(max_length=64, verbose_name='name at Twilio')),
                 ('policy_json', models.TextField()),
-                ('state', models.CharField(choices=[('active', 'Active'), ('revoking', 'Revoking'), ('revoked', 'Revoked')], default=keys_app.domain.states.KeyState['ACTIVE'], max_length=10)),
+                ('state', models.CharField(choices=[('active', 'Active'), ('revoking', 'Revoking'), ('revoked', 'Revoked')], default=keys_app.keys.states.KeyState['ACTIVE'], max_length=10)),
                 ('issued_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField()),
                 ('confirmed_at', models.DateTimeField(null=True)),
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                 ('content_digest', models.CharField(max_length=64)),
                 ('risk', models.CharField(choices=[('low', 'Low'), ('medium', 'Medium'), ('high', 'High'), ('critical', 'Critical')], max_length=10)),
                 ('template', models.CharField(blank=True, max_length=60)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('approved', 'Approved'), ('issuing', 'Issuing'), ('issued', 'Issued'), ('failed', 'Failed'), ('rejected', 'Rejected'), ('cancelled', 'Cancelled'), ('lapsed', 'Lapsed')], default=keys_app.domain.states.RequestState['PENDING'], max_length=10)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('approved', 'Approved'), ('issuing', 'Issuing'), ('issued', 'Issued'), ('failed', 'Failed'), ('rejected', 'Rejected'), ('cancelled', 'Cancelled'), ('lapsed', 'Lapsed')], default=keys_app.key_requests.states.RequestState['PENDING'], max_length=10)),
                 ('created_at', models.DateTimeField()),
                 ('approved_at', models.DateTimeField(null=True)),
                 ('claim_until', models.DateTimeField(help_text='When an approval that nobody used lapses.', null=True)),

@@ -9,15 +9,17 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ..domain import times, wording
-from ..models import ApiKey, KeyRequest, UnmanagedKey
-from ..selectors import name_and_login
-from ..status import Mark, key_marks, request_marks, unmanaged_mark
+from keys_app.core import text, times
+from keys_app.core.actor import name_and_login
+from keys_app.key_requests.models import KeyRequest
+from keys_app.keys.models import ApiKey
+from keys_app.reconcile.models import UnmanagedKey
+from keys_app.wording import Mark, key_marks, request_marks, unmanaged_mark
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
-    from ..selectors.requests import RequestNotes
+    from keys_app.key_requests.queries import RequestNotes
 
 register = template.Library()
 
@@ -52,7 +54,7 @@ def until(future: datetime) -> str:
 @register.filter
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: “1 day”, “2 days”."""
-    return wording.counted(number, noun)
+    return text.counted(number, noun)
 
 
 @register.simple_tag

@@ -4,22 +4,14 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
-from keys_app.domain.policy import Policy
-from keys_app.domain.secret import Secret
+from keys_app.core.secret import Secret
+from keys_app.permissions.policy import Policy
 
-from . import answers
+from . import responses
 from .errors import OutcomeUnknown
-from .model import (
-    CreatedKey,
-    KeyDetail,
-    KeySummary,
-    check_account_sid,
-    check_key_sid,
-    check_name,
-    explicit,
-)
-from .patience import Patience
+from .retry import Patience
 from .transport import Answer, Limits, Transport
+from .types import CreatedKey, KeyDetail, KeySummary, check_account_sid, check_key_sid, check_name, explicit
 
 KEYS = "/v1/Keys"
 MAX_PAGE_SIZE = 1000
@@ -87,7 +79,7 @@ class TwilioIamClient:
             "KeyType": "restricted",  # left out, Twilio makes a Standard key with nearly full access
             "Policy": explicit(policy).to_json(),
         }
-        created = answers.created_key(self._call("POST", KEYS, 201, form=form))
+        created = responses.created_key(self._call("POST", KEYS, 201, form=form))
         if created is None:
             raise OutcomeUnknown("Twilio's answer has no usable key in it.")
         return created
@@ -151,19 +143,19 @@ class TwilioIamClient:
             visited.add(mark)
 
     def _page(self, query: Mapping[str, str]) -> tuple[list[KeySummary], object]:
-        page = answers.key_page(self._call("GET", KEYS, 200, query=query))
+        page = responses.key_page(self._call("GET", KEYS, 200, query=query))
         if page is None:
             raise OutcomeUnknown("Twilio's listing of keys could not be read.")
         return page
 
     def _next_place(self, link: object) -> dict[str, str]:
-        place = answers.next_page(link, self._open_transport().base_url + KEYS)
+        place = responses.next_page(link, self._open_transport().base_url + KEYS)
         if place is None:
             raise OutcomeUnknown("Twilio's listing of keys leads to another address.")
         return place
 
     def _detail(self, answer: Answer, sid: str) -> KeyDetail:
-        detail = answers.key_detail(answer, sid)
+        detail = responses.key_detail(answer, sid)
         if detail is None:
             raise OutcomeUnknown("Twilio's answer is not about this key.")
         return detail
@@ -191,7 +183,7 @@ class TwilioIamClient:
         form: Mapping[str, str] | None,
     ) -> Answer:
         answer = self._open_transport().exchange(method, path, query=query, form=form)
-        error = answers.error_of(answer, expected)
+        error = responses.error_of(answer, expected)
         if error is None and answer.body is None and expected != 204:
             error = OutcomeUnknown(answer.trouble)
         if error is not None:

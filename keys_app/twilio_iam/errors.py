@@ -6,7 +6,7 @@ logged.
 
 import unicodedata
 
-from keys_app.domain.secret import mask_live_secrets
+from keys_app.core.secret import mask_live_secrets
 
 MAX_MESSAGE = 300
 """Longest part of a message from Twilio that is kept, in characters."""

@@ -9,10 +9,10 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from keys_app.domain.secret import Secret
-from keys_app.outgoing.addresses import is_https_or_loopback
-from keys_app.outgoing.connection import OneExchange
-from keys_app.outgoing.guard import Guard, Step
+from keys_app.core.http.connection import OneExchange
+from keys_app.core.http.guard import Guard, Step
+from keys_app.core.http.public_addresses import is_https_or_loopback
+from keys_app.core.secret import Secret
 
 from .errors import NotProcessed, OutcomeUnknown, TwilioError
 

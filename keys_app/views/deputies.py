@@ -7,27 +7,26 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from .. import selectors
-from ..domain.errors import InvalidInput, PortalError
-from ..forms import DeputyForm
-from ..selectors.signed_in import SignedInRequest
-from ..services import delegation
-from ..services.actors import actor_of
-from .pages import post_or_go_back
-from .problems import problem
+from keys_app.core.errors import InvalidInput, PortalError
+from keys_app.forms import DeputyForm
+from keys_app.organisation import access, delegations
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.problem import problem
+from keys_app.views.http.signed_in import SignedInRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def deputies(request: SignedInRequest) -> HttpResponse:
     """Show a lead's deputies and the form to name one. Raises `Http404` for who leads no team."""
-    who = selectors.person(request.user)
+    who = access.person(request.user)
     if not who.own_led_team_ids:
         raise Http404("leads no team")
     form = DeputyForm(who, request.POST or None)
     if request.method == "POST" and form.is_valid() and _name(request, form):
         messages.success(request, "Named. Until the last day your deputy decides as you would.")
         return redirect("portal:deputies")
-    context = {"form": form, "delegations": selectors.delegations_given(who).filter(ends_at__gt=timezone.now())}
+    context = {"form": form, "delegations": access.delegations_given(who).filter(ends_at__gt=timezone.now())}
     return render(request, "portal/deputies.html", context, status=422 if form.errors else 200)
 
 
@@ -35,7 +34,7 @@ def _name(request: SignedInRequest, form: DeputyForm) -> bool:
     """Name the deputy; tell whether it was done, with the reason at its field if not."""
     starts_at, ends_at = form.period()
     try:
-        delegation.name_deputy(
+        delegations.name_deputy(
             team=form.teams[form.cleaned_data["team"]],
             deputy=form.people[form.cleaned_data["deputy"]],
             starts_at=starts_at,
@@ -51,10 +50,10 @@ def _name(request: SignedInRequest, form: DeputyForm) -> bool:
 @post_or_go_back
 def deputy_end(request: SignedInRequest, delegation_id: int) -> HttpResponse:
     """End a delegation that this person gave."""
-    who = selectors.person(request.user)
-    ending = get_object_or_404(selectors.delegations_given(who), pk=delegation_id)
+    who = access.person(request.user)
+    ending = get_object_or_404(access.delegations_given(who), pk=delegation_id)
     try:
-        delegation.end_delegation(delegation=ending, actor=actor_of(request))
+        delegations.end_delegation(delegation=ending, actor=actor_of(request))
     except PortalError as error:
         return problem(request, error, back_url=reverse("portal:deputies"), back_label="Back to the deputies")
     messages.success(request, "Ended.")

@@ -10,28 +10,43 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
-from .. import selectors
-from ..domain.errors import InvalidInput, PortalError
-from ..domain.states import KeyState
-from ..domain.summary import summarize
-from ..domain.times import duration
-from ..forms import ReasonForm
-from ..models import ApiKey, KeyRequest
-from ..selectors.signed_in import SignedInRequest
-from ..services import leaving, lifecycle, rotating
-from ..services.actors import actor_of
-from ..status import history, key_status
-from .pages import newest_first, post_or_go_back
-from .problems import problem
-from .refusals import visible_or_404
+from keys_app.catalogue import current
+from keys_app.core.errors import InvalidInput, PortalError
+from keys_app.core.times import duration
+from keys_app.forms import ReasonForm
+from keys_app.key_requests.models import KeyRequest
+from keys_app.keys import confirm, handover, replace, revoke, rotate
+from keys_app.keys.models import ApiKey
+from keys_app.keys.queries import (
+    SOON,
+    can_revoke,
+    can_take_over,
+    doubts_about,
+    keys_in_state,
+    keys_matching,
+    left_keys,
+    successor_of,
+    visible_keys,
+)
+from keys_app.keys.states import KeyState
+from keys_app.organisation import access
+from keys_app.permissions.describe import summarize
+from keys_app.views.http.access import visible_or_404
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.paging import newest_first
+from keys_app.views.http.problem import problem
+from keys_app.views.http.signed_in import SignedInRequest
+from keys_app.wording import history, key_status
+
 from .snippets import curl_for
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
-    from ..selectors.keys import KeyNotes
+    from keys_app.keys.queries import KeyNotes
 
-STATES = {"": "All", "live": "Live", "expiring": f"Expiring in {duration(selectors.SOON)}", "revoked": "Revoked"}
+STATES = {"": "All", "live": "Live", "expiring": f"Expiring in {duration(SOON)}", "revoked": "Revoked"}
 DEFAULT_OVERLAP = 24
 ADOPTED_ADVICE = "request a new key, then revoke this one. An adopted key can’t be rotated."
 
@@ -39,9 +54,9 @@ ADOPTED_ADVICE = "request a new key, then revoke this one. An adopted key can’
 @require_safe
 def key_list(request: SignedInRequest) -> HttpResponse:
     """Show the keys this person may see, narrowed by `?state=` and `?q=`, part of a name or SID."""
-    who = selectors.person(request.user)
+    who = access.person(request.user)
     state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:100]
-    keys = selectors.keys_matching(selectors.keys_in_state(selectors.visible_keys(who), state), words)
+    keys = keys_matching(keys_in_state(visible_keys(who), state), words)
     rows, next_url = newest_first(request, keys, "issued_at")
     context = {
         "keys": rows,
@@ -50,7 +65,7 @@ def key_list(request: SignedInRequest) -> HttpResponse:
         "states": STATES.items(),
         "state": state if state in STATES else "",
         "words": words,
-        "left_count": selectors.left_keys(who).count() if who.is_approver else 0,
+        "left_count": left_keys(who).count() if who.is_approver else 0,
     }
     return render(request, "portal/key_list.html", context)
 
@@ -58,17 +73,17 @@ def key_list(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def left_list(request: SignedInRequest) -> HttpResponse:
     """Show the keys of people who left, to leads and Security."""
-    who = selectors.person(request.user)
+    who = access.person(request.user)
     if not who.is_approver:
         raise PermissionDenied
-    rows, next_url = newest_first(request, selectors.left_keys(who), "issued_at")
+    rows, next_url = newest_first(request, left_keys(who), "issued_at")
     context = {"keys": rows, "next_url": next_url, "led_teams": who.own_led_team_ids}
     return render(request, "portal/key_left_list.html", context)
 
 
 def _visible(request: SignedInRequest, sid: str) -> "WithAnnotations[ApiKey, KeyNotes]":
     """Return the key if this person may see it. Raises `Http404` otherwise."""
-    return visible_or_404(request, selectors.visible_keys(selectors.person(request.user)), sid)
+    return visible_or_404(request, visible_keys(access.person(request.user)), sid)
 
 
 @require_safe
@@ -84,18 +99,18 @@ def _key_page(
     status: int = 200,
     rotate_error: str = "",
 ) -> HttpResponse:
-    who = selectors.person(request.user)
+    who = access.person(request.user)
     context = {
         "key": key,
         "status": key_status(key),
-        "summary": summarize(key.policy, selectors.current_catalogue()) if key.policy_json else None,
+        "summary": summarize(key.policy, current.current_catalogue()) if key.policy_json else None,
         "timeline": history(key_sid=key.pk),
         "form": form,
-        "doubts": selectors.doubts_about(who, key),
-        "successor": selectors.successor_of(key),
-        "can_revoke": key.state == KeyState.ACTIVE and selectors.can_revoke(who, key),
-        "can_take_over": selectors.can_take_over(who, key),
-        "overlaps": rotating.OVERLAPS.items(),
+        "doubts": doubts_about(who, key),
+        "successor": successor_of(key),
+        "can_revoke": key.state == KeyState.ACTIVE and can_revoke(who, key),
+        "can_take_over": can_take_over(who, key),
+        "overlaps": rotate.OVERLAPS.items(),
         "overlap": request.POST.get("overlap_hours", str(DEFAULT_OVERLAP)),
         "rotate_error": rotate_error,
         **_owners_choices(who, key),
@@ -103,18 +118,18 @@ def _key_page(
     return render(request, "portal/key_detail.html", context, status=status)
 
 
-def _owners_choices(who: selectors.Person, key: ApiKey) -> dict[str, object]:
+def _owners_choices(who: access.Person, key: ApiKey) -> dict[str, object]:
     """Return which buttons the owner of a live key sees: those that would be accepted now."""
     if key.owner_id != who.user.pk or key.state != KeyState.ACTIVE:
         return {}
     newest = key.request_id is not None and not key.retires_at
-    why_not_rotate = rotating.why_not_rotatable(key, who)
+    why_not_rotate = rotate.why_not_rotatable(key, who)
     return {
         "can_confirm": key.awaits_confirmation,
         "can_change": newest,
         "can_rotate": not why_not_rotate,
         "why_not_rotate": why_not_rotate if newest else "",
-        "can_replace": key.awaits_confirmation and not lifecycle.why_not_replaceable(key),
+        "can_replace": key.awaits_confirmation and not replace.why_not_replaceable(key),
     }
 
 
@@ -135,7 +150,7 @@ def key_confirm(request: SignedInRequest, sid: str) -> HttpResponse:
     """Note the owner's word that the secret is stored."""
     key = _visible(request, sid)
     done = "Noted: the secret is stored."
-    return _act(request, key, lambda: lifecycle.confirm_key(key=key, actor=actor_of(request)), done)
+    return _act(request, key, lambda: confirm.confirm_key(key=key, actor=actor_of(request)), done)
 
 
 @post_or_go_back
@@ -143,7 +158,7 @@ def key_replace(request: SignedInRequest, sid: str) -> HttpResponse:
     """Give up a key whose secret was lost, so that it can be issued anew."""
     key = _visible(request, sid)
     done = "The lost key was deleted at Twilio. Press “Issue key” for a new one."
-    return _act(request, key, lambda: lifecycle.replace_key(key=key, actor=actor_of(request)), done, then=key.request)
+    return _act(request, key, lambda: replace.replace_key(key=key, actor=actor_of(request)), done, then=key.request)
 
 
 @post_or_go_back
@@ -155,7 +170,7 @@ def key_revoke(request: SignedInRequest, sid: str) -> HttpResponse:
         return _key_page(request, key, form, status=422)
     reason = form.cleaned_data["reason"]
     done = "The key was deleted at Twilio. It no longer works."
-    return _act(request, key, lambda: lifecycle.revoke_key(key=key, reason=reason, actor=actor_of(request)), done)
+    return _act(request, key, lambda: revoke.revoke_key(key=key, reason=reason, actor=actor_of(request)), done)
 
 
 @post_or_go_back
@@ -166,7 +181,7 @@ def key_rotate(request: SignedInRequest, sid: str) -> HttpResponse:
     hours = request.POST.get("overlap_hours", "")
     overlap = int(hours) if hours.isascii() and hours.isdigit() and len(hours) < 6 else -1
     try:
-        issued = rotating.rotate_key(key=key, overlap_hours=overlap, actor=actor_of(request))
+        issued = rotate.rotate_key(key=key, overlap_hours=overlap, actor=actor_of(request))
     except InvalidInput as error:
         if not request.htmx:
             return _key_page(request, key, ReasonForm(), status=422, rotate_error=error.message)
@@ -184,4 +199,4 @@ def key_take_over(request: SignedInRequest, sid: str) -> HttpResponse:
     key = _visible(request, sid)
     done = "You are the owner now. The previous owner may still know the secret: "
     done += ADOPTED_ADVICE if key.adopted_at else "rotate the key. If you approved it, request a new one instead."
-    return _act(request, key, lambda: leaving.take_over(key=key, actor=actor_of(request)), done)
+    return _act(request, key, lambda: handover.take_over(key=key, actor=actor_of(request)), done)

@@ -4,10 +4,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from .. import selectors
-from ..selectors.signed_in import SignedInRequest
-from ..status import run_in_words
-from .pages import security_only
+from keys_app.reconcile.queries import account_checks, drifted_keys, last_run, reconciler_warning, runs_with_findings
+from keys_app.views.http.decorators import security_only
+from keys_app.views.http.signed_in import SignedInRequest
+from keys_app.wording import run_in_words
 
 RUNS_SHOWN = 20
 
@@ -16,15 +16,15 @@ RUNS_SHOWN = 20
 @security_only
 def reconciliation(request: SignedInRequest) -> HttpResponse:
     """Show each account's state, the last run, and the last runs that found something."""
-    last = selectors.last_run()
-    runs = list(selectors.runs_with_findings()[:RUNS_SHOWN])
+    last = last_run()
+    runs = list(runs_with_findings()[:RUNS_SHOWN])
     for run in [*runs, *([last] if last else [])]:
         run.words = run_in_words(run)
     context = {
         "last": last,
-        "warning": selectors.reconciler_warning(),
+        "warning": reconciler_warning(),
         "runs": runs,
-        "accounts": selectors.account_checks(),
-        "drifted": selectors.drifted_keys()[:RUNS_SHOWN],
+        "accounts": account_checks(),
+        "drifted": drifted_keys()[:RUNS_SHOWN],
     }
     return render(request, "portal/reconciliation.html", context)

@@ -8,41 +8,45 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
-from .. import selectors
-from ..domain.errors import PortalError
-from ..domain.states import RequestState
-from ..domain.summary import summarize
-from ..forms import CommentForm
-from ..models import KeyRequest
-from ..selectors.signed_in import SignedInRequest
-from ..services import discussion, issuing
-from ..services import requests as request_service
-from ..services.actors import actor_of
-from ..status import history, request_status
-from .pages import newest_first, post_or_go_back
-from .problems import problem
-from .refusals import visible_or_404
+from keys_app.catalogue import current
+from keys_app.core.errors import PortalError
+from keys_app.forms import CommentForm
+from keys_app.key_requests import comments, submit
+from keys_app.key_requests.models import KeyRequest
+from keys_app.key_requests.queries import TO_PRESS, can_cancel, is_discussed, may_comment, may_copy, visible_requests
+from keys_app.key_requests.states import RequestState
+from keys_app.keys import issue
+from keys_app.organisation import access
+from keys_app.permissions.describe import summarize
+from keys_app.views.http.access import visible_or_404
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.paging import newest_first
+from keys_app.views.http.problem import problem
+from keys_app.views.http.signed_in import SignedInRequest
+from keys_app.wording import history, request_status
+
 from .snippets import curl_for
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
-    from ..selectors.requests import RequestNotes
+    from keys_app.key_requests.queries import RequestNotes
 
 
 @require_safe
 def request_list(request: SignedInRequest) -> HttpResponse:
     """Show the requests this person may see, newest first."""
-    who = selectors.person(request.user)
-    rows, next_url = newest_first(request, selectors.visible_requests(who), "created_at")
+    who = access.person(request.user)
+    rows, next_url = newest_first(request, visible_requests(who), "created_at")
     context = {"requests": rows, "next_url": next_url, "shows_others": who.is_approver}
     return render(request, "portal/request_list.html", context)
 
 
 def _visible(request: SignedInRequest, request_id: uuid.UUID) -> "WithAnnotations[KeyRequest, RequestNotes]":
     """Return the request if this person may see it. Raises `Http404` otherwise."""
-    who = selectors.person(request.user)
-    return visible_or_404(request, selectors.visible_requests(who), request_id)
+    who = access.person(request.user)
+    return visible_or_404(request, visible_requests(who), request_id)
 
 
 @require_safe
@@ -61,23 +65,23 @@ def _request_page(
     keys = [one.key for one in issuances if hasattr(one, "key")]
     own = key_request.requester_id == request.user.pk
     key = keys[-1] if keys and key_request.state == RequestState.ISSUED else None
-    who = selectors.person(request.user)
-    to_press = own and key_request.state in selectors.TO_PRESS
-    why_not_issue = issuing.why_not_issuable(key_request, keys, who) if to_press else ""
+    who = access.person(request.user)
+    to_press = own and key_request.state in TO_PRESS
+    why_not_issue = issue.why_not_issuable(key_request, keys, who) if to_press else ""
     context = {
         "key_request": key_request,
         "status": request_status(key_request, issuances[-1] if issuances else None, key),
-        "summary": summarize(key_request.policy, selectors.current_catalogue()),
+        "summary": summarize(key_request.policy, current.current_catalogue()),
         "diff": key_request.difference,
         "narrowings": key_request.narrowings.select_related("approver"),
         "comments": key_request.comments.select_related("author"),
         "comment_form": form,
         "needs_review": key_request.needs_review,
-        "can_comment": selectors.is_discussed(key_request) and selectors.may_comment(who, key_request),
+        "can_comment": is_discussed(key_request) and may_comment(who, key_request),
         "can_issue": to_press and not why_not_issue,
         "why_not_issue": why_not_issue,
-        "can_cancel": own and selectors.can_cancel(key_request),
-        "can_copy": selectors.may_copy(who, key_request),
+        "can_cancel": own and can_cancel(key_request),
+        "can_copy": may_copy(who, key_request),
         "can_oversee": not own and who.is_approver,
         "timeline": history(request_id=key_request.pk),
         "key": key,
@@ -93,7 +97,7 @@ def request_comment(request: SignedInRequest, request_id: uuid.UUID) -> HttpResp
     if not form.is_valid():
         return _request_page(request, key_request, form, status=422)
     try:
-        discussion.add_comment(key_request=key_request, text=form.cleaned_data["comment"], actor=actor_of(request))
+        comments.add_comment(key_request=key_request, text=form.cleaned_data["comment"], actor=actor_of(request))
     except PortalError as error:
         return _problem(request, key_request, error)
     return redirect(key_request.get_absolute_url() + "#thread")
@@ -104,7 +108,7 @@ def request_cancel(request: SignedInRequest, request_id: uuid.UUID) -> HttpRespo
     """Cancel a request, as its requester."""
     key_request = _visible(request, request_id)
     try:
-        request_service.cancel_request(key_request=key_request, actor=actor_of(request))
+        submit.cancel_request(key_request=key_request, actor=actor_of(request))
     except PortalError as error:
         return _problem(request, key_request, error)
     return redirect(key_request)
@@ -125,7 +129,7 @@ def request_issue(request: SignedInRequest, request_id: uuid.UUID) -> HttpRespon
     """
     key_request = _visible(request, request_id)
     try:
-        issued = issuing.issue_key(request_id=key_request.pk, actor=actor_of(request))
+        issued = issue.issue_key(request_id=key_request.pk, actor=actor_of(request))
     except PortalError as error:
         return _problem(request, key_request, error)
     curl, note = curl_for(issued.key)

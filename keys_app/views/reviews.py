@@ -7,21 +7,21 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from .. import selectors
-from ..domain.errors import InvalidInput, PortalError
-from ..models import AccessReview
-from ..selectors.signed_in import SignedInRequest
-from ..services import access_reviews
-from ..services.actors import actor_of
-from .pages import post_or_go_back
-from .problems import problem
+from keys_app.core.errors import InvalidInput, PortalError
+from keys_app.organisation import access
+from keys_app.reports import access_reviews
+from keys_app.reports.models import AccessReview
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.problem import problem
+from keys_app.views.http.signed_in import SignedInRequest
 
 SHOWN = 100
 
 
-def _approver(request: SignedInRequest) -> selectors.Person:
+def _approver(request: SignedInRequest) -> access.Person:
     """Return the person if reviews are any of their business. Raises `Http404` otherwise."""
-    who = selectors.person(request.user)
+    who = access.person(request.user)
     if not who.is_approver:
         raise Http404("no reviews")
     return who
@@ -39,7 +39,7 @@ def review_list(request: SignedInRequest) -> HttpResponse:
         except PortalError as wrong:
             error = wrong.message
     context = {
-        "reviews": [(review, selectors.progress(who, review)) for review in AccessReview.objects.all()[:8]],
+        "reviews": [(review, access_reviews.progress(who, review)) for review in AccessReview.objects.all()[:8]],
         "quarter": quarter,
         "error": error,
     }
@@ -56,19 +56,19 @@ def _page(request: SignedInRequest, quarter: str, *, wrong: int = 0, error: str 
     """Show how far each team is, and the keys still to be decided or, with `?all`, every key."""
     who = _approver(request)
     review = get_object_or_404(AccessReview.objects.select_related("opened_by", "closed_by"), quarter=quarter)
-    keys = selectors.reviewed_keys(who, review)
+    keys = access_reviews.reviewed_keys(who, review)
     team = request.GET.get("team", "")
     if team.isascii() and team.isdecimal() and len(team) < 10:
         keys = keys.filter(team=int(team))
     everything = "all" in request.GET or review.closed_at is not None
-    rows = list((keys if everything else selectors.to_decide(keys))[: SHOWN + 1])
+    rows = list((keys if everything else access_reviews.to_decide(keys))[: SHOWN + 1])
     for row in rows:
-        row.why_not = selectors.why_not_reviewable(who, row)
+        row.why_not = access_reviews.why_not_reviewable(who, row)
         if row.pk == wrong:
             row.error, row.typed = error, note
     context = {
         "review": review,
-        "teams": selectors.progress(who, review),
+        "teams": access_reviews.progress(who, review),
         "keys": rows[:SHOWN],
         "more": len(rows) > SHOWN,
         "everything": everything,
@@ -85,7 +85,7 @@ def review_decide(request: SignedInRequest, quarter: str) -> HttpResponse:
     number = request.POST.get("reviewed", "")
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise Http404("no such key in this review")
-    reviewed = get_object_or_404(selectors.reviewed_keys(who, review), pk=int(number))
+    reviewed = get_object_or_404(access_reviews.reviewed_keys(who, review), pk=int(number))
     decide = {"kept": access_reviews.keep, "revoked": access_reviews.revoke}.get(request.POST.get("decision", ""))
     note = request.POST.get("note", "").strip()
     try:

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from ..models import ApiKey
+from keys_app.keys.models import ApiKey
 
 API = "https://api.twilio.com/2010-04-01/Accounts/{account}"
 

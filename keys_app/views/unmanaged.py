@@ -6,26 +6,29 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
-from .. import selectors
-from ..domain.errors import InvalidInput, PortalError
-from ..domain.summary import summarize
-from ..forms import AdoptForm, ProposeForm
-from ..models import UnmanagedKey
-from ..selectors.signed_in import SignedInRequest
-from ..services import adopting
-from ..services.actors import actor_of
-from ..status import history
-from .pages import newest_first, post_or_go_back
-from .problems import problem
+from keys_app.catalogue import current
+from keys_app.core.errors import InvalidInput, PortalError
+from keys_app.forms import AdoptForm, ProposeForm
+from keys_app.organisation import access
+from keys_app.permissions.describe import summarize
+from keys_app.reconcile import adopt as reconcile_adopt
+from keys_app.reconcile.models import UnmanagedKey
+from keys_app.reconcile.queries import adopting_teams, visible_unmanaged
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.paging import newest_first
+from keys_app.views.http.problem import problem
+from keys_app.views.http.signed_in import SignedInRequest
+from keys_app.wording import history
 
 
 @require_safe
 def unmanaged_list(request: SignedInRequest) -> HttpResponse:
     """For leads, of their teams' accounts; for Security, of all. Without `?show=all` only those that exist."""
-    who = selectors.person(request.user)
+    who = access.person(request.user)
     if not who.is_approver:
         raise PermissionDenied
-    keys = selectors.visible_unmanaged(who)
+    keys = visible_unmanaged(who)
     shows_all = request.GET.get("show") == "all"
     rows, next_url = newest_first(
         request, keys if shows_all else keys.filter(gone_at=None, adopted_at=None), "first_seen"
@@ -35,7 +38,7 @@ def unmanaged_list(request: SignedInRequest) -> HttpResponse:
 
 def _visible(request: SignedInRequest, sid: str) -> UnmanagedKey:
     """Return the entry if this person may see it. Raises `Http404` otherwise."""
-    return get_object_or_404(selectors.visible_unmanaged(selectors.person(request.user)), pk=sid)
+    return get_object_or_404(visible_unmanaged(access.person(request.user)), pk=sid)
 
 
 @require_safe
@@ -52,15 +55,15 @@ def _page(
     propose_form: ProposeForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    who = selectors.person(request.user)
+    who = access.person(request.user)
     free = not (unmanaged.gone_at or unmanaged.adopted_at or unmanaged.is_the_portals)
-    teams = selectors.adopting_teams(who, unmanaged)
+    teams = adopting_teams(who, unmanaged)
     can_adopt = free and teams.exists()
     policy = unmanaged.policy
     context = {
         "unmanaged": unmanaged,
         "policy": policy,
-        "summary": summarize(policy, selectors.current_catalogue()) if policy is not None else None,
+        "summary": summarize(policy, current.current_catalogue()) if policy is not None else None,
         "can_adopt": can_adopt,
         "can_propose": free and who.is_security,
         "adopt_form": adopt_form or AdoptForm(teams, initial={"team": unmanaged.proposed_team_id}),
@@ -74,11 +77,11 @@ def _page(
 def adopt(request: SignedInRequest, sid: str) -> HttpResponse:
     """Adopt the key, as a lead of a team that has its account."""
     unmanaged = _visible(request, sid)
-    form = AdoptForm(selectors.adopting_teams(selectors.person(request.user), unmanaged), request.POST)
+    form = AdoptForm(adopting_teams(access.person(request.user), unmanaged), request.POST)
     if not form.is_valid():
         return _page(request, unmanaged, adopt_form=form, status=422)
     try:
-        key = adopting.adopt_key(unmanaged=unmanaged, actor=actor_of(request), **form.cleaned_data)
+        key = reconcile_adopt.adopt_key(unmanaged=unmanaged, actor=actor_of(request), **form.cleaned_data)
     except InvalidInput as error:
         form.add_error(error.field, error.message)
         return _page(request, unmanaged, adopt_form=form, status=422)
@@ -96,7 +99,7 @@ def propose(request: SignedInRequest, sid: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, unmanaged, propose_form=form, status=422)
     try:
-        adopting.propose_team(unmanaged=unmanaged, team=form.cleaned_data["team"], actor=actor_of(request))
+        reconcile_adopt.propose_team(unmanaged=unmanaged, team=form.cleaned_data["team"], actor=actor_of(request))
     except PortalError as error:
         return problem(request, error, back_url=unmanaged.get_absolute_url(), back_label="Back to the key")
     messages.success(request, "The leads of the team are asked to adopt it.")

@@ -10,8 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys_app.audit.ledger import Entry, append, leaf_hash, matching
-from keys_app.models import Team
-from keys_app.services.actors import Actor, record
+from keys_app.audit.record import record
+from keys_app.core.actor import Actor
+from keys_app.organisation.models import Team
 
 POLICY = '{"allow":["/twilio/billing/usage/read"]}'
 FULL = Entry(

@@ -5,11 +5,12 @@ import base64
 import pytest
 from django.core.management import CommandError, call_command
 
-from keys_app.audit import checkpoints, proofs
 from keys_app.audit.ledger import matching
-from keys_app.audit.notes import SignerKey, open_checkpoint
-from keys_app.domain.errors import CheckpointNotKept, HistoryReplaced, NotConfigured
-from tests.audit.tampering import fill, sql, unguarded
+from keys_app.audit.merkle import checkpoints, proofs
+from keys_app.audit.merkle.signed_note import SignerKey, open_checkpoint
+from keys_app.core.errors import CheckpointNotKept, HistoryReplaced, NotConfigured
+
+from .tampering import fill, sql, unguarded
 
 EDIT = "UPDATE audit_auditevent SET canonical = replace(canonical, 'reason 2', 'reason X') WHERE sequence = %s"
 

@@ -13,9 +13,12 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys_app.audit import checkpoints, export, offline_verifier, tree
+from keys_app.audit import offline_verifier
+from keys_app.audit.export import jsonl
 from keys_app.audit.ledger import matching
-from tests.audit.tampering import fill, sql
+from keys_app.audit.merkle import checkpoints, tree
+
+from .tampering import fill, sql
 
 VERIFIER = Path(offline_verifier.__file__)
 KINDS = ["whole", "filtered"]
@@ -26,7 +29,7 @@ def lines_of(kind, header=None):
     events = matching()
     if kind == "filtered":
         events = events.filter(sequence__in=range(2, 100, 3))
-    pieces = export.jsonl(events, filtered=kind == "filtered", header=header or {"filter": kind})
+    pieces = jsonl.jsonl(events, filtered=kind == "filtered", header=header or {"filter": kind})
     return b"".join(pieces).decode().splitlines(keepends=True)
 
 
@@ -91,10 +94,10 @@ def test_an_empty_and_a_small_ledger_export_too(db, tmp_path, count):
 
 
 def test_what_is_appended_meanwhile_is_not_in_it(kept, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "BATCH", 5)
+    monkeypatch.setattr(jsonl, "BATCH", 5)
     for filtered in (False, True):
         size = matching().count()
-        pieces = export.jsonl(matching(), filtered=filtered, header={})
+        pieces = jsonl.jsonl(matching(), filtered=filtered, header={})
         lines = []
         for piece in pieces:
             fill(1)
@@ -217,7 +220,7 @@ def test_no_line_can_lose_or_gain_a_character(kept, tmp_path, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_replaced_history_is_found_with_a_kept_checkpoint(kept, tmp_path, settings, kind):
     """The forger has the database, the directory and the signing key, and makes everything anew."""
-    from tests.audit.tampering import unguarded
+    from .tampering import unguarded
 
     with unguarded():
         from django.db import connection
@@ -256,7 +259,7 @@ def test_a_filtered_export_says_when_it_cannot_prove_an_extension(kept, tmp_path
 
 
 def test_another_key_is_not_enough(kept, tmp_path):
-    from keys_app.audit.notes import SignerKey
+    from keys_app.audit.merkle.signed_note import SignerKey
 
     other = SignerKey("testserver/audit", b"o" * 32).verifier
     status, said = verdict(tmp_path, lines_of("whole"), key=other)

@@ -3,9 +3,10 @@
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from keys_app.audit import proofs, tree
 from keys_app.audit.ledger import matching
-from tests.audit.tampering import fill
+from keys_app.audit.merkle import proofs, tree
+
+from .tampering import fill
 
 BEFORE, AFTER = [("audit", "0002_append_only")], [("audit", "0003_tree")]
 

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys_app.audit.notes import BadKey, BadNote, Checkpoint, SignerKey, VerifierKey, open_checkpoint, open_note
+from keys_app.audit.merkle.signed_note import (
+    BadKey,
+    BadNote,
+    Checkpoint,
+    SignerKey,
+    VerifierKey,
+    open_checkpoint,
+    open_note,
+)
 
 # The example of golang.org/x/mod/sumdb/note, where the format comes from.
 PUBLISHED_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

@@ -4,10 +4,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from keys_app.audit import proofs, tree
 from keys_app.audit.ledger import matching
-from keys_app.audit.nodes import LedgerDamaged
-from tests.audit.tampering import fill, sql
+from keys_app.audit.merkle import proofs, tree
+from keys_app.audit.merkle.tree_store import LedgerDamaged
+
+from .tampering import fill, sql
 
 SIZE = 21
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys_app.audit.query import Query, QueryError, Term, combine, parse
-from keys_app.audit.values import KEYS, moments
+from keys_app.audit.search.qualifiers import KEYS, moments
+from keys_app.audit.search.query import Query, QueryError, Term, combine, parse
 
 AC, SK, UUID = "AC" + "0" * 32, "SK" + "a" * 32, "00000000-0000-4000-8000-000000000001"
 LINE = (

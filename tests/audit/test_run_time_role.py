@@ -8,7 +8,8 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
 from keys_app.audit.ledger import matching
-from tests.audit.tampering import fill
+
+from .tampering import fill
 
 ROLE, PASSWORD = "key_portal_test_app", "only-for-this-test"
 pytestmark = pytest.mark.skipif(

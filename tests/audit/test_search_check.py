@@ -6,16 +6,17 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from keys_app.audit import search_check, searchable
 from keys_app.audit.ledger import Entry, append, matching
-from tests.audit.tampering import fill
+from keys_app.audit.search import index, index_check
+
+from .tampering import fill
 
 POLICY = '{"allow":["/twilio/iam/api-keys/create","/twilio/iam/api-keys/read"]}'
 
 
 @pytest.fixture
 def ledger(transactional_db, monkeypatch):
-    monkeypatch.setattr(search_check, "BATCH", 5)
+    monkeypatch.setattr(index_check, "BATCH", 5)
     fill(12)
     with transaction.atomic():
         append(
@@ -25,11 +26,11 @@ def ledger(transactional_db, monkeypatch):
 
 def behind(statement, *values):
     """Run SQL on the entries with their triggers off."""
-    searchable.unprotect(connection)
+    index.unprotect(connection)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         assert cursor.rowcount
-    searchable.protect(connection)
+    index.protect(connection)
 
 
 def verify(*options):

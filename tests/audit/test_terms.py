@@ -5,11 +5,11 @@ import json
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from keys_app.audit import searchable
+from keys_app.audit.key_timeline import life
 from keys_app.audit.ledger import Entry, append, matching
-from keys_app.audit.lives import life
 from keys_app.audit.models import EventTerm
-from keys_app.audit.terms import address_values, permission_values, terms_of, words
+from keys_app.audit.search import index
+from keys_app.audit.search.tokens import address_values, permission_values, terms_of, words
 
 POLICY = '{"allow":["/twilio/iam/api-keys/create","/twilio/iam/api-keys/read"]}'
 
@@ -55,7 +55,7 @@ def test_the_database_refuses_to_change_them(db, statement):
         append(Entry("key.issued", "Lena Lead"))
     before = list(EventTerm.objects.values_list("term", "sequence"))
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement.format(searchable.TABLE))
+        cursor.execute(statement.format(index.TABLE))
     assert list(EventTerm.objects.values_list("term", "sequence")) == before
 
 
@@ -66,7 +66,7 @@ def test_older_events_are_entered_by_the_migration(db):
     event = matching().get()
     old = {k: v for k, v in json.loads(event.canonical).items() if k not in ("team", "risk", "login")}
     assert set(terms_of(old)) == set(terms_of(json.loads(event.canonical)))
-    rows = [row for some in searchable._rows(connection) for row in some]
+    rows = [row for some in index._rows(connection) for row in some]
     assert set(rows) == set(EventTerm.objects.values_list("term", "sequence"))
 
 

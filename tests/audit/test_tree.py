@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys_app.audit import tree
+from keys_app.audit.merkle import tree
 
 # The test vectors of RFC 6962's authors (Certificate Transparency, merkle_tree_test): eight leaves, the roots of
 # the trees over the first 1 to 8 of them, and proofs.

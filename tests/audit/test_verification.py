@@ -9,10 +9,12 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from keys_app.audit import checkpoints, offline_verifier, proofs, verification
+from keys_app.audit import offline_verifier, verification
 from keys_app.audit.ledger import Entry, append, leaf_hash, matching
-from keys_app.audit.notes import Checkpoint, SignerKey
-from tests.audit.tampering import fill, sql, unguarded
+from keys_app.audit.merkle import checkpoints, proofs
+from keys_app.audit.merkle.signed_note import Checkpoint, SignerKey
+
+from .tampering import fill, sql, unguarded
 
 EVENTS = "audit_auditevent"
 SIZE = 20

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Response, TimeoutError, sync_playwright
 
-from keys_app.domain.permissions import ACTIONS, catalogue
+from keys_app.permissions.catalogue import ACTIONS, catalogue
 from tests.browser.checkout import Demo, copy_checkout
 from tests.browser.conftest import FLAGS, find_chromium
 from tests.browser.screenshots import sign_in

@@ -5,10 +5,10 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from keys_app.domain.levels import Level, available_levels, level_of, permissions_at
-from keys_app.domain.permissions import Resource, catalogue, expand
-from keys_app.domain.policy import MAX_PERMISSIONS
-from keys_app.domain.templates import templates
+from keys_app.permissions.catalogue import Resource, catalogue, expand
+from keys_app.permissions.levels import Level, available_levels, level_of, permissions_at
+from keys_app.permissions.policy import MAX_PERMISSIONS
+from keys_app.permissions.presets import templates
 
 RESOURCES = {f"{product.name}/{item.name}": item for product in catalogue().products for item in product.resources}
 EXPLICIT = [item.name for item in catalogue() if item.action != "*"]

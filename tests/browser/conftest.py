@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, sync_playwright
 
-from tests.browser.checkout import Demo, copy_checkout, fresh_database
+from .checkout import Demo, copy_checkout, fresh_database
 
 FLAGS = [
     "--no-sandbox",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.checkout import ROOT, Demo, copy_checkout
-from tests.browser.conftest import FLAGS, find_chromium
+from .checkout import ROOT, Demo, copy_checkout
+from .conftest import FLAGS, find_chromium
 
 IMAGES = ROOT / "docs" / "images"
 EVERY_PAGE = ROOT / "var" / "screenshots"

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checkout import Demo
-from tests.browser.test_whole_way import issue
+from .checkout import Demo
+from .test_whole_way import issue
 
 pytestmark = pytest.mark.browser
 

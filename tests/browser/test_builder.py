@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.browser.builder_walk import TEMPLATES, Step, Walk, levels_of, spelled_out
-from tests.browser.checkout import ON_SQLITE
-from tests.browser.test_secret_once import EVERYWHERE
+from .builder_walk import TEMPLATES, Step, Walk, levels_of, spelled_out
+from .checkout import ON_SQLITE
+from .test_secret_once import EVERYWHERE
 
 pytestmark = [pytest.mark.browser, ON_SQLITE]
 

@@ -14,7 +14,8 @@ import psycopg
 import requests
 
 from keys_app import __version__
-from tests.browser.checkout import ROOT, Demo, token_in
+
+from .checkout import ROOT, Demo, token_in
 
 
 def _approved(demo: Demo, name: str) -> tuple[requests.Session, str]:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.browser.checkout import ON_SQLITE, Demo, token_in
+from .checkout import ON_SQLITE, Demo, token_in
 
 pytestmark = [pytest.mark.browser, ON_SQLITE]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Tab
-from tests.browser.test_whole_way import approve, ask, issue
+from .conftest import Tab
+from .test_whole_way import approve, ask, issue
 
 pytestmark = pytest.mark.browser
 

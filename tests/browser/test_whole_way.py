@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.checkout import Demo
+from .checkout import Demo
 
 pytestmark = pytest.mark.browser
 

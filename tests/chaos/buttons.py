@@ -81,12 +81,12 @@ def revoke_it(world: World, sid: str) -> bool:
 
 
 def _key(sid: str) -> Any:
-    from keys_app.models import ApiKey
+    from keys_app.keys.models import ApiKey
 
     return ApiKey.objects.get(pk=sid)
 
 
 def _newest(request_id: object) -> Any:
-    from keys_app.models import ApiKey
+    from keys_app.keys.models import ApiKey
 
     return ApiKey.objects.filter(request_id=request_id, state="active", retires_at=None).first()

@@ -73,7 +73,8 @@ class Events:
 def compare(world: World) -> Difference:
     """Return what does not agree at this moment."""
     from keys_app.audit import ledger
-    from keys_app.models import ApiKey, Issuance
+    from keys_app.key_requests.models import Issuance
+    from keys_app.keys.models import ApiKey
 
     truth = world.standin.truth()
     found = Difference()
@@ -120,7 +121,7 @@ def _compare_keys(keys: dict[str, Any], existing: set[str], events: Events, foun
 
 def _compare_attempts(attempts: list[Any], asked: list[str], events: Events, found: Difference) -> None:
     """Each attempt has its beginning and its end in the ledger, and Twilio was asked for nothing else."""
-    from keys_app.domain.naming import find_marker
+    from keys_app.permissions.naming import find_marker
 
     for attempt in attempts:
         _require(events.sum(STARTS, attempt.marker) == 1, f"start of {attempt.marker}", found)

@@ -22,45 +22,47 @@ def install() -> None:
 
 
 def _post_first() -> None:
-    from keys_app.domain.naming import new_marker
-    from keys_app.services import attempts, issuing
+    from keys_app.keys import issue
+    from keys_app.organisation import credentials
+    from keys_app.permissions import naming
+    from keys_app.permissions.naming import new_marker
 
-    record_intent = issuing._record_intent
+    record_intent = issue._record_intent
     made = threading.local()
 
     def ask_then_record(key_request: Any, actor: Any) -> Any:
         marker = new_marker()
-        with issuing.client_for(key_request.account) as client:
+        with credentials.client_for(key_request.account) as client:
             made.key = client.create_restricted_key(
                 account_sid=key_request.account_id,
-                friendly_name=issuing.marked_name(key_request.friendly_name, marker),
+                friendly_name=naming.marked_name(key_request.friendly_name, marker),
                 policy=key_request.policy,
             )
-        with mock.patch.object(attempts, "new_marker", lambda: marker):
+        with mock.patch.object(naming, "new_marker", lambda: marker):
             return record_intent(key_request, actor)
 
-    issuing._record_intent = ask_then_record
-    issuing._ask_twilio = lambda *_: made.key
+    issue._record_intent = ask_then_record
+    issue._ask_twilio = lambda *_: made.key
 
 
 def _unchecked() -> None:
-    from keys_app.services import issuing
+    from keys_app.keys import issue
 
-    ask = issuing._ask_twilio
+    ask = issue._ask_twilio
 
     def ask_and_believe(client: Any, issuance: Any, actor: Any) -> Any:
         return replace(ask(client, issuance, actor), policy=issuance.request.policy)
 
-    issuing._ask_twilio = ask_and_believe
+    issue._ask_twilio = ask_and_believe
 
 
 def _silent() -> None:
-    from keys_app.services import issuing
+    from keys_app.audit import record as audit_record
 
-    record = issuing.record
+    record = audit_record.record
 
     def forget(action: str, *args: Any, **details: Any) -> None:
         if action != "key.issued":
             record(action, *args, **details)
 
-    issuing.record = forget
+    audit_record.record = forget

@@ -18,10 +18,10 @@ def install() -> None:
 
     The reconciler may then take a slow process for a dead one more often, which it must bear anyhow.
     """
-    from keys_app.selectors import requests
+    from keys_app.key_requests import queries
 
-    assert isinstance(requests.COMMIT_MARGIN, timedelta)
-    requests.COMMIT_MARGIN = MARGIN
+    assert isinstance(queries.COMMIT_MARGIN, timedelta)
+    queries.COMMIT_MARGIN = MARGIN
 
 
 def apply() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.checkout import ROOT
-from tests.twilio_iam.standin import StandIn
+from tests.twilio_iam.simulator import StandIn
 
 from . import pace
 from .people import PASSWORD, Person, Shown
@@ -82,7 +82,7 @@ class World:
 
     def rotate(self, sid: str, overlap_hours: int, engineer: Person | None = None) -> Shown:
         """Press “Rotate key” and note the secret of the successor, if one is shown."""
-        from keys_app.models import ApiKey
+        from keys_app.keys.models import ApiKey
 
         seen = (engineer or self.engineer).press(f"/keys/{sid}/rotate/", overlap_hours=overlap_hours)
         self.note(str(ApiKey.objects.get(pk=sid).request_id), seen)

@@ -2,7 +2,7 @@
 
 from django.core.wsgi import get_wsgi_application
 
-from tests.chaos import mutations, pace, points
+from . import mutations, pace, points
 
 application = points.watch_requests(get_wsgi_application())
 points.install()

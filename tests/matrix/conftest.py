@@ -9,11 +9,12 @@ from django.db import transaction
 from django.test import override_settings
 
 import portal.urls  # noqa: F401 which pages there are depends on a setting that is changed here
-from keys_app.views import pages
+from keys_app.views.http import paging
 from tests.cast import assemble
-from tests.matrix.kinds import build
-from tests.matrix.world import World
-from tests.twilio_iam.standin import StandIn
+from tests.twilio_iam.simulator import StandIn
+
+from .kinds import build
+from .world import World
 
 
 @pytest.fixture(scope="package")
@@ -46,4 +47,4 @@ def world(django_db_setup, django_db_blocker, standin_process: StandIn, tmp_path
 def _taken_back(world: World, db, monkeypatch) -> None:
     """What a test writes is rolled back: who was refused, what was exported, what was pressed. Lists have one page."""
     cache.clear()
-    monkeypatch.setattr(pages, "PAGE_SIZE", 1000)
+    monkeypatch.setattr(paging, "PAGE_SIZE", 1000)

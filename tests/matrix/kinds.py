@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from keys_app.domain.policy import Policy
-from keys_app.models import ApprovalRule, FeedToken, UnmanagedKey
-from keys_app.services import comparing, issuing
-from keys_app.services.actors import Actor
-from keys_app.services.visit import RunFindings, Visit
-from keys_app.twilio_iam.client import KeyDetail
+from keys_app.core.actor import Actor
+from keys_app.key_requests.decision_models import ApprovalRule
+from keys_app.keys import issue
+from keys_app.permissions.policy import Policy
+from keys_app.reconcile import drift
+from keys_app.reconcile.account_run import RunFindings, Visit
+from keys_app.reconcile.models import UnmanagedKey
+from keys_app.twilio_iam.types import KeyDetail
+from keys_app.users.models import FeedToken
 from tests.cast import MAKE_KEYS, READ_MESSAGES, READ_USAGE
-from tests.matrix.world import DAY, HOUR, Made, World, ago, killed, later
+
+from .world import DAY, HOUR, Made, World, ago, killed, later
 
 # Marks: `waits` for “I have stored it”, and `late` with it; `retiring`; `drifted`; `adopted`; `left` by its owner;
 # `expiring` within 30 days; `overdue`; `standard`, so without a policy; `unreviewed` broken glass; `kept` or `dropped`
@@ -323,8 +327,8 @@ def _after_the_last_run(world: World) -> None:
     kinds = world.kinds
     visit = Visit(None, world.cast.account, Actor.system("reconciler"), RunFindings(), print)
     key = kinds["without-a-policy"].key  # Twilio's answers for these two are not among what the simulator can say
-    comparing._compare(visit, key, KeyDetail(key.sid, key.friendly_name, None, None, (), None))
-    comparing._note_gone(visit, kinds["missing"].key, certain=False)
+    drift._compare(visit, key, KeyDetail(key.sid, key.friendly_name, None, None, (), None))
+    drift._note_gone(visit, kinds["missing"].key, certain=False)
     world.twilio.fault("error_before", operation="delete")
     world.press(kinds["being-revoked"], "revoke", expected=503, reason="Not needed any more.")
     later(kinds["overdue"].key, issued_at=ago(60 * DAY), expires_at=ago(HOUR))
@@ -341,14 +345,14 @@ def _after_the_last_run(world: World) -> None:
 
 def _kill_while_twilio_is_asked(press: Callable[[], object]) -> None:
     """End the process between the intent and Twilio's answer; here that call is cut off."""
-    asks = issuing._ask_twilio
+    asks = issue._ask_twilio
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    issuing._ask_twilio = die  # type: ignore[assignment]
+    issue._ask_twilio = die  # type: ignore[assignment]
     try:
         with killed():
             press()
     finally:
-        issuing._ask_twilio = asks
+        issue._ask_twilio = asks

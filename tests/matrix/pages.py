@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from keys_app.audit import ledger
-from keys_app.models import ApprovalRule, Delegation, Webhook
-from tests.matrix.world import Made, World
+from keys_app.key_requests.decision_models import ApprovalRule
+from keys_app.notifications.models import Webhook
+from keys_app.organisation.models import Delegation
+
+from .world import Made, World
 
 # `owner` is whose the key or request is, and `engineer` where the page is about none. A number is the answer to a GET;
 # `back` leads back to a page that answers 200, as after signing in again on an address that takes a POST.

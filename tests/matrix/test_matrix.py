@@ -3,9 +3,9 @@
 import pytest
 from django.contrib.auth.models import User
 
-from tests.matrix.pages import PAGES, Page, administered, reader
-from tests.matrix.truths import untruths
-from tests.matrix.world import World
+from .pages import PAGES, Page, administered, reader
+from .truths import untruths
+from .world import World
 
 OUTSIDERS_READ = 2
 """So many addresses of a page are tried by whom it refuses, and are gone back from; all are read by whom it is for."""

@@ -11,7 +11,8 @@ from django.core.cache import cache
 from django.db import transaction
 
 from tests.forms import forms_of
-from tests.matrix.pages import PAGES, reader
+
+from .pages import PAGES, reader
 
 READ = ("portal:key_detail", "portal:request_detail", "portal:unmanaged_detail", "admin:keys_app_keyrequest_change")
 LISTS = ("portal:home", "portal:key_list", "portal:key_left_list", "portal:review_detail", "portal:audit_report_keys")

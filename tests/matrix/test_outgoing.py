@@ -8,13 +8,14 @@ import pytest
 from django.contrib.auth.models import User
 from post_office.models import Email
 
-from keys_app.audit import ledger, syslog
-from keys_app.models import WebhookDelivery
-from keys_app.services import pushing
-from tests.matrix.kinds import KINDS
-from tests.matrix.truths import body_of
-from tests.matrix.world import World
-from tests.portal.receiver import Receiver
+from keys_app.audit import ledger
+from keys_app.audit.export import forward, syslog
+from keys_app.notifications.models import WebhookDelivery
+from tests.notifications.receiver import Receiver
+
+from .kinds import KINDS
+from .truths import body_of
+from .world import World
 
 
 def keys_of(world: World) -> dict[str, str]:
@@ -73,7 +74,7 @@ def test_a_feed_and_a_push_take_every_event(world, settings):
     assert len(taken) == ledger.size()
     with Receiver() as receiver:
         settings.AUDIT_PUSH_URL = f"{receiver.url}/200"
-        assert pushing.push(pushing.configured()) == ledger.size()
+        assert forward.push(forward.configured()) == ledger.size()
         pushed = [event for _, _, body in receiver.seen for event in json.loads(body)["events"]]
     assert [one["event"]["sequence"] for one in pushed] == list(range(1, ledger.size() + 1))
     for event in ledger.matching():

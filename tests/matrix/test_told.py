@@ -8,10 +8,11 @@ import pytest
 from django.utils import timezone
 from post_office.models import Email
 
-from keys_app.models import WebhookDelivery
-from keys_app.services import reminders
-from tests.matrix.truths import odd_words
-from tests.matrix.world import DAY, ago, later
+from keys_app.key_requests import digests
+from keys_app.notifications.models import WebhookDelivery
+
+from .truths import odd_words
+from .world import DAY, ago, later
 
 NO_ONE_ANY_MORE = ("goner", "leaver", "heir")
 OF_EACH = 5
@@ -23,8 +24,8 @@ def told(world) -> list[Email]:
     """Every mail there is, with the digests and what is said before something lapses."""
     later(world.kinds["pending"].request, created_at=ago(13 * DAY + DAY / 2))
     later(world.kinds["approved"].request, claim_until=timezone.now() + DAY / 2)
-    reminders.announce_lapses()
-    reminders.send_digests(timezone.now().replace(hour=23, minute=59))
+    digests.announce_lapses()
+    digests.send_digests(timezone.now().replace(hour=23, minute=59))
     return list(Email.objects.order_by("id"))
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from html import unescape
 from typing import Any
 
-from keys_app.audit import known
-from keys_app.models import ApiKey
-from keys_app.selectors import name_and_login
-from tests.matrix.kinds import KINDS, Kind
-from tests.matrix.world import Made, World
+from keys_app.audit.search import actions
+from keys_app.core.actor import name_and_login
+from keys_app.keys.models import ApiKey
+
+from .kinds import KINDS, Kind
+from .world import Made, World
 
 Problems = Iterable[str]
 _CELL = re.compile(r"<(td|dd|li|button|a)((?:\s[^>]*)?)>((?:(?!<\1[\s>]).)*?)</\1>", re.DOTALL)
@@ -156,7 +157,7 @@ def _buttons(html: str, true: Kind, key: ApiKey, who: str) -> Problems:
 
 def _history(text: str) -> Problems:
     """A history is in words: no name of an action stands in it, and whoever acted does."""
-    yield from (f"“{action}” in the history" for action in known.actions() if action in text)
+    yield from (f"“{action}” in the history" for action in actions.actions() if action in text)
 
 
 def _request(html: str, world: World, kind: str, who: str) -> Problems:

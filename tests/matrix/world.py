@@ -15,12 +15,14 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from keys_app.domain.policy import Policy
-from keys_app.models import ApiKey, KeyRequest, UnmanagedKey
-from keys_app.services.reconciling import reconcile
+from keys_app.key_requests.models import KeyRequest
+from keys_app.keys.models import ApiKey
+from keys_app.permissions.policy import Policy
+from keys_app.reconcile.models import UnmanagedKey
+from keys_app.reconcile.run import reconcile
 from tests.cast import Cast, _person, secret_in
 from tests.forms import send_shown
-from tests.twilio_iam.standin import StandIn
+from tests.twilio_iam.simulator import StandIn
 
 SIGNING_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -9,10 +9,12 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
+from keys_app.audit import record
 from keys_app.audit.ledger import LedgerDamaged
-from keys_app.models import ApiKey, Issuance, KeyRequest, Probe
-from keys_app.services import actors
-from keys_app.services.reconciling import reconcile
+from keys_app.catalogue.models import Probe
+from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.keys.models import ApiKey
+from keys_app.reconcile.run import reconcile
 from keys_app.twilio_iam.transport import Transport
 from tests.cast import secret_in, text_of
 
@@ -164,9 +166,9 @@ def test_it_says_so_too_when_the_ledger_is_damaged(cast, standin, monkeypatch):
     def damaged(entry):
         raise LedgerDamaged("a node is missing")
 
-    append = actors.ledger.append
+    append = record.ledger.append
     monkeypatch.setattr(
-        actors.ledger, "append", lambda entry: damaged(entry) if entry.action == "key.issued" else append(entry)
+        record.ledger, "append", lambda entry: damaged(entry) if entry.action == "key.issued" else append(entry)
     )
     answer = cast.issue(key_request)
     assert (answer.status_code, secret_in(answer)) == (504, "")
@@ -218,7 +220,7 @@ def test_it_shows_a_recorded_key_though_the_database_is_gone_then(
     if rotating:
         live_cast.issue(key_request, role)
     url = f"/keys/{key_request.keys.get().sid}/rotate/" if rotating else f"/requests/{key_request.pk}/issue/"
-    append = actors.ledger.append
+    append = record.ledger.append
 
     def refuse(*_):
         raise OperationalError("the database is gone")
@@ -230,7 +232,7 @@ def test_it_shows_a_recorded_key_though_the_database_is_gone_then(
                 transaction.on_commit(lambda: down.enter_context(connection.execute_wrapper(refuse)))
             return append(entry)
 
-        monkeypatch.setattr(actors.ledger, "append", watched)
+        monkeypatch.setattr(record.ledger, "append", watched)
         answer = client.post(url, {"overlap_hours": "24"}, **headers)
     assert answer.status_code == 200
     assert secret_in(answer)

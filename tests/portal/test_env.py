@@ -10,7 +10,8 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import env
-from tests.portal.test_settings import NEEDED, ROOT
+
+from .test_settings import NEEDED, ROOT
 
 # The value of each setting, not the default's, and what shows that it was read: the name it has in the settings or in
 # gunicorn's configuration.
@@ -63,7 +64,7 @@ READERS = {name for name, value in vars(env).items() if getattr(value, "__module
 READ_ELSEWHERE = {
     "keys_app/management/commands/connect_account.py",
     "keys_app/management/commands/demo_data.py",
-    "keys_app/twilio_iam/sandbox/run.py",
+    "keys_app/twilio_sandbox/run.py",
     "manage.py",
     "portal/demo.py",
     "portal/wsgi.py",

@@ -7,7 +7,7 @@ import logging
 import pytest
 from django.conf import settings
 
-from keys_app.domain.secret import MASK, Secret
+from keys_app.core.secret import MASK, Secret
 from portal.logs import MaskingFormatter
 
 VALUE = "kJ8sN2vQ7wX4zR1tY6uP3mB9cF5hD0gL"

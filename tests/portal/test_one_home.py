@@ -20,7 +20,7 @@ def test_rows_are_locked_in_one_place():
 
 
 def test_the_ledger_is_written_to_in_one_place():
-    assert [file.name for file in product() if "ledger.append(" in file.read_text()] == ["actors.py"]
+    assert [file.name for file in product() if "ledger.append(" in file.read_text()] == ["record.py"]
 
 
 def test_moments_are_written_in_one_place():
@@ -83,12 +83,12 @@ def test_a_writer_of_states_is_found(text):
 
 def test_states_are_written_in_one_place_each():
     found = {file.name for file in product() if writes_state(file.read_text())}
-    assert found == {"request_states.py", "key_states.py", "attempts.py"}
+    assert found == {"states.py", "issuance.py"}
 
 
 def test_each_feature_has_one_place_that_knows_which_database_it_is():
-    """The ledger's triggers and its index are the schema's; the rest asks `keys_app.db`."""
-    schema = {"triggers.py", "searchable.py", "schema.py"}
+    """The ledger's triggers and its index are the schema's; the rest asks `keys_app.core.db`."""
+    schema = {"triggers.py", "index.py", "schema.py"}
     commands = {"postgresql_roles.py"}
     asking = {file.name for file in product() if re.search(r"\b\w+(\[\w+\])?\.vendor\b", file.read_text())}
     assert asking == {"db.py", *schema, *commands}

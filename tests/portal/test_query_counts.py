@@ -5,7 +5,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from keys_app.services.reconciling import reconcile
+from keys_app.reconcile.run import reconcile
 from tests.cast import READ_MESSAGES
 
 MOST = 15

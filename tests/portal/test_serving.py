@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.portal.test_settings import NEEDED, refusal, run
+from .test_settings import NEEDED, refusal, run
 
 SHOW = "from runpy import run_path; c = run_path('portal/gunicorn_conf.py'); print({shown})"
 CHECK = ("-m", "gunicorn", "-c", "portal/gunicorn_conf.py", "--check-config", "portal.wsgi")

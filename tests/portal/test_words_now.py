@@ -8,12 +8,22 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from keys_app.domain.errors import Conflict
-from keys_app.domain.states import KeyStep, RequestStep
-from keys_app.models import AccessReview, ApiKey, Delegation, FeedToken, Issuance, KeyRequest, ReviewedKey, UnmanagedKey
-from keys_app.services import access_reviews, key_states, lifecycle, reminding, request_states
-from keys_app.services.actors import Actor
-from keys_app.services.reconciling import reconcile
+from keys_app.core.actor import Actor
+from keys_app.core.errors import Conflict
+from keys_app.key_requests import states as key_requests_states
+from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.key_requests.states import RequestStep
+from keys_app.keys import expiry
+from keys_app.keys import revoke as keys_revoke
+from keys_app.keys import states as keys_states
+from keys_app.keys.models import ApiKey
+from keys_app.keys.states import KeyStep
+from keys_app.organisation.models import Delegation
+from keys_app.reconcile.models import UnmanagedKey
+from keys_app.reconcile.run import reconcile
+from keys_app.reports import access_reviews
+from keys_app.reports.models import AccessReview, ReviewedKey
+from keys_app.users.models import FeedToken
 from tests.cast import text_of
 
 DAY = timedelta(days=1)
@@ -33,10 +43,10 @@ def test_a_lost_race_for_a_key_is_told_from_its_state_now(cast, key):
     revoke(key)
     assert key.state == "active"
     with pytest.raises(Conflict, match="can't move from revoked to revoking"):
-        key_states.move_key(key, KeyStep.REVOKE)
+        keys_states.move_key(key, KeyStep.REVOKE)
     key.state = "active"
     with pytest.raises(Conflict, match=r"This key is revoked, since .*It leaked") as refused:
-        lifecycle.revoke_key(key=key, reason="Mine.", actor=Actor.system("a test"))
+        keys_revoke.revoke_key(key=key, reason="Mine.", actor=Actor.system("a test"))
     assert "active" not in refused.value.message
 
 
@@ -44,7 +54,7 @@ def test_a_lost_race_for_a_request_is_told_from_its_state_now(cast):
     key_request = cast.approved()
     KeyRequest.objects.update(state="cancelled")
     with pytest.raises(Conflict, match="can't move from cancelled to issuing") as refused:
-        request_states.move_request(key_request, RequestStep.ISSUE)
+        key_requests_states.move_request(key_request, RequestStep.ISSUE)
     assert "It was approved a moment ago" in refused.value.message
 
 
@@ -104,14 +114,14 @@ def test_a_request_is_not_told_that_nothing_changed_when_it_lapsed(cast, actions
 def test_a_review_records_a_decision_with_its_revocation_or_not_at_all(cast, key, monkeypatch, actions):
     cast.client("security").post("/reviews/", {"quarter": "2026-Q4"})
     reviewed = ReviewedKey.objects.select_related("key").get()
-    require = access_reviews.selectors.why_not_reviewable
+    require = access_reviews.why_not_reviewable
 
     def somebody_revokes_it(who, row):
         why_not = require(who, row)
         revoke(row.key)  # after it was looked at
         return why_not
 
-    monkeypatch.setattr(access_reviews.selectors, "why_not_reviewable", somebody_revokes_it)
+    monkeypatch.setattr(access_reviews, "why_not_reviewable", somebody_revokes_it)
     before = actions()
     values = {"reviewed": reviewed.pk, "decision": "revoked", "note": "Not needed."}
     answer = cast.client("lead").post("/reviews/2026-Q4/decide/", values)
@@ -194,7 +204,7 @@ def test_a_reminder_says_how_long_there_really_is(cast, key, told, days_left, wo
     """Also one that was due long before, because the reconciler did not run."""
     end = timezone.now() + days_left * DAY
     ApiKey.objects.update(issued_at=end - 90 * DAY, expires_at=end)
-    reminding.remind_of_expiry(Actor.system("reconciler"))
+    expiry.remind_of_expiry(Actor.system("reconciler"))
     assert told[0]["title"].startswith(f"Key usage-report expires in {words}, on {end:%Y-%m-%d}")
 
 

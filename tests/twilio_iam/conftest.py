@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from keys_app.domain.policy import Policy
-from keys_app.twilio_iam import TwilioIamClient
+from keys_app.permissions.policy import Policy
+from keys_app.twilio_iam.client import TwilioIamClient
 
-from .standin import StandIn
+from .simulator import StandIn
 from .wire import Wire
 
 NOISY = (None, "urllib3", "urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry", "requests")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from keys_app.domain.secret import Secret
-from keys_app.twilio_iam import NotProcessed, OutcomeUnknown
+from keys_app.core.secret import Secret
+from keys_app.twilio_iam.errors import NotProcessed, OutcomeUnknown
 from keys_app.twilio_iam.transport import Limits, Transport
 
-from . import wire as play
+from . import wire as twilio_iam_wire
 from .wire import CEILING, CREATED, Script, Wire, answer, create, drip
 
 STARTS = {
@@ -62,8 +62,8 @@ def test_a_connection_that_is_not_accepted_was_not_processed() -> None:
 TLS_FAILURES: dict[str, Script] = {
     "plain http": lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     "closed": lambda sock: None,
-    "reset": play.reset,
-    "silent": play.silence,
+    "reset": twilio_iam_wire.reset,
+    "silent": twilio_iam_wire.silence,
     "drip": drip(b"\x16\x03\x03\x40\x00", b"\x02"),
 }
 
@@ -80,14 +80,14 @@ def test_a_failed_handshake_was_not_processed(wire: type[Wire], case: str) -> No
 
 
 def test_an_untrusted_certificate_was_not_processed(wire: type[Wire], tmp_path: Path) -> None:
-    context, _ = play.tls_context(tmp_path)
+    context, _ = twilio_iam_wire.tls_context(tmp_path)
     server = wire(answer("201 Created", CREATED), tls=context)
     assert isinstance(create(server.base_url), NotProcessed)
     assert server.received == []
 
 
 def test_a_wrong_host_name_was_not_processed(wire: type[Wire], tmp_path: Path) -> None:
-    context, trusted = play.tls_context(tmp_path)
+    context, trusted = twilio_iam_wire.tls_context(tmp_path)
     server = wire(answer("201 Created", CREATED), tls=context)
     transport = Transport(f"https://localhost:{server.port}", "SK1", Secret("x"), Limits(), ca_file=trusted)
     with pytest.raises(NotProcessed):
@@ -96,7 +96,7 @@ def test_a_wrong_host_name_was_not_processed(wire: type[Wire], tmp_path: Path) -
 
 
 def test_a_tls_connection_that_breaks_later_is_unknown(wire: type[Wire], tmp_path: Path) -> None:
-    context, trusted = play.tls_context(tmp_path)
+    context, trusted = twilio_iam_wire.tls_context(tmp_path)
 
     def garble(sock: socket.socket) -> None:
         assert isinstance(sock, ssl.SSLSocket)
@@ -111,7 +111,7 @@ def test_a_tls_connection_that_breaks_later_is_unknown(wire: type[Wire], tmp_pat
 
 @pytest.mark.parametrize("case", STARTS)
 def test_the_deadline_ends_a_drip_under_tls(wire: type[Wire], tmp_path: Path, case: str) -> None:
-    context, trusted = play.tls_context(tmp_path)
+    context, trusted = twilio_iam_wire.tls_context(tmp_path)
     server = wire(drip(*STARTS[case]), tls=context)
     limits = Limits(connect=2.0, read=10.0, deadline=1.0)
     transport = Transport(server.base_url, "SK1", Secret("pass-word"), limits, ca_file=trusted)
@@ -128,7 +128,7 @@ def test_the_deadline_ends_a_drip_under_tls(wire: type[Wire], tmp_path: Path, ca
 
 
 def test_it_speaks_tls_to_whom_it_trusts(wire: type[Wire], tmp_path: Path) -> None:
-    context, trusted = play.tls_context(tmp_path)
+    context, trusted = twilio_iam_wire.tls_context(tmp_path)
     server = wire(answer("201 Created", CREATED), tls=context)
     transport = Transport(server.base_url, "SK1", Secret("x"), Limits(), ca_file=trusted)
     assert transport.exchange("POST", "/v1/Keys").body == CREATED

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from keys_app.domain.policy import Policy
-from keys_app.twilio_iam import NotProcessed, OutcomeUnknown, Rejected, TwilioError, TwilioIamClient
+from keys_app.permissions.policy import Policy
+from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.errors import NotProcessed, OutcomeUnknown, Rejected, TwilioError
 
-from .standin import StandIn
+from .simulator import StandIn
 from .wire import CEILING
 
 UNKNOWN_NOTHING_MADE = ["error_before", "drop_before", "redirect"]

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from keys_app.domain.secret import Secret
-from keys_app.twilio_iam import KeySummary, OutcomeUnknown, TwilioIamClient, client
+from keys_app.core.secret import Secret
+from keys_app.twilio_iam import client
+from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.errors import OutcomeUnknown
+from keys_app.twilio_iam.types import KeySummary
 
 from .wire import Wire, answer
 

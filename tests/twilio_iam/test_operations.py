@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from keys_app.domain.permissions import ACTIONS, catalogue
-from keys_app.domain.policy import Policy
-from keys_app.domain.secret import Secret
-from keys_app.twilio_iam import Rejected, TwilioIamClient
+from keys_app.core.secret import Secret
+from keys_app.permissions.catalogue import ACTIONS, catalogue
+from keys_app.permissions.policy import Policy
+from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.errors import Rejected
 
-from .standin import StandIn
+from .simulator import StandIn
 
 MISSING = "SK" + "0" * 32
 

@@ -10,7 +10,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from .standin import StandIn
+from .simulator import StandIn
 
 ALLOW = ["/twilio/messaging/messages/read", "/twilio/messaging/messages/list"]
 

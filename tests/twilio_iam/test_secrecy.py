@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from keys_app.domain.policy import Policy
-from keys_app.domain.secret import Secret
-from keys_app.twilio_iam import NotProcessed, TwilioError, TwilioIamClient
+from keys_app.core.secret import Secret
+from keys_app.permissions.policy import Policy
+from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.errors import NotProcessed, TwilioError
 
-from . import wire as play
-from .standin import StandIn
+from . import wire as twilio_iam_wire
+from .simulator import StandIn
 from .wire import Wire, answer
 
 ACCOUNT = "AC" + "a" * 32
@@ -56,7 +57,7 @@ def test_proxies_and_netrc_are_ignored(wire: type[Wire], monkeypatch: pytest.Mon
 def test_the_environment_does_not_say_whom_to_trust(
     wire: type[Wire], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    context, trusted = play.tls_context(tmp_path)
+    context, trusted = twilio_iam_wire.tls_context(tmp_path)
     monkeypatch.setenv(name, trusted)
     server = wire(answer("201 Created", CREATED), tls=context)
     with pytest.raises(NotProcessed):
@@ -64,7 +65,7 @@ def test_the_environment_does_not_say_whom_to_trust(
     assert server.received == []
 
 
-FAILURES: dict[str, play.Script] = {
+FAILURES: dict[str, twilio_iam_wire.Script] = {
     "no secret that can be read": answer("201 Created", CREATED.replace(b'"secret"', b'"sid": 1, "x"')),
     "not JSON": answer("201 Created", CREATED + b"}"),
     "server error": answer("500 Error", CREATED),
@@ -77,9 +78,9 @@ FAILURES: dict[str, play.Script] = {
     "broken header": lambda sock: sock.sendall(
         b"HTTP/1.1 201 Created\r\nA: b\r\n" + SECRET.encode() + b"\r\nC: d\r\n\r\n" + CREATED
     ),
-    "reset": play.reset,
-    "silent": play.silence,
-    "drip": play.drip(b"HTTP/1.1 201 Created\r\n\r\n" + CREATED, b" "),
+    "reset": twilio_iam_wire.reset,
+    "silent": twilio_iam_wire.silence,
+    "drip": twilio_iam_wire.drip(b"HTTP/1.1 201 Created\r\n\r\n" + CREATED, b" "),
 }
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from keys_app.twilio_iam import NotProcessed, OutcomeUnknown, Rejected
+from keys_app.twilio_iam.errors import NotProcessed, OutcomeUnknown, Rejected
 
-from . import wire as play
+from . import wire as twilio_iam_wire
 from .wire import ACCOUNT, CEILING, CREATED, KEY, Script, Wire, answer, create, drip
 
 
@@ -123,7 +123,7 @@ def test_a_huge_redirect_body_is_not_read_whole(wire: type[Wire]) -> None:
 
 BROKEN: dict[str, Script] = {
     "closed": lambda sock: None,
-    "reset": play.reset,
+    "reset": twilio_iam_wire.reset,
     "not http": lambda sock: sock.sendall(b"SSH-2.0-OpenSSH_9.6\r\n"),
     "cut in the headers": lambda sock: sock.sendall(b"HTTP/1.1 201 Created\r\nContent-"),
     "cut in the body": lambda sock: sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 999\r\n\r\n{"),
@@ -142,7 +142,7 @@ def test_a_broken_answer_is_unknown(wire: type[Wire], case: str) -> None:
 
 
 def test_silence_is_unknown(wire: type[Wire]) -> None:
-    server = wire(play.silence)
+    server = wire(twilio_iam_wire.silence)
     assert type(create(server.base_url, read_timeout=0.3)) is OutcomeUnknown
     assert (server.accepted, len(server.received)) == (1, 1)
 
@@ -150,7 +150,7 @@ def test_silence_is_unknown(wire: type[Wire]) -> None:
 def test_a_dropped_connection_while_sending_is_unknown(wire: type[Wire]) -> None:
     def script(sock: socket.socket) -> None:
         sock.recv(1)
-        play.reset(sock)
+        twilio_iam_wire.reset(sock)
 
     assert type(create(wire(script, read=False).base_url)) is OutcomeUnknown
 

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from keys_app.domain.policy import Policy
-from keys_app.domain.secret import Secret
-from keys_app.twilio_iam import TwilioError, TwilioIamClient
+from keys_app.core.secret import Secret
+from keys_app.permissions.policy import Policy
+from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.errors import TwilioError
 
 ACCOUNT = "AC" + "a" * 32
 KEY: dict[str, Any] = {

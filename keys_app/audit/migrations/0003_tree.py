@@ -3,7 +3,8 @@
 from django.db import migrations, models
 
 from keys_app.audit import triggers
-from keys_app.audit.tree import Frontier, leaf_hash
+from keys_app.audit.merkle.tree import Frontier
+from keys_app.audit.merkle.tree import leaf_hash
 
 BATCH = 2000
 

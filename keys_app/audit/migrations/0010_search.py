@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from keys_app.audit import searchable
+from keys_app.audit.search import index
 
 
 class Migration(migrations.Migration):
@@ -22,6 +22,6 @@ class Migration(migrations.Migration):
                     options={"db_table": "audit_eventterm"},
                 )
             ],
-            database_operations=[migrations.RunPython(searchable.install, searchable.remove)],
+            database_operations=[migrations.RunPython(index.install, index.remove)],
         ),
     ]

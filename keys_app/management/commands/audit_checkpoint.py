@@ -4,10 +4,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
-from keys_app.audit import checkpoints
-from keys_app.domain.errors import PortalError
+from keys_app.audit.merkle import checkpoints
+from keys_app.core.errors import PortalError
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
-from keys_app.services.auditing import sign_checkpoint
+from keys_app.reconcile.ledger_check import sign_checkpoint
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
 from keys_app.audit import ledger
-from keys_app.audit.query import QueryError, parse
-from keys_app.audit.searching import Search
-from keys_app.domain.errors import PortalError
-from keys_app.services.actors import Actor
-from keys_app.services.auditing import export_jsonl
+from keys_app.audit.search.engine import Search
+from keys_app.audit.search.query import QueryError, parse
+from keys_app.core.actor import Actor
+from keys_app.core.errors import PortalError
+from keys_app.reports.downloads import export_jsonl
 
 FILTERS = {
     "action": "the beginning of the action, such as key.",

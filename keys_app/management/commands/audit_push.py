@@ -5,10 +5,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 from django.template.defaultfilters import pluralize
 
-from keys_app.domain.backoff import Backoff
-from keys_app.domain.errors import NotConfigured, PortalError
+from keys_app.audit.export.forward import configured, push
+from keys_app.core.errors import NotConfigured, PortalError
+from keys_app.core.retry import Backoff
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
-from keys_app.services.pushing import configured, push
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from keys_app.services.actors import Actor
-from keys_app.services.auditing import rebuild_search
+from keys_app.core.actor import Actor
+from keys_app.reconcile.ledger_check import rebuild_search
 
 
 class Command(BaseCommand):

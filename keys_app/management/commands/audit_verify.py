@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys_app.domain.errors import PortalError
-from keys_app.services.actors import Actor
-from keys_app.services.auditing import LedgerCheck
+from keys_app.core.actor import Actor
+from keys_app.core.errors import PortalError
+from keys_app.reconcile.ledger_check import LedgerCheck
 
 
 class Command(BaseCommand):

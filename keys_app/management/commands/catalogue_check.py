@@ -3,10 +3,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys_app.domain.errors import PortalError, Problem
-from keys_app.models import Account
-from keys_app.services.actors import Actor
-from keys_app.services.catalogue_checking import CRITICAL, CatalogueReport, check_catalogue, permissions_to_check
+from keys_app.catalogue.check import CRITICAL, CatalogueReport, check_catalogue, permissions_to_check
+from keys_app.core.actor import Actor
+from keys_app.core.errors import PortalError, Problem
+from keys_app.organisation.models import Account
 
 
 class Command(BaseCommand):

@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys_app.domain.errors import PortalError
-from keys_app.domain.secret import Secret
-from keys_app.models import Account, Team
-from keys_app.services.accounts import connect_account
-from keys_app.services.actors import Actor
+from keys_app.core.actor import Actor
+from keys_app.core.errors import PortalError
+from keys_app.core.secret import Secret
+from keys_app.organisation.connect_account import connect_account
+from keys_app.organisation.models import Account, Team
 
 
 class Command(BaseCommand):

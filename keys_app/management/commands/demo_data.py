@@ -5,25 +5,27 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from keys_app import selectors
-from keys_app.domain.errors import PortalError
-from keys_app.domain.policy import Policy
-from keys_app.domain.present import present
-from keys_app.domain.secret import Secret
-from keys_app.domain.states import RequestState
-from keys_app.models import Account, KeyRequest, Team, TeamMembership
-from keys_app.services import approvals, issuing, lifecycle, requests
-from keys_app.services.accounts import connect_account
-from keys_app.services.actors import Actor
-from keys_app.services.administration import record_admin_change
+from keys_app.core.actor import Actor
+from keys_app.core.errors import PortalError
+from keys_app.core.present import present
+from keys_app.core.secret import Secret
+from keys_app.key_requests import decide, submit
+from keys_app.key_requests.models import KeyRequest
+from keys_app.key_requests.states import RequestState
+from keys_app.keys import confirm, issue
+from keys_app.organisation import access
+from keys_app.organisation.connect_account import connect_account
+from keys_app.organisation.models import Account, Team, TeamMembership
+from keys_app.permissions.policy import Policy
+from keys_app.users.admin_events import record_admin_change
 
 # user name: full name, groups, team, leads it
 PEOPLE = {
-    "engineer": ("Erin Engineer", [selectors.ENGINEERS], "Payments", False),
-    "engineer2": ("Ezra Engineer", [selectors.ENGINEERS], "Support", False),
-    "lead": ("Lena Lead", [selectors.TEAM_LEADS], "Payments", True),
-    "lead2": ("Luis Lead", [selectors.TEAM_LEADS], "Support", True),
-    "security": ("Sam Security", [selectors.SECURITY], None, False),
+    "engineer": ("Erin Engineer", [access.ENGINEERS], "Payments", False),
+    "engineer2": ("Ezra Engineer", [access.ENGINEERS], "Support", False),
+    "lead": ("Lena Lead", [access.TEAM_LEADS], "Payments", True),
+    "lead2": ("Luis Lead", [access.TEAM_LEADS], "Support", True),
+    "security": ("Sam Security", [access.SECURITY], None, False),
     "admin": ("Ada Admin", [], None, False),
 }
 
@@ -136,7 +138,7 @@ class Command(BaseCommand):
         requester = Actor.of(people[asks])
         key_request = KeyRequest.objects.filter(friendly_name=name, requester=people[asks]).first()
         if key_request is None:
-            key_request = requests.create_request(
+            key_request = submit.create_request(
                 actor=requester,
                 account=Account.objects.get(pk=os.environ["TWILIO_ACCOUNT_SID"]),
                 team=people[asks].portal_teams.get(),
@@ -149,14 +151,14 @@ class Command(BaseCommand):
         approver = Actor.of(people[decides]) if decides else None
         if end == "rejected" and key_request.state == RequestState.PENDING:
             reason = "Too much: this key could delete messages. Ask for read and list."
-            approvals.reject(request_id=key_request.pk, reason=reason, actor=present(approver))
+            decide.reject(request_id=key_request.pk, reason=reason, actor=present(approver))
         if end == "issued":
             self._issue(key_request, present(approver), requester)
 
     def _issue(self, key_request: KeyRequest, approver: Actor, requester: Actor) -> None:
         if key_request.state == RequestState.PENDING:
-            approvals.approve(request_id=key_request.pk, digest=key_request.content_digest, actor=approver)
+            decide.approve(request_id=key_request.pk, digest=key_request.content_digest, actor=approver)
             key_request.refresh_from_db()
         if key_request.state == RequestState.APPROVED:
-            issued = issuing.issue_key(request_id=key_request.pk, actor=requester)  # its secret is dropped
-            lifecycle.confirm_key(key=issued.key, actor=requester)
+            issued = issue.issue_key(request_id=key_request.pk, actor=requester)  # its secret is dropped
+            confirm.confirm_key(key=issued.key, actor=requester)

@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
-from keys_app.services.reconciling import reconcile
-from keys_app.services.visit import RunFindings
-from keys_app.status import findings_in_words
+from keys_app.reconcile.account_run import RunFindings
+from keys_app.reconcile.run import reconcile
+from keys_app.wording import findings_in_words
 
 log = logging.getLogger(__name__)
 

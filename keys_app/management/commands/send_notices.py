@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
-from keys_app.services.outbox import Sent
-from keys_app.services.sending import send_notices
+from keys_app.notifications.outbox import Sent
+from keys_app.reconcile.send_notices import send_notices
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys_app.twilio_iam.sandbox.run import add_arguments, run
+from keys_app.twilio_sandbox.run import add_arguments, run
 
 
 class Command(BaseCommand):

@@ -4,10 +4,10 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from keys_app.db import locked
-from keys_app.domain.errors import InvalidInput
-from keys_app.services.actors import Actor
-from keys_app.services.people import vouch
+from keys_app.core.actor import Actor
+from keys_app.core.db import locked
+from keys_app.core.errors import InvalidInput
+from keys_app.users.account_changes import vouch
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""As `keys_app.domain.times` writes them."""
+"""As `keys_app.core.times` writes them."""
 
 DATE_FORMAT = "Y-m-d"
 DATETIME_FORMAT = "Y-m-d H:i"

@@ -77,7 +77,7 @@ def run(url: str, events: int) -> Results:
 
 def measure(events: int, filled: bool) -> Results:
     """Return what was measured: a table for each part, its rows by name."""
-    from tests.bench.audit import exports, pages, tree
+    from . import exports, pages, tree
 
     pages.prepare(0 if filled else events)
     return {"pages": pages.pages(events), "exports": exports.exports(events), "ledger": tree.ledger(events)}

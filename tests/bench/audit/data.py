@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from keys_app.audit import searchable, triggers
-from keys_app.audit.terms import terms_of
-from keys_app.audit.tree import Frontier, leaf_hash
-from keys_app.domain.permissions import catalogue
-from keys_app.domain.policy import Policy
-from keys_app.domain.risk import policy_risk
+from keys_app.audit import triggers
+from keys_app.audit.merkle.tree import Frontier, leaf_hash
+from keys_app.audit.search import index
+from keys_app.audit.search.tokens import terms_of
+from keys_app.permissions.catalogue import catalogue
+from keys_app.permissions.policy import Policy
+from keys_app.permissions.risk import policy_risk
 
 ACTIONS = (
     "request.created", "request.approved", "key.issue_started", "key.issued", "key.confirmed", "key.revoke_started",
@@ -64,7 +65,7 @@ def events(count: int) -> Iterator[dict[str, Any]]:
 def fill(connection: Any, count: int) -> None:
     """Write the events, what they are found by, and the tree, as a bulk load: indexes and triggers come last."""
     write = {"sqlite": _Sqlite, "postgresql": _Postgresql}[connection.vendor](connection)
-    searchable.unprotect(connection)
+    index.unprotect(connection)
     triggers.drop(connection)
     tree, rows, terms, nodes = Frontier(), [], [], []
     for event in events(count):
@@ -83,7 +84,7 @@ def fill(connection: Any, count: int) -> None:
             rows, terms, nodes = [], [], []
     write.finish()
     triggers.create(connection)
-    searchable.protect(connection)
+    index.protect(connection)
 
 
 class _Sqlite:

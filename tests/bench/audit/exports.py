@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench.audit.pages import signed_in
+from .pages import signed_in
 
 REPEAT = 3
 KINDS = {"CSV": "csv", "JSON Lines": "jsonl", "OCSF": "ocsf.jsonl"}
@@ -20,7 +20,7 @@ FILTER = "?q=action:key.*+-risk:low"
 
 def exports(events: int) -> dict[str, list[str]]:
     """Measure each kind, everything and filtered, after the tool."""
-    from keys_app.audit import checkpoints
+    from keys_app.audit.merkle import checkpoints
 
     checkpoints.sign()  # in a portal that runs, the last one is never far back
     client, found = signed_in(), {}
@@ -58,7 +58,7 @@ def own_tool(events: int) -> float:
     from django.conf import settings
     from django.db import connection
 
-    from keys_app.audit.formats import COLUMNS
+    from keys_app.audit.export.formats import COLUMNS
 
     statement = f"SELECT {', '.join(COLUMNS)} FROM audit_auditevent ORDER BY sequence"
     if connection.vendor == "sqlite":

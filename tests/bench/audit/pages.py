@@ -24,7 +24,8 @@ def prepare(events: int) -> None:
     from django.db import connection
 
     from keys_app.audit.models import AuditEvent
-    from tests.bench.audit.data import fill
+
+    from .data import fill
 
     class Compared(admin.ModelAdmin):
         """What somebody would write who wants a searchable list and nothing more."""
@@ -84,8 +85,8 @@ FILTERS = {
 
 def pages(events: int) -> dict[str, list[str]]:
     """Measure the first page of each search, and page 10,000 with and without one."""
-    from keys_app.audit.query import parse
-    from keys_app.audit.searching import cursor
+    from keys_app.audit.search.engine import cursor
+    from keys_app.audit.search.query import parse
 
     client, found, first = signed_in(), {}, 0.0
     for name, (line, asked) in FILTERS.items():

@@ -123,7 +123,7 @@ def eight_processes() -> float:
         running = [subprocess.Popen([sys.executable, "-c", APPEND]) for _ in range(PROCESSES)]
         assert not any(process.wait() for process in running)
 
-    from keys_app.audit import proofs
+    from keys_app.audit.merkle import proofs
 
     before = proofs.size()
     result = rate(PROCESSES * EACH, work)

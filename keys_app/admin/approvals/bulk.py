@@ -1,0 +1,77 @@
+"""Approving several low-risk requests on one page that shows every policy."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from keys_app.catalogue import current
+from keys_app.key_requests import decide, deciders
+from keys_app.key_requests.models import KeyRequest
+from keys_app.organisation import access
+from keys_app.permissions.describe import summarize
+from keys_app.permissions.risk import Risk
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.signed_in import signed_in
+
+LIMIT = 20
+
+
+def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpResponse:
+    """List the chosen requests with their policies (GET), or approve those left ticked (POST), each by itself."""
+    if request.method == "POST":
+        return _approve(request, admin)
+    chosen = [(item, _why_left_out(request, item)) for item in _chosen(request, admin)]
+    fit = [item for item, why in chosen if not why]
+    known = current.current_catalogue()
+    context: dict[str, Any] = {
+        **admin.admin_site.each_context(request),
+        "opts": admin.opts,
+        "title": "Approve low-risk requests together",
+        "items": [{"key_request": item, "summary": summarize(item.policy, known)} for item in fit[:LIMIT]],
+        "left_out": [(item, why) for item, why in chosen if why],
+        "too_many": len(fit) > LIMIT,
+        "limit": LIMIT,
+    }
+    return TemplateResponse(request, "admin/keys_app/keyrequest/several.html", context)
+
+
+def _chosen(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> list[KeyRequest]:
+    """Return the requests of the address that this person may see, the oldest first."""
+    ids = [pk for text in request.GET.getlist("id")[:200] if (pk := _uuid(text))]
+    return list(admin.get_queryset(request).filter(pk__in=ids).order_by("created_at"))
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
+    if key_request.rated_risk != Risk.LOW:
+        return f"{key_request.rated_risk.capitalize()} risk: decide it on its own page."
+    why_not = deciders.why_not_decidable(access.person(signed_in(request)), key_request)
+    return why_not or decide.why_not_approvable(key_request)
+
+
+def _approve(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpResponse:
+    ticked = [pk for text in request.POST.getlist("approve")[:LIMIT] if (pk := _uuid(text))]
+    shown = [(pk, request.POST.get(f"digest-{pk}", "")) for pk in ticked]
+    seen = set(admin.get_queryset(request).filter(pk__in=ticked).values_list("pk", flat=True))
+    outcome = decide.approve_several(
+        shown=[(pk, digest) for pk, digest in shown if pk in seen], actor=actor_of(request)
+    )
+    for key_request, problem in outcome:
+        if problem:
+            admin.message_user(request, f"“{key_request}” was not approved: {problem}", messages.ERROR)
+        else:
+            admin.message_user(request, f"You approved “{key_request}”.", messages.SUCCESS)
+    if not outcome:
+        admin.message_user(request, "Nothing was ticked, so nothing was approved.", messages.WARNING)
+    return HttpResponseRedirect(reverse("admin:keys_app_keyrequest_changelist"))

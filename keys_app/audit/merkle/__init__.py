@@ -1,0 +1,1 @@
+"""The tree of hashes over the ledger, its signed checkpoints and its proofs."""

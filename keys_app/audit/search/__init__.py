@@ -1,0 +1,1 @@
+"""Finding events: the query language, the index and the engine."""

@@ -1,0 +1,37 @@
+"""Questions about a request, and answers to them."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.core.actor import Actor
+from keys_app.core.db import lock_row
+from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
+from keys_app.core.text import comment_problem
+from keys_app.organisation import access
+
+from . import outcome
+from .decision_models import Comment
+from .models import KeyRequest
+from .notices import request_asked
+from .queries import is_discussed, may_comment
+
+
+def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
+    """Add to the thread of an open request, as its requester or as somebody who decides for its team.
+
+    Raises `InvalidInput` for the text, `NotAllowed` for others, `Conflict` once the request is closed.
+    """
+    problem = comment_problem(text)
+    if problem:
+        raise InvalidInput("comment", problem)
+    if not may_comment(access.Person(actor.signed_in), key_request):
+        raise NotAllowed("The requester, leads of the team and Security talk about a request.")
+    with transaction.atomic(durable=True):
+        locked = lock_row(KeyRequest, key_request.pk)
+        if not is_discussed(locked):
+            raise Conflict(f"{outcome.happened(locked)} Comments are closed.")
+        comment = Comment.objects.create(request=locked, author=actor.signed_in, text=text, created_at=timezone.now())
+        request_asked(locked, actor.signed_in, text)
+        record("request.commented", actor, key_request=locked, reason=text)
+    return comment

@@ -1,0 +1,215 @@
+"""The words of each notice about a request, and who gets it.
+
+A notice says what happened in a few lines and links to the page; a decision is made there, signed in. What
+people typed is quoted, without what looks like a credential.
+"""
+
+from collections.abc import Iterable
+from itertools import dropwhile, takewhile
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from keys_app.core.actor import Actor, name_and_login
+from keys_app.core.present import present
+from keys_app.core.text import counted
+from keys_app.core.times import moment
+from keys_app.notifications.notify import notify
+from keys_app.organisation import access
+from keys_app.permissions.paste.credentials import drop_credentials
+
+from . import deciders
+from .decision_models import Approval
+from .models import KeyRequest
+
+if TYPE_CHECKING:
+    from keys_app.keys.models import ApiKey
+
+
+MAX_QUOTED = 1500
+
+
+def request_sent(key_request: KeyRequest) -> None:
+    """Tell those who may decide a new request."""
+    title = f"{_requester(key_request)} asks for the key “{key_request}”"
+    what = f"{_facts(key_request)}\n\nWhat for:\n{quoted(key_request.purpose)}"
+    _ask_deciders("request.created", key_request, title, what)
+
+
+def second_approval_needed(key_request: KeyRequest, actor: Actor) -> None:
+    """Tell those who may give the next approval that one was given."""
+    what = f"{actor.label} has approved it.\n\n{_facts(key_request)}"
+    _ask_deciders("request.approval_given", key_request, f"“{key_request}” needs another approval", what)
+
+
+def _ask_deciders(kind: str, key_request: KeyRequest, title: str, what: str) -> None:
+    notify(
+        kind,
+        title=title,
+        text=f"{what}\n\nRead and decide it here:",
+        path=_approval_path(key_request),
+        people=_deciders(key_request),
+        team=key_request.team,
+    )
+
+
+def request_decided(key_request: KeyRequest, actor: Actor, decision: str, reason: str = "") -> None:
+    """Tell the requester how it was decided. `decision` is one of `Approval.Decision`."""
+    approved = decision == Approval.Decision.APPROVED
+    next_step = f"Press “Issue key” until {moment(present(key_request.claim_until))}." if approved else ""
+    parts = [f"{actor.label} {decision} your request.", _reason(reason), _facts(key_request), next_step]
+    notify(
+        f"request.{decision}",
+        title=f"“{key_request}” is {decision}",
+        text="\n\n".join(part for part in parts if part),
+        path=key_request.get_absolute_url(),
+        people=[key_request.requester],
+        team=key_request.team,
+    )
+
+
+def request_asked(key_request: KeyRequest, author: User, question: str) -> None:
+    """Tell the other side of a request what was asked or answered: its requester, or who has to do with it."""
+    asks = author.pk != key_request.requester_id
+    people = [key_request.requester] if asks else _other_side(key_request)
+    verb = "asks about" if asks else "answers about"
+    notify(
+        "request.asked" if asks else "request.answered",
+        title=f"{name_and_login(author)} {verb} “{key_request}”",
+        text=f"{quoted(question)}\n\n{_facts(key_request)}",
+        path=key_request.get_absolute_url() if asks else _approval_path(key_request),
+        people=people,
+        team=key_request.team,
+    )
+
+
+def _other_side(key_request: KeyRequest) -> list[User]:
+    """Return who hears a requester's answer: who asked since the answer before, who decided, and who may now.
+
+    Whose turn it is would not be enough: once a request is approved, or glass was broken, it is no one's.
+    """
+    newest_first = key_request.comments.select_related("author").reverse()
+    before = dropwhile(lambda one: one.author_id == key_request.requester_id, newest_first)
+    asked = takewhile(lambda one: one.author_id != key_request.requester_id, before)
+    people = [
+        *(one.author for one in asked),
+        *User.objects.filter(approvals__request=key_request),
+        *deciders.deciders_of(key_request),
+        *deciders.reviewers_of(key_request),
+    ]
+    return access.or_leads_or_security(people, key_request.team, but_not=key_request.requester)
+
+
+def request_narrowed(key_request: KeyRequest, actor: Actor, removed: Iterable[str] = (), reason: str = "") -> None:
+    """Tell the requester what an approver took away; issuing the key accepts it."""
+    taken = "\n".join(f"- {permission}" for permission in removed)
+    parts = [
+        f"{actor.label} approved less than you asked for. You accept it by issuing the key.",
+        f"Taken away:\n{taken}" if taken else "",
+        _reason(reason),
+        _facts(key_request),
+        f"Press “Issue key” until {moment(key_request.claim_until)}." if key_request.claim_until else "",
+    ]
+    notify(
+        "request.narrowed",
+        title=f"“{key_request}” was narrowed",
+        text="\n\n".join(part for part in parts if part),
+        path=key_request.get_absolute_url(),
+        people=[key_request.requester],
+        team=key_request.team,
+    )
+
+
+def approval_void(key_request: KeyRequest, reason: str) -> None:
+    """Tell the requester and those who may decide now that what was approved no longer holds."""
+    notify(
+        "request.approval_void",
+        title=f"“{key_request}” needs approval again",
+        text=f"{reason}\n\nNo key was made. {deciders.next_decider(key_request)}\n\n{_facts(key_request)}",
+        path=key_request.get_absolute_url(),
+        people=[key_request.requester, *_deciders(key_request)],
+        team=key_request.team,
+    )
+
+
+def _deciders(key_request: KeyRequest) -> list[User]:
+    """Return who may decide a request now; where mail reaches none of them, whom else it has to reach."""
+    people = deciders.deciders_of(key_request)
+    return access.or_leads_or_security(people, key_request.team, but_not=key_request.requester)
+
+
+def approval_withdrawn(key_request: KeyRequest, actor: Actor, reason: str) -> None:
+    """Tell the requester, the leads of the team and who may decide now that an approval was withdrawn."""
+    people = [key_request.requester, *access.leads_of(key_request.team), *_deciders(key_request)]
+    parts = [_reason(reason), f"No key can be issued now. {deciders.next_decider(key_request)}", _facts(key_request)]
+    notify(
+        "request.approval_withdrawn",
+        title=f"{actor.label} withdrew an approval of “{key_request}”",
+        text="\n\n".join(parts),
+        path=key_request.get_absolute_url(),
+        people=people,
+        team=key_request.team,
+    )
+
+
+def rotated_on_old_approval(key_request: KeyRequest, key: "ApiKey", doubts: Iterable[str]) -> None:
+    """Tell leads and Security that a key is rotated whose approval would not suffice, or is rated higher, today."""
+    listed = "\n".join(f"- {doubt}" for doubt in doubts)
+    notify(
+        "key.rotate_started",
+        title=f"{name_and_login(key.owner)} rotates “{key.name}”: look at its approval",
+        text=f"A rotation needs no new approval. What is not as it was:\n{listed}\n\nRevoke the key if it must go.",
+        path=key.get_absolute_url(),
+        people=[*access.leads_of(key_request.team), *access.in_security()],
+        team=key_request.team,
+    )
+
+
+def break_glass_used(key_request: KeyRequest, reason: str = "", incident: str = "") -> None:
+    """Tell all leads of the team, and everybody in Security, at once."""
+    parts = [
+        f"{_requester(key_request)} used break-glass: the key needs no approval, and this use has to be reviewed.",
+        f"Incident: {incident}" if incident else "",
+        _reason(reason or key_request.purpose),
+        _facts(key_request),
+    ]
+    notify(
+        "alarm.break_glass",
+        title=f"Break-glass: “{key_request}” on {key_request.account}",
+        text="\n\n".join(part for part in parts if part),
+        path=_approval_path(key_request),
+        people=[*access.leads_of(key_request.team), *deciders.reviewers_of(key_request)],
+        team=key_request.team,
+    )
+
+
+def quoted(words: str) -> str:
+    """Return somebody's words with a mark before each line, cut, and without what looks like a credential."""
+    words, _ = drop_credentials(words)
+    words = words if len(words) <= MAX_QUOTED else words[:MAX_QUOTED] + "…"
+    return "\n".join(f"> {line}" for line in words.splitlines())
+
+
+def _reason(reason: str) -> str:
+    return f"Reason:\n{quoted(reason)}" if reason.strip() else ""
+
+
+def _facts(key_request: KeyRequest) -> str:
+    lines = {
+        "Asked by": _requester(key_request),
+        "Team": key_request.team,
+        "Account": key_request.account,
+        "Risk": key_request.risk,
+        "Lifetime": counted(key_request.lifetime_days, "day"),
+        "Permissions": len(key_request.policy),
+    }
+    return "\n".join(f"{name}: {value}" for name, value in lines.items())
+
+
+def _requester(key_request: KeyRequest) -> str:
+    return name_and_login(key_request.requester)
+
+
+def _approval_path(key_request: KeyRequest) -> str:
+    return reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])

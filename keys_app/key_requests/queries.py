@@ -1,0 +1,121 @@
+"""Which requests a person may see and copy."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
+
+from django.conf import settings
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from keys_app.core.present import present
+from keys_app.organisation.access import Person
+
+from .decision_models import Approval
+from .models import Issuance, KeyRequest
+from .states import IssuanceState, RequestState, RequestStep
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+TO_PRESS = RequestStep.ISSUE.before
+OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUING, RequestState.FAILED)
+
+
+REVIEWED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.REVIEWED)
+UNREVIEWED = ~Q(incident="") & ~Exists(REVIEWED)
+"""Glass was broken and nobody has looked at it yet."""
+
+
+PENDING_SINCE = Coalesce("reopened_at", "created_at")
+"""`KeyRequest.pending_since` as the database knows it."""
+
+COMMIT_MARGIN = timedelta(seconds=30)
+"""How long a process may need around its call to Twilio for its two transactions. Longer only costs it the key."""
+
+
+def answers_due_since() -> datetime:
+    """Return the moment before which a process that asked Twilio must have its answer, if it is still alive."""
+    return timezone.now() - timedelta(seconds=settings.TWILIO_DEADLINE) - COMMIT_MARGIN
+
+
+def pending_between(*, latest: datetime, earliest: datetime | None = None) -> QuerySet[KeyRequest]:
+    """Return the requests that are pending since a moment between these two."""
+    pending = KeyRequest.objects.filter(state=RequestState.PENDING).select_related("requester", "team", "account")
+    since = pending.annotate(since=PENDING_SINCE).filter(since__lte=latest)
+    return since.filter(since__gte=earliest) if earliest else since
+
+
+class RequestNotes(TypedDict):
+    """What `visible_requests` says of each request besides its columns."""
+
+    unreviewed: bool
+    outcome_unknown: bool
+
+
+def visible_requests(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, RequestNotes]]":
+    """Return the requests this person may see: their own, their teams' if they lead, all for Security.
+
+    Each says with `unreviewed` whether glass was broken for it and nobody has looked at that yet, and with
+    `outcome_unknown` whether nobody waits any more for Twilio's answer to its attempt.
+    """
+    unanswered = Q(state=IssuanceState.UNKNOWN) | Q(state=IssuanceState.STARTED, started_at__lt=answers_due_since())
+    lost = Exists(Issuance.objects.filter(unanswered, request=OuterRef("pk")))
+    requests = KeyRequest.objects.select_related("requester", "team", "account", "changes_key").annotate(
+        unreviewed=Case(When(UNREVIEWED, then=True), default=False),
+        outcome_unknown=Case(When(Q(state=RequestState.ISSUING) & lost, then=True), default=False),
+    )
+    if who.is_security:
+        return requests
+    return requests.filter(Q(requester=who.user) | Q(team__in=who.led_team_ids))
+
+
+def requests_to_oversee(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, RequestNotes]]":
+    """Return the requests of the teams this person decides for, all of them for Security."""
+    requests = visible_requests(who)
+    return requests if who.is_security else requests.filter(team__in=who.led_team_ids)
+
+
+def copyable_requests(who: Person) -> QuerySet[KeyRequest]:
+    """Return the requests whose policy this person may start a new one from: their own and their teams'."""
+    return KeyRequest.objects.filter(Q(requester=who.user) | Q(team__in=who.team_ids)).order_by("-created_at")
+
+
+def may_copy(who: Person, key_request: KeyRequest) -> bool:
+    """Tell whether this person may start a new request from this one: it is copyable for them, and they may ask."""
+    return who.may_request and (key_request.requester_id == who.user.pk or key_request.team_id in who.team_ids)
+
+
+def has_account(who: Person, key_request: KeyRequest) -> bool:
+    """Tell whether this person may still get keys on the account of a request, through its team."""
+    mine = who.may_request and key_request.team_id in who.team_ids and key_request.account.is_active
+    return mine and key_request.account.teams.filter(pk=key_request.team_id).exists()
+
+
+def can_cancel(key_request: KeyRequest) -> bool:
+    """Tell whether a request in this state can be cancelled, by its requester."""
+    return key_request.state in RequestStep.CANCEL.before
+
+
+def is_overdue(key_request: KeyRequest) -> bool:
+    """Tell whether a request was not decided, or its approval not used, in time. The next run lets it lapse."""
+    now = timezone.now()
+    if key_request.state == RequestState.PENDING:
+        return key_request.pending_since < now - settings.PENDING_LAPSES_AFTER
+    return key_request.state in TO_PRESS and present(key_request.claim_until) < now
+
+
+def is_discussed(key_request: KeyRequest) -> bool:
+    """Tell whether there is still something to ask about a request: it is open, or a review is to come."""
+    return key_request.state in OPEN_REQUESTS or key_request.needs_review
+
+
+def may_comment(who: Person, key_request: KeyRequest) -> bool:
+    """Tell whether this person has a say about a request: its requester, who decides for its team, Security."""
+    return key_request.requester_id == who.user.pk or key_request.team_id in who.led_team_ids or who.is_security
+
+
+def replacements_left(key_request: KeyRequest) -> int:
+    """Return how often a lost key of this request can still be replaced. Rotations do not count."""
+    issued: int = key_request.issuances.aggregate(n=Count("pk", filter=Q(key__isnull=False, rotates=None)))["n"]
+    return max(0, 1 + settings.MAX_REPLACEMENTS - issued)

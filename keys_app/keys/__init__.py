@@ -1,0 +1,1 @@
+"""A key from issue to revocation."""

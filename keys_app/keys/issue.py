@@ -1,0 +1,273 @@
+"""Issuing a key without ever losing one, and without keeping its secret.
+
+Twilio's create call cannot be repeated safely and its answer is the only place the secret exists, so:
+an intent with a random marker is committed first, Twilio is asked once outside any transaction, its
+answer is checked, the outcome is committed, and only then does the caller get the secret to render.
+A process that dies in between leaves an open `Issuance`; the reconciler finds the key by its marker.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from keys_app.audit.record import record
+from keys_app.core.actor import Actor, name_and_login
+from keys_app.core.db import lock_row
+from keys_app.core.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, TwilioUnavailable
+from keys_app.core.present import present
+from keys_app.core.secret import Secret
+from keys_app.core.times import duration, moment
+from keys_app.key_requests import approvals_today, outcome
+from keys_app.key_requests.approval_policy import approvals_given, rated_today
+from keys_app.key_requests.expire import lapse
+from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.key_requests.queries import TO_PRESS, has_account, is_overdue
+from keys_app.key_requests.reopen import reopen_void
+from keys_app.key_requests.states import IssuanceState, RequestState, RequestStep, move_request
+from keys_app.organisation import access
+from keys_app.organisation.credentials import client_for, twilio_slot
+from keys_app.organisation.models import Account
+from keys_app.permissions.naming import marked_name
+from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
+from keys_app.twilio_iam.types import CreatedKey
+
+from .breaches import withdraw
+from .issuance import begin_attempt, close_issuance, move_on, settle, unknown
+from .models import ApiKey
+from .revoke import record_retirement, retire
+from .states import KeyState
+
+log = logging.getLogger(__name__)
+
+NOTHING_CREATED = "Nothing was created."
+OVERDUE = "The approval was not used in time, so it lapses."
+SHORTEST_LIFE = timedelta(minutes=5)
+"""No key is made for a lifetime that ends before it could be put to use."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key whose row is committed, and its secret, which exists only here."""
+
+    key: ApiKey
+    secret: Secret
+
+
+@sensitive_variables()
+def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
+    """Make the key that was approved and return it with its secret, once.
+
+    Raises `Conflict`, `NotAllowed` or `PortalBusy` before anything is started, `ApprovalNeeded` where the approvals no
+    longer suffice and the request went back to pending; `TwilioRefused`, `TwilioUnavailable`,
+    `TwilioOutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
+    """
+    key_request = KeyRequest.objects.select_related("account", "team").get(pk=request_id)
+    if actor.user is None or key_request.requester_id != actor.user.pk:
+        raise NotAllowed("Only the requester can issue the key.")
+    if key_request.state in TO_PRESS and is_overdue(key_request):
+        lapse(key_request, actor)
+        raise Conflict("The approval was not used in time and has lapsed. Send the request again.")
+    return make_key(key_request.account, lambda: _record_intent(key_request, actor), actor)
+
+
+@sensitive_variables()
+def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Actor) -> IssuedKey:
+    """Take the five steps of making a key, for the first one of a request and for a rotation.
+
+    `record_intent` is T1: it commits the attempt, or raises and no key is made. Raises `PortalBusy` before.
+    """
+    with twilio_slot(), client_for(account) as client:
+        issuance = record_intent()  # 1. durable, with a random marker
+        created = _ask_twilio(client, issuance, actor)  # 2. once
+        if created.policy != issuance.request.policy:  # 3. nothing but what was approved is ever shown
+            raise withdraw(client, issuance, created.sid, created.policy, actor)
+        key = _record_key(issuance, created.sid, actor)  # 4. durable
+    return IssuedKey(key, created.secret)  # 5. for the answer to the same POST
+
+
+def why_not_issuable(key_request: KeyRequest, keys: Sequence[ApiKey], who: access.Person) -> str:
+    """Return why “Issue key” would be refused to the requester now; empty if it would not. `keys`: the request's.
+
+    The approvals are looked at when it is pressed: then the request goes back to whoever has to approve it anew.
+    """
+    if is_overdue(key_request):
+        return OVERDUE
+    try:
+        _check_state(key_request, keys)
+        require_access(key_request, who)
+    except Conflict as error:
+        return error.message
+    return ""
+
+
+def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
+    """T1: approved → issuing with the marker, durable before Twilio is asked.
+
+    Raises `ApprovalNeeded` where the approvals no longer suffice; then T1 has sent the request back to pending.
+    """
+    with transaction.atomic(durable=True):
+        locked = lock_row(KeyRequest, key_request.pk)
+        _check_state(locked, locked.keys.all())
+        require_as_approved(locked)
+        require_access(locked, access.Person(actor.signed_in))
+        today = approvals_today.approvals_today(locked)
+        if today.suffices:
+            move_request(locked, RequestStep.ISSUE, **rated_today(locked))  # the triggers count by it
+            issuance = begin_attempt(locked)
+            record("key.issue_started", actor, key_request=locked, marker=issuance.marker, attempt=issuance.number)
+            return issuance
+        needed = reopen_void(locked, today, actor)
+    raise needed
+
+
+def _check_state(key_request: KeyRequest, keys: Iterable[ApiKey]) -> None:
+    """Refuse a request that cannot be issued, with what there is to know about it."""
+    if key_request.state == RequestState.ISSUED:
+        key = key_request.keys.select_related("owner").latest("issued_at")
+        raise AlreadyIssued(
+            f"Key {key.sid} was issued at {moment(key.issued_at)} by {name_and_login(key.owner)}. A second "
+            "one was not made, and the secret of the first cannot be shown again."
+        )
+    if key_request.state == RequestState.ISSUING:
+        raise Conflict(f"{outcome.happened(key_request)} No second key was made. Its page shows the outcome.")
+    if key_request.state not in RequestStep.ISSUE.before:
+        raise Conflict(f"{outcome.happened(key_request)} No key was made.")
+    keys = list(keys)
+    if any(key.state == KeyState.REVOKING for key in keys):
+        raise Conflict("Twilio has not deleted the key that is replaced yet. Try again when it is gone.")
+    end = _end_of_first(keys)
+    if end and end < timezone.now() + SHORTEST_LIFE:
+        raise Conflict("The lifetime that was approved is over. Send a new request.")
+
+
+def _end_of_first(keys: Iterable[ApiKey]) -> datetime | None:
+    """Return when the first of a request's keys expires: one that replaces it does not live longer."""
+    first = min(keys, key=lambda key: key.issued_at, default=None)
+    return first.expires_at if first else None
+
+
+def require_not_approved_by(key_request: KeyRequest, user: User) -> None:
+    """Refuse a secret to whoever approved the request: they may own the key since its owner left."""
+    if key_request.approvals.standing().filter(Q(approver=user.pk) | Q(authority=user.pk)).exists():
+        raise Conflict("You approved this request yourself, so you get no key for it. Send a request of your own.")
+
+
+def require_access(key_request: KeyRequest, who: access.Person) -> None:
+    """Refuse unless this person may still have keys on the account, through the team."""
+    if not has_account(who, key_request):
+        raise Conflict(
+            "The Twilio account is switched off, or no longer one of yours through the team of this request. "
+            "No key is made. Ask a portal admin."
+        )
+
+
+def require_as_approved(key_request: KeyRequest) -> None:
+    """Refuse unless what is stored is what was approved. If it is not, somebody changed the database."""
+    digest = key_request.current_digest
+    standing = key_request.approvals.standing()
+    of_this = approvals_given(key_request, digest)
+    approved = key_request.needs_no_approval or standing.exists()
+    same = digest == key_request.content_digest and not standing.exclude(pk__in=of_this.values("pk")).exists()
+    widened = any(step.difference.added for step in key_request.narrowings.all())
+    if widened or not (approved and same):
+        raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
+
+
+@sensitive_variables()
+def _ask_twilio(client: TwilioIamClient, issuance: Issuance, actor: Actor) -> CreatedKey:
+    """Ask Twilio once. On anything but a readable success, commit the outcome and raise it."""
+    key_request = issuance.request
+    try:
+        return client.create_restricted_key(
+            account_sid=key_request.account_id,
+            friendly_name=marked_name(key_request.friendly_name, issuance.marker),
+            policy=key_request.policy,
+        )
+    except Rejected as error:
+        settle(issuance, IssuanceState.REFUSED, actor, error, code=error.code)
+        raise TwilioRefused(
+            f"Twilio refused to make this key: {_words(error)}. {NOTHING_CREATED}",
+            code=error.code,
+            next_step=_after_refusal(issuance, error),
+        ) from None
+    except NotProcessed as error:
+        settle(issuance, IssuanceState.NOT_PROCESSED, actor, error, code=error.code)
+        raise TwilioUnavailable(
+            f"Twilio did not take the request: {_words(error)}. {NOTHING_CREATED}",
+            code=error.code,
+            next_step=_try_again(issuance, error.retry_after),
+        ) from None
+    except TwilioError as error:
+        settle(issuance, IssuanceState.UNKNOWN, actor, error)
+        raise unknown(issuance, f"{_words(error)}.") from None
+
+
+def _words(error: TwilioError) -> str:
+    return error.message.rstrip(".")
+
+
+def _after_refusal(issuance: Issuance, error: Rejected) -> str:
+    if error.status in (401, 403):
+        return "The portal's own credential was not accepted. Ask a portal admin to connect the account again."
+    if issuance.rotates_id:
+        return "The old key stays as it is. You can try again, or send a new request."
+    return "You can try again, or cancel this request and send one that Twilio accepts."
+
+
+def _try_again(issuance: Issuance, retry_after: float | None) -> str:
+    when = f"in {duration(timedelta(seconds=max(1.0, retry_after)))}" if retry_after else "in a minute"
+    if issuance.rotates_id:
+        return f"Press “Rotate key” again {when}. The old key stays as it is."
+    return f"Press “Issue key” again {when}. The approval still stands."
+
+
+def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
+    """T2: issued, with the SID, durable before the secret is rendered."""
+    try:
+        with transaction.atomic(durable=True):
+            key_request = close_issuance(
+                issuance,
+                IssuanceState.ISSUED,
+                expected={IssuanceState.STARTED},  # the reconciler says unknown before it deletes a key
+                key_sid=key_sid,
+            )
+            move_on(issuance, key_request, IssuanceState.ISSUED)
+            if issuance.rotates:
+                retire(issuance.rotates, overlap_hours=present(issuance.overlap_hours), actor=actor)
+            key = _store_key(issuance, key_request, key_sid, actor)
+            if issuance.rotates:
+                record_retirement(issuance.rotates, successor=key, actor=actor)
+            rotates = {"rotates": issuance.rotates_id} if issuance.rotates_id else {}
+            record("key.issued", actor, key=key, marker=issuance.marker, expires=key.expires_at, details=rotates)
+    except Exception as error:  # whatever it is, the reconciler will settle it
+        log.exception("key %s was made but could not be recorded; the reconciler will delete it", key_sid)
+        why = f" {error.message}" if isinstance(error, Conflict) and issuance.rotates_id else ""
+        raise unknown(issuance, f"The key was made but could not be recorded, so it is not shown.{why}") from None
+    return key
+
+
+def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor: Actor) -> ApiKey:
+    """Write the row of a new key. Its owner is whoever gets to see its secret."""
+    now = timezone.now()
+    return ApiKey.objects.create(
+        sid=key_sid,
+        request=key_request,
+        issuance=issuance,
+        account=issuance.request.account,  # as read before: the page with the secret needs no more of the database
+        team_id=key_request.team_id,
+        owner_id=actor.signed_in.pk,
+        friendly_name=marked_name(key_request.friendly_name, issuance.marker),
+        policy_json=key_request.policy_json,
+        issued_at=now,
+        expires_at=_end_of_first(key_request.keys.all()) or now + timedelta(days=key_request.lifetime_days),
+        looked_at=now,
+    )

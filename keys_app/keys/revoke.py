@@ -1,0 +1,150 @@
+"""Revoking a key: by a user, at the end of an overlap, or when it expires."""
+
+import logging
+from contextlib import suppress
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.core.actor import Actor
+from keys_app.core.db import compare_and_swap
+from keys_app.core.errors import Conflict, NotAllowed, NotDeleted, NotRecorded, PortalBusy
+from keys_app.core.isolation import isolated
+from keys_app.core.text import require_reason
+from keys_app.organisation import access
+from keys_app.organisation.credentials import client_for, twilio_slot
+from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
+from keys_app.twilio_iam.errors import TwilioError
+
+from .models import ApiKey
+from .queries import OWNER_LEFT, can_revoke, why_not_active
+from .states import KeyState, KeyStep, move_key
+
+log = logging.getLogger(__name__)
+
+ADOPTED = "This key was adopted: the portal did not make it, so it can only be revoked. Send a request for a new one."
+ROTATED = "It was rotated, and the overlap with its successor is over."
+
+
+def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> None:
+    """Delete a key at Twilio. Owner, lead of the team, Security, or the portal itself (no user).
+
+    The intent is committed first, so that it is carried out later if Twilio does not answer now, or cannot be
+    asked because too many wait for it; then `NotDeleted` is raised. Raises `InvalidInput` without a reason,
+    `Conflict` if it is not active.
+    """
+    require_reason(reason)
+    if actor.user and not can_revoke(access.Person(actor.user), key):
+        raise NotAllowed("Only the owner, a lead of the team or Security can revoke a key.")
+    with transaction.atomic(durable=True):
+        start_revoking(key, reason, actor)
+    delete_now(key=key, actor=actor)
+
+
+def delete_now(*, key: ApiKey, actor: Actor) -> None:
+    """Delete a key whose revocation is recorded. Raises `NotDeleted` if that has to be tried again."""
+    try:
+        with twilio_slot():
+            finish_revoking(key=key, actor=actor)
+    except PortalBusy:
+        raise NotDeleted(
+            "The portal is waiting for Twilio's answers to other users and could not ask it to delete this key yet.",
+            next_step="The key may still work. Your decision is recorded, and the portal deletes the key by itself.",
+        ) from None
+
+
+def start_revoking(key: ApiKey, reason: str, actor: Actor) -> None:
+    """Record the intent to delete a key. Call it inside a transaction. Raises `Conflict` if it is not active."""
+    _require_active(key)
+    move_key(key, KeyStep.REVOKE, revoke_reason=reason)
+    record("key.revoke_started", actor, key=key, reason=reason)
+
+
+def _require_active(key: ApiKey) -> None:
+    """Refuse a key that is not active now, whatever it was when it was read, with what became of it."""
+    key.refresh_from_db()
+    if ended := why_not_active(key):
+        raise Conflict(ended)
+
+
+def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None) -> None:
+    """Delete a revoking key at Twilio; a key that is not there any more counts as deleted.
+
+    Raises `NotDeleted` if Twilio did not agree, `NotRecorded` if it did and that could not be written; the key stays
+    revoking and is tried again.
+    """
+    try:
+        with client_for(key.account, deadline=deadline) as client:
+            carry_out(client, key, actor)
+    except TwilioError as error:
+        raise NotDeleted(
+            f"Twilio has not deleted the key yet: {error.message.rstrip('.')}.",
+            code=getattr(error, "code", None),
+            next_step="The key may still work. The portal keeps retrying until it is deleted.",
+        ) from None
+
+
+def carry_out(client: TwilioIamClient, key: ApiKey, actor: Actor) -> None:
+    """Delete a revoking key at Twilio and commit that it is gone.
+
+    Raises `TwilioError` if that is not certain, `NotRecorded` if it is gone and that cannot be written.
+    """
+    delete_at_twilio(client, account_sid=key.account_id, key_sid=key.sid)
+    try:
+        with transaction.atomic(durable=True):
+            _record_deletion(key, actor)
+    except Conflict:
+        raise
+    except Exception:
+        log.exception("the deletion of key %s could not be recorded; the reconciler will do it", key.pk)
+        raise NotRecorded(
+            "Twilio has deleted the key, but the portal could not record it.",
+            next_step="The key no longer works. The portal keeps retrying to record it; until then it says “revoking”.",
+        ) from None
+
+
+def _record_deletion(key: ApiKey, actor: Actor) -> None:
+    key.refresh_from_db()
+    if key.state == KeyState.REVOKED:
+        return  # the reconciler was first
+    move_key(key, KeyStep.DELETED)
+    record("key.revoked", actor, key=key, reason=key.revoke_reason)
+
+
+def retire(key: ApiKey, *, overlap_hours: int, actor: Actor) -> None:
+    """Let a rotated key end after the overlap; without one its deletion starts now. Call it inside T2.
+
+    Raises `Conflict` if it was revoked, rotated or handed over while Twilio was asked for the new one.
+    """
+    retires_at = min(timezone.now() + timedelta(hours=overlap_hours), key.expires_at)
+    still = Q(state=KeyState.ACTIVE, retires_at=None, owner=actor.signed_in)
+    if not compare_and_swap(key, still, retires_at=retires_at):
+        _require_active(key)
+        raise Conflict("The old key was rotated, or handed to another owner, in the meantime, so it is not rotated.")
+    key.refresh_from_db()
+    if not overlap_hours:
+        move_key(key, KeyStep.REVOKE, revoke_reason=ROTATED)
+
+
+def record_retirement(key: ApiKey, *, successor: ApiKey, actor: Actor) -> None:
+    """Append what `retire` did to the ledger, in the same transaction."""
+    record("key.rotated", actor, key=key, successor=successor.sid, retires=key.retires_at)
+    if key.state == KeyState.REVOKING:
+        record("key.revoke_started", actor, key=key, reason=key.revoke_reason)
+
+
+def revoke_due(actor: Actor) -> None:
+    """Start to revoke every key whose lifetime or overlap is over, or that nobody took over in time."""
+    now = timezone.now()
+    active = ApiKey.objects.filter(state=KeyState.ACTIVE)
+    due = [(key, "The key's lifetime is over.") for key in active.filter(expires_at__lt=now)]
+    due += [(key, ROTATED) for key in active.filter(retires_at__lte=now, expires_at__gte=now)]
+    left = active.filter(OWNER_LEFT, handover_by__lte=now, expires_at__gte=now, retires_at=None)
+    due += [(key, "Its owner left, and nobody took it over in time.") for key in left]
+    for key, reason in due:
+        with isolated("revoking what is due", key.pk), suppress(Conflict), transaction.atomic(durable=True):
+            start_revoking(key, reason, actor)

@@ -1,0 +1,42 @@
+"""Every model by its name, for Django and for scripts. Inside the product a call site names its room."""
+
+from keys_app.audit.models import PushPosition, Repeat
+from keys_app.catalogue.models import CatalogueObservation, CataloguePermission, Probe
+from keys_app.key_requests.decision_models import Approval, ApprovalRule, Comment, Narrowing
+from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.keys.models import ApiKey
+from keys_app.notifications.models import NoticeKey, Webhook, WebhookDelivery
+from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Delegation, Team, TeamMembership
+from keys_app.reconcile.models import AccountCheck, ReconcileRun, UnmanagedKey
+from keys_app.reports.models import AccessReview, ReviewedKey
+from keys_app.users.models import FeedToken, SignIn
+
+__all__ = [
+    "MAX_LIFETIME_DAYS",
+    "AccessReview",
+    "Account",
+    "AccountCheck",
+    "ApiKey",
+    "Approval",
+    "ApprovalRule",
+    "CatalogueObservation",
+    "CataloguePermission",
+    "Comment",
+    "Delegation",
+    "FeedToken",
+    "Issuance",
+    "KeyRequest",
+    "Narrowing",
+    "NoticeKey",
+    "Probe",
+    "PushPosition",
+    "ReconcileRun",
+    "Repeat",
+    "ReviewedKey",
+    "SignIn",
+    "Team",
+    "TeamMembership",
+    "UnmanagedKey",
+    "Webhook",
+    "WebhookDelivery",
+]

@@ -1,0 +1,95 @@
+"""Where notices go besides people's mail, and what waits to be sent there."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from keys_app.organisation.models import Team
+
+
+class Webhook(models.Model):
+    """An address that is told of events. The address of a Slack webhook is a secret, so every one is kept as one."""
+
+    class Kind(models.TextChoices):
+        GENERIC = "generic", "JSON, signed"
+        SLACK = "slack", "Slack-compatible"
+
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.GENERIC)
+    team = models.ForeignKey(
+        Team,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="webhooks",
+        help_text="Only what concerns this team. Empty: everything of all teams.",
+    )
+    event_kinds = models.JSONField(default=list, blank=True)
+    is_active = models.BooleanField("active", default=True)
+    url_ciphertext = models.TextField(editable=False)
+    url_host = models.CharField("host", max_length=260, editable=False)
+    signing_secret_ciphertext = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(url_ciphertext=""), name="webhook_has_an_address"),
+            models.CheckConstraint(
+                condition=~Q(kind="generic") | ~Q(signing_secret_ciphertext=""), name="webhook_is_signed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def rights(self) -> dict[str, object]:
+        """Return what is sent where because of this webhook, for the ledger."""
+        team = self.team.name if self.team else "all teams"
+        return {"host": self.url_host, "team": team, "kinds": self.event_kinds, "active": self.is_active}
+
+    def wants(self, kind: str) -> bool:
+        """Tell whether events of this kind go here: `request` stands for all that begin with `request.`."""
+        return not self.event_kinds or any(f"{kind}.".startswith(f"{wanted}.") for wanted in self.event_kinds)
+
+
+class WebhookDelivery(models.Model):
+    """One notice for one webhook. Who sends it first moves `next_try_at` to when somebody else may."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Without a constraint: on PostgreSQL it would lock the webhook at commit, when the ledger's lock is held, and
+    # could deadlock with somebody who is deleting the webhook.
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False)
+    body = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    delivered_at = models.DateTimeField(null=True)
+    gave_up_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        verbose_name_plural = "webhook deliveries"
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(delivered_at__isnull=True, gave_up_at__isnull=True),
+                name="delivery_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class NoticeKey(models.Model):
+    """Remembers that a notice which may be queued only once was."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    key = models.CharField(max_length=200, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,140 @@
+"""Queues notices: mail to people and teams, and a delivery for each webhook that wants them.
+
+They are rows written in the transaction of the change they tell of, so none is lost with a crash and none is
+sent for a change that was rolled back. `manage.py send_notices` sends them.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from email.utils import make_msgid
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import connection, transaction
+from django.utils import timezone
+from post_office.models import PRIORITY, STATUS, Email
+
+from keys_app.organisation.access import in_security
+from keys_app.organisation.models import Team
+
+from .models import NoticeKey, Webhook, WebhookDelivery
+from .webhooks import body_for
+
+ALARM = "alarm."
+MAX_TITLE = 150
+MAX_TEXT = 4000
+_PLAIN_QUOTES = str.maketrans("“”", '""')
+_INVISIBLE = ("C", "Zl", "Zp")  # control and format characters, and separators of lines
+
+
+def notify(
+    kind: str,
+    *,
+    title: str,
+    text: str,
+    path: str,
+    people: Iterable[User] = (),
+    team: Team | None = None,
+    addresses: Iterable[str] = (),
+    key: str = "",
+    to_webhooks: bool = True,
+) -> None:
+    """Queue a notice in the running transaction; with a `key`, before `record`, since it may have to wait for another.
+
+    `kind` is the ledger's name of the event, or `alarm.<what>`: an alarm goes to everybody in Security too.
+    Mail goes to those of `people` who are active and have an address, once to each address, to the team's and to
+    `addresses`. `path` is the portal's page it is about. A second notice with the same `key` is not queued.
+    Title and text must not hold a secret. Raises `TransactionManagementError` outside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("a notice belongs to the transaction of its change")
+    if not path.startswith("/") or path.startswith("//"):
+        raise ValueError("the path of a notice begins with one slash")
+    if key and not _first_with(key):
+        return
+    title, text, url = one_line(title, MAX_TITLE), plain_text(text), settings.BASE_URL.geturl() + path
+    everybody = [*people, *(in_security() if kind.startswith(ALARM) else ())]
+    if settings.SENDS_MAIL:
+        _queue_mail(title, f"{text}\n\n{url}\n", _addresses(everybody, team, addresses), urgent=kind.startswith(ALARM))
+    if to_webhooks:
+        _queue_webhooks(kind, title, text, url, team)
+
+
+def one_line(text: str, most: int) -> str:
+    """Return text as one line of visible characters, at most `most` of them, and without a link to click.
+
+    The words of people are in it: they can neither add a header to a mail nor a second address to its own.
+    """
+    visible = "".join(" " if unicodedata.category(char).startswith(_INVISIBLE) else char for char in text)
+    line = " ".join(visible.split()).replace("://", ":// ")
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def plain_text(text: str) -> str:
+    """Return text of several lines, each as `one_line` leaves it."""
+    whole = "\n".join(one_line(line, MAX_TEXT) for line in text.splitlines()).strip()
+    return whole if len(whole) <= MAX_TEXT else whole[: MAX_TEXT - 1] + "…"
+
+
+def _first_with(key: str) -> bool:
+    """Claim a key. Of several at once, PostgreSQL lets the others wait until the first has committed."""
+    mine = NoticeKey(key=key)
+    NoticeKey.objects.bulk_create([mine], ignore_conflicts=True)
+    return NoticeKey.objects.filter(pk=mine.pk).exists()
+
+
+def _addresses(people: Iterable[User], team: Team | None, more: Iterable[str]) -> list[str]:
+    """Return each address once, whatever its case; one that is none is left out."""
+    given = [user.email for user in people if user.is_active] + ([team.notice_email] if team else []) + list(more)
+    addresses = {address.casefold(): address for address in given if _is_address(address)}
+    return sorted(addresses.values())
+
+
+def _is_address(address: str) -> bool:
+    try:
+        validate_email(address)
+    except ValidationError:
+        return False
+    return True
+
+
+def _queue_mail(title: str, text: str, addresses: list[str], *, urgent: bool) -> None:
+    """Queue a mail for each address alone, so that nobody learns the others'.
+
+    The rows are made directly: `post_office.mail.send` takes subject and text for Django templates, and people's
+    words are in them.
+    """
+    now = timezone.now()
+    subject = f"[Key portal] {title}".translate(_PLAIN_QUOTES)  # most stay readable without decoding
+    Email.objects.bulk_create(
+        Email(
+            from_email=settings.DEFAULT_FROM_EMAIL,
+            to=[address],
+            subject=subject,
+            message=text,
+            message_id=make_msgid(domain=settings.BASE_URL.hostname),  # stays the same if it is sent again
+            headers={"Auto-Submitted": "auto-generated"},
+            status=STATUS.queued,
+            priority=PRIORITY.high if urgent else PRIORITY.medium,
+            scheduled_time=now,
+            number_of_retries=0,
+        )
+        for address in addresses
+    )
+
+
+def _queue_webhooks(kind: str, title: str, text: str, url: str, team: Team | None) -> None:
+    now = timezone.now()
+    deliveries = []
+    for webhook in Webhook.objects.filter(is_active=True):
+        elsewhere = webhook.team_id is not None and (team is None or webhook.team_id != team.pk)
+        if elsewhere or not webhook.wants(kind):
+            continue
+        delivery = WebhookDelivery(webhook=webhook, created_at=now, next_try_at=now)
+        delivery.body = body_for(
+            webhook.kind, message_id=f"msg_{delivery.pk.hex}", kind=kind, title=title, text=text, url=url, time=now
+        )
+        deliveries.append(delivery)
+    WebhookDelivery.objects.bulk_create(deliveries)

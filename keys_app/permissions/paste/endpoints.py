@@ -1,0 +1,190 @@
+"""Which permission an operation of Twilio's API needs, as data: `data/endpoints.tsv`.
+
+A row holds a host (`api` for `api.twilio.com`), a path with `{}` for each SID, a resource of the catalogue,
+the actions of its methods where they are not the usual ones, the name in the official SDKs where it is not
+the path in other letters, and for paths that map to nothing (resource `-`) a note that says why.
+Paths and SDK names are those of Twilio's official Python SDK, 9.13; the resources are inferred from the names.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from keys_app.permissions.catalogue import Catalogue
+
+from .model import Suggestion
+
+_COLLECTION = {"GET": "list", "POST": "create"}
+_ITEM = {"GET": "read", "POST": "update", "DELETE": "delete"}
+_VERBS = {"list": "lists", "read": "reads", "create": "creates", "update": "changes", "delete": "deletes"}
+_ACCOUNT = ("2010-04-01", "Accounts", "{}")
+_EXTENSION = re.compile(r"\.(?:json|xml|csv|mp3|wav)\Z")
+# Words like these name a resource of the API; taking an unknown one for a SID would be a guess.
+_API_WORD = re.compile(r"(?!\w*Sid\Z)[A-Z][a-z]+(?:[A-Z0-9][A-Za-z0-9]*)?")
+_PLAIN_WORD = re.compile(r"[A-Za-z]{1,30}(?:\.json)?")
+_LONGEST_LABEL = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row: an address, and the action each HTTP method takes on its resource (`product/resource`)."""
+
+    host: str
+    path: str
+    resource: str
+    methods: dict[str, str]
+    names: tuple[str, ...]
+    note: str
+
+    @property
+    def shown(self) -> str:
+        """The address as it is shown: a path at `api`, host and path elsewhere."""
+        if self.path == "/**":
+            return f"{self.host}.twilio.com"
+        return self.path if self.host == "api" else f"{self.host}.twilio.com{self.path}"
+
+
+def segments(path: str) -> tuple[str, ...]:
+    """Return the parts of a path, without the extension of the last one."""
+    return tuple(part for part in _EXTENSION.sub("", path).split("/") if part)
+
+
+def sdk_name(name: str) -> str:
+    """Return an SDK's name for a resource in the form in which Python's and Node's are the same."""
+    return name.replace("_", "").lower()
+
+
+@cache
+def _endpoints() -> tuple[Endpoint, ...]:
+    text = resources.files("keys_app.permissions").joinpath("data", "endpoints.tsv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines(), delimiter="\t")
+    return tuple(
+        Endpoint(
+            row["host"],
+            row["path"],
+            row["resource"],
+            dict(pair.split("=") for pair in row["methods"].split()) or _usual_methods(row["path"]),
+            tuple(sdk_name(name) for name in row["sdk"].split(".")) if row["sdk"] else _names(row["path"]),
+            row["note"],
+        )
+        for row in rows
+    )
+
+
+def _usual_methods(path: str) -> dict[str, str]:
+    return _ITEM if segments(path)[-1] == "{}" else _COLLECTION
+
+
+def _names(path: str) -> tuple[str, ...]:
+    """Return the SDK's chain for a path: `("services()", "verifications")` for `/v2/Services/{}/Verifications`."""
+    parts = segments(path)
+    parts = parts[len(_ACCOUNT) :] if parts[: len(_ACCOUNT)] == _ACCOUNT else parts[1:]
+    names: list[str] = []
+    for part in parts:
+        if part == "{}" and names:
+            names[-1] += "()"
+        else:
+            names.append(sdk_name(part))
+    return tuple(names)
+
+
+@cache
+def hosts() -> frozenset[str]:
+    """Return the first labels of all hosts that are known."""
+    return frozenset(endpoint.host for endpoint in _endpoints())
+
+
+@cache
+def _by_length() -> dict[tuple[str, int], tuple[tuple[tuple[str, ...], Endpoint], ...]]:
+    found: dict[tuple[str, int], list[tuple[tuple[str, ...], Endpoint]]] = {}
+    for endpoint in _endpoints():
+        parts = segments(endpoint.path)
+        if parts[-1] != "**":
+            found.setdefault((endpoint.host, len(parts)), []).append((parts, endpoint))
+    # The ones with more fixed parts first: /Attempts/Summary before /Attempts/{}.
+    return {key: tuple(sorted(rows, key=lambda row: row[0].count("{}"))) for key, rows in found.items()}
+
+
+@cache
+def _by_beginning() -> tuple[tuple[str, tuple[str, ...], Endpoint], ...]:
+    return tuple(
+        (endpoint.host, segments(endpoint.path)[:-1], endpoint)
+        for endpoint in _endpoints()
+        if endpoint.path.endswith("/**")
+    )
+
+
+def find_path(host: str, path: str) -> Endpoint | None:
+    """Return the endpoint for the first label of a Twilio host and a path, or None."""
+    parts = segments(path)
+    for pattern, endpoint in _by_length().get((host, len(parts)), ()):
+        if all(_fits(part, given) for part, given in zip(pattern, parts, strict=True)):
+            return endpoint
+    return next(
+        (endpoint for at, start, endpoint in _by_beginning() if at == host and parts[: len(start)] == start), None
+    )
+
+
+def _fits(part: str, given: str) -> bool:
+    return not _API_WORD.fullmatch(given[:100]) if part == "{}" else part == given
+
+
+@cache
+def _by_names() -> dict[tuple[str, tuple[str, ...]], tuple[Endpoint, ...]]:
+    found: dict[tuple[str, tuple[str, ...]], list[Endpoint]] = {}
+    for endpoint in _endpoints():
+        found.setdefault((endpoint.host, endpoint.names), []).append(endpoint)
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
+def find_call(host: str, version: str, names: tuple[str, ...]) -> Endpoint | None:
+    """Return the endpoint for an SDK's chain of names, each with `()` if it was called with arguments.
+
+    Without a version the first row wins, which is the version the SDKs take by themselves.
+    """
+    rows = _by_names().get((host, names), ())
+    in_version = (row for row in rows if not version or host == "api" or row.path.startswith(f"/{version}/"))
+    return next(in_version, None) or next((row for at, _, row in _by_beginning() if at == host), None)
+
+
+def outcome(method: str, endpoint: Endpoint, known: Catalogue) -> Suggestion | str:
+    """Return the permission this operation needs, or a sentence on why none is suggested."""
+    if endpoint.note:
+        return f"{endpoint.shown} {endpoint.note}"
+    operation = f"{method} {endpoint.shown}"
+    action = endpoint.methods.get("GET" if method == "HEAD" else method)
+    if action is None:
+        return f"{operation} is not an operation that is known here."
+    permission = f"/twilio/{endpoint.resource}/{action}"
+    if permission not in known:
+        return f"{operation} would need {permission}, which is not in the catalogue."
+    return Suggestion(permission, f"{operation} {_VERBS[action]} {_meaning(endpoint.resource, known)}")
+
+
+def _meaning(resource_key: str, known: Catalogue) -> str:
+    product_name, _, resource_name = resource_key.partition("/")
+    for product in known.products:
+        for resource in product.resources if product.name == product_name else ():
+            if resource.name == resource_name:
+                return resource.meaning or resource.name
+    return resource_key
+
+
+@cache
+def _words() -> frozenset[str]:
+    return frozenset(part for endpoint in _endpoints() for part in segments(endpoint.path))
+
+
+def shown_path(path: str) -> str:
+    """Return a path that is safe to show: anything but plain words is `{}`."""
+    parts = [part for part in path.split("/") if part][:20]
+    words = (part if part in _words() or _PLAIN_WORD.fullmatch(part) else "{}" for part in parts)
+    return "/" + "/".join(words)
+
+
+def shown_host(host: str) -> str:
+    """Return a host that is safe to show: without labels that are too long to be a word."""
+    labels = host.split(".")
+    return host if len(labels) <= 8 and all(len(label) <= _LONGEST_LABEL for label in labels) else "A host"

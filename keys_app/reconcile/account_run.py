@@ -1,0 +1,113 @@
+"""One look at one account by the reconciler: what Twilio lists, and how much may still be done."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from keys_app.core.actor import Actor
+from keys_app.core.isolation import note_failure
+from keys_app.organisation.models import Account
+from keys_app.permissions.naming import find_marker
+from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.errors import Rejected, TwilioError
+from keys_app.twilio_iam.types import KeySummary
+
+ITSELF = "The portal itself failed; see its log."
+
+
+@dataclass
+class RunFindings:
+    """What one run did, in numbers."""
+
+    accounts_failed: int = 0
+    orphans_deleted: int = 0
+    never_created: int = 0
+    still_open: int = 0
+    revoked: int = 0
+    not_revoked: int = 0
+    lapsed: int = 0
+    vanished: int = 0
+    reappeared: int = 0
+    looked_at: int = 0
+    drifted: int = 0
+    drift_cleared: int = 0
+    unmanaged_new: int = 0
+    unmanaged_gone: int = 0
+    reminded: int = 0
+    owners_left: int = 0
+    failures: int = 0
+
+
+@dataclass
+class Visit:
+    """`listed` is Twilio's whole list by SID, from a listing begun at `began_at`; empty before `list_keys`.
+
+    `trouble` is what Twilio said first of what went wrong.
+    """
+
+    client: TwilioIamClient
+    account: Account
+    actor: Actor
+    found: RunFindings
+    progress: Callable[[str], None]
+    listed: dict[str, KeySummary] = field(default_factory=dict)
+    began_at: datetime = field(default_factory=timezone.now)
+    looks_left: int = field(default_factory=lambda: settings.RECONCILE_LOOKS)
+    deletes_left: int = field(default_factory=lambda: settings.RECONCILE_DELETES)
+    trouble: str = ""
+
+    def list_keys(self) -> None:
+        """Page through all keys. A SID that is listed twice counts once. Raises `TwilioError` unless it is whole."""
+        self.began_at = timezone.now()
+        listed: dict[str, KeySummary] = {}
+        for key in self.client.list_keys(account_sid=self.account.sid):
+            listed[key.sid] = key
+            if not len(listed) % 1000:
+                self.progress(f"{self.account}: {len(listed)} keys listed")
+        self.listed = listed
+
+    @contextmanager
+    def attempt(self, what: str, subject: object = "") -> Iterator[None]:
+        """Let only this key fail. What will meet the next call to Twilio as well is raised, to end the step."""
+        try:
+            yield
+        except TwilioError as error:
+            self.trouble = self.trouble or error.message
+            if is_about_all(error):
+                raise
+        except Exception as error:  # noqa: BLE001 whatever it is about this key, the others must still have their turn
+            self.trouble = self.trouble or ITSELF
+            note_failure(f"{what} on {self.account}", subject, error)
+
+    def by_marker(self) -> dict[str, list[KeySummary]]:
+        """Return the listed keys that carry a marker of the portal; a copied name makes it several for one."""
+        marked: dict[str, list[KeySummary]] = {}
+        for key in self.listed.values():
+            if marker := find_marker(key.friendly_name):
+                marked.setdefault(marker, []).append(key)
+        return marked
+
+    def may_look(self) -> bool:
+        """Take one fetch off what this run may still do; false if nothing is left."""
+        self.looks_left -= 1
+        return self.looks_left >= 0
+
+    def may_delete(self) -> bool:
+        """Take one deletion off what this run may still do; false if nothing is left."""
+        self.deletes_left -= 1
+        return self.deletes_left >= 0
+
+
+def is_about_all(error: TwilioError) -> bool:
+    """Tell whether an error will meet the next call as well: Twilio does not answer, or not to this credential."""
+    return not isinstance(error, Rejected) or error.status in (401, 403)
+
+
+def chunks(values: list[str], size: int = 500) -> Iterator[list[str]]:
+    """Cut a list into parts that fit into one query."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -1,0 +1,93 @@
+"""What comparing with Twilio's own list brought to light, and how the comparing itself goes."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from keys_app.core.model_fields import key_sid
+from keys_app.core.times import second
+from keys_app.organisation.models import Account, Team
+from keys_app.permissions.policy import Policy
+from keys_app.permissions.risk import Risk, policy_risk
+
+
+class UnmanagedKey(models.Model):
+    """A key at Twilio that the portal never made. The portal does not touch it unless a person says so."""
+
+    sid = models.CharField(max_length=34, primary_key=True, validators=[key_sid])
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="unmanaged_keys")
+    friendly_name = models.CharField("name at Twilio", max_length=200, blank=True)
+    created_at = models.DateTimeField(null=True, help_text="As Twilio says.")
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    missing_since = models.DateTimeField(null=True, help_text="When a listing first lacked it.")
+    gone_at = models.DateTimeField(null=True)
+    looked_at = models.DateTimeField(null=True, help_text="When its policy was fetched.")
+    policy_json = models.TextField(blank=True, help_text="Empty if it has none, as a Standard key.")
+    proposed_team = models.ForeignKey(Team, null=True, on_delete=models.SET_NULL, related_name="proposed_keys")
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="proposed_keys"
+    )
+    adopted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-first_seen", "-sid"]
+        indexes = [models.Index(fields=["account", "-first_seen"], name="unmanaged_by_account")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(policy_json="") | Q(looked_at__isnull=False), name="policy_was_looked_at"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.sid
+
+    def get_absolute_url(self) -> str:
+        return reverse("portal:unmanaged_detail", args=[self.pk])
+
+    @property
+    def policy(self) -> Policy | None:
+        return Policy.from_json(self.policy_json) if self.policy_json else None
+
+    @property
+    def risk(self) -> Risk | None:
+        """The risk of its policy; None if it has none, or nobody has looked."""
+        return policy_risk(self.policy) if self.policy is not None else None
+
+    @property
+    def is_the_portals(self) -> bool:
+        """Whether it is the credential that the portal itself manages the account's keys with."""
+        return self.sid == self.account.credential_user
+
+
+class AccountCheck(models.Model):
+    """How comparing with an account's list goes."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="check_state")
+    last_complete_at = models.DateTimeField(null=True)
+    keys_listed = models.PositiveIntegerField(default=0)
+    failed_runs = models.PositiveIntegerField(default=0, help_text="How many runs failed in a row.")
+    failing_since = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=400, blank=True)
+
+    def __str__(self) -> str:
+        return f"check of {self.account_id}"
+
+
+class ReconcileRun(models.Model):
+    """One run of the reconciler. Only the latest are kept; what a run did is in the ledger."""
+
+    started_at = models.DateTimeField(db_index=True)
+    finished_at = models.DateTimeField(null=True)
+    findings = models.JSONField(default=dict)
+    found_something = models.BooleanField(default=False)
+    error = models.CharField(max_length=400, blank=True)
+
+    words: str  # what it did, set by the page that lists runs
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"run of {second(self.started_at)} UTC"

@@ -1,0 +1,129 @@
+"""Settles attempts to make a key whose outcome is not known, from Twilio's list."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.core.db import compare_and_swap, lock_row
+from keys_app.core.errors import Conflict
+from keys_app.core.present import present
+from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.key_requests.queries import answers_due_since
+from keys_app.key_requests.states import OPEN_ISSUANCES, IssuanceState
+from keys_app.keys.breaches import note_breach
+from keys_app.keys.issuance import claim_for_deletion, close_issuance, move_on
+from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
+from keys_app.twilio_iam.errors import Rejected
+
+from .account_run import Visit, chunks
+
+LOOKS_BEFORE_CLOSING = 3
+"""A key was seen to turn up in the listing only after the first look, so one empty look proves nothing."""
+
+
+def settle_attempts(visit: Visit) -> None:
+    """Delete every listed key that carries the marker of an attempt without a key, then count the missing ones.
+
+    Raises `TwilioError` where Twilio does not answer.
+    """
+    listed = visit.by_marker()
+    keyless = Issuance.objects.filter(request__account=visit.account, key=None).select_related("request")
+    begun = list(keyless.exclude(orphan_sid=""))
+    found = [one for markers in chunks(sorted(listed)) for one in keyless.filter(marker__in=markers, orphan_sid="")]
+    still_open = keyless.filter(state__in=OPEN_ISSUANCES, started_at__lt=visit.began_at, orphan_sid="")
+    try:
+        for issuance in begun + found:
+            with visit.attempt("settling attempts", issuance.marker), suppress(Conflict):  # another reconciler did
+                _delete_orphan(visit, issuance, [key.sid for key in listed.get(issuance.marker, [])])
+    finally:
+        for issuance in still_open:
+            if issuance.marker not in listed and not _in_flight(issuance):
+                with visit.attempt("settling attempts", issuance.marker):
+                    _note_missing(visit, issuance)
+
+
+def _in_flight(issuance: Issuance) -> bool:
+    """Tell whether the process that started this attempt may still be waiting for Twilio's answer."""
+    return issuance.state == IssuanceState.STARTED and issuance.started_at > answers_due_since()
+
+
+def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:
+    """Delete the keys nobody has the secret of, then let the request go on.
+
+    An open attempt is claimed first: from then on the process that made the key, should it still be at
+    work, cannot record it any more and does not show its secret. The SID is noted with the claim, so that a
+    reconciler that is killed after Twilio has deleted the key does not leave the deletion out of the ledger.
+    """
+    was_open = issuance.state in OPEN_ISSUANCES
+    if _in_flight(issuance) or not visit.may_delete():
+        return  # it may still be recorded, or has its turn in the next run
+    sids = list(dict.fromkeys(filter(None, [issuance.orphan_sid, *listed])))
+    if not claim_for_deletion(issuance, sids[0]):
+        return  # it was settled just now
+    for sid in sids:
+        _note_other_policy(visit, issuance, sid)
+        delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
+    with transaction.atomic(durable=True):
+        key_request = _close(issuance, IssuanceState.ORPHAN_DELETED, key_sid=sids[0]) if was_open else issuance.request
+        if not compare_and_swap(issuance, Q(orphan_sid=sids[0]), orphan_sid=""):
+            raise Conflict("Another reconciler has recorded this deletion.")
+        for sid in sids:
+            record("key.orphan_deleted", visit.actor, key_request=key_request, key_sid=sid, marker=issuance.marker)
+    visit.found.orphans_deleted += len(sids)
+
+
+def _note_other_policy(visit: Visit, issuance: Issuance, sid: str) -> None:
+    """Tell Security if the key is not what was approved: whoever made it may not have come to that.
+
+    A key that Twilio does not show, or whose request cannot be read, is deleted all the same. Raises `TwilioError`
+    where Twilio did not answer.
+    """
+    try:
+        policy = visit.client.fetch_key(sid).policy
+        differs = policy != issuance.request.policy
+    except (Rejected, ValueError):
+        return
+    if differs:
+        note_breach(issuance, sid, policy, visit.actor)
+
+
+def _note_missing(visit: Visit, issuance: Issuance) -> None:
+    """Count a look without the key; close the attempt after the grace period and enough looks."""
+    Issuance.objects.filter(pk=issuance.pk).update(times_not_listed=F("times_not_listed") + 1)
+    looks = issuance.times_not_listed + 1
+    waited = timezone.now() - issuance.started_at
+    if waited < settings.RECONCILE_GRACE or looks < LOOKS_BEFORE_CLOSING:
+        visit.found.still_open += 1
+        return
+    with suppress(Conflict), transaction.atomic(durable=True):  # another reconciler may have settled it
+        key_request = _close(issuance, IssuanceState.NEVER_CREATED)
+        action = "key.breach" if issuance.key_sid else "key.never_created"
+        record(
+            action,
+            visit.actor,
+            key_request=key_request,
+            key_sid=issuance.key_sid,
+            marker=issuance.marker,
+            looks=looks,
+        )
+        visit.found.never_created += 1
+
+
+def _close(issuance: Issuance, outcome: IssuanceState, key_sid: str = "") -> KeyRequest:
+    """Settle an attempt, and return the request to a state it can go on from, with at least an hour to do so.
+
+    An attempt that noted a SID before made a key with another policy.
+    """
+    lock_row(KeyRequest, issuance.request_id)
+    issuance.refresh_from_db(fields=["key_sid"])
+    if issuance.key_sid:
+        outcome = IssuanceState.BREACH
+    key_request = close_issuance(issuance, outcome, key_sid=key_sid or issuance.key_sid)
+    claim_until = max(present(key_request.claim_until), timezone.now() + timedelta(hours=1))
+    move_on(issuance, key_request, outcome, claim_until=claim_until)
+    return key_request

@@ -1,0 +1,62 @@
+"""Deletes the keys that a check of the catalogue left behind."""
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.catalogue.check import close_probe
+from keys_app.catalogue.models import Probe
+from keys_app.core.db import compare_and_swap
+from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
+
+from .account_run import Visit
+
+
+def settle_probes(visit: Visit) -> None:
+    """Delete every listed key that a check left behind, and close its probe. Raises `TwilioError`.
+
+    A probe whose key is not listed is closed after the grace period only; a key that turns up even later is deleted
+    all the same, since no such key is ever wanted. A check that may still wait for Twilio is left alone.
+    """
+    listed = {marker: keys[0].sid for marker, keys in visit.by_marker().items()}
+    left_alone = Q(finished_at=None, in_flight_until__gt=visit.began_at)
+    unsettled = Q(finished_at=None) | Q(marker__in=list(listed))
+    for probe in Probe.objects.filter(unsettled, account=visit.account).exclude(left_alone).order_by("pk"):
+        with visit.attempt("settling catalogue checks", probe.marker):
+            _settle(visit, probe, listed.get(probe.marker) or probe.key_sid)
+
+
+def _settle(visit: Visit, probe: Probe, sid: str) -> None:
+    if sid:
+        visit.found.orphans_deleted += _delete_leftover(visit, probe, sid)
+    elif timezone.now() - probe.started_at < settings.RECONCILE_GRACE:
+        visit.found.still_open += 1
+    else:
+        visit.found.never_created += _give_up(visit, probe)
+
+
+def _delete_leftover(visit: Visit, probe: Probe, sid: str) -> bool:
+    """Delete a key of a check and close its probe; tell whether there was one, or a probe to close.
+
+    Which key it is stands in an open probe before the key is deleted, so that whoever is killed in between does
+    not leave the deletion out of the ledger.
+    """
+    settled_with_it = Q(finished_at__isnull=False, key_sid=sid)  # then only the listing is old
+    compare_and_swap(probe, ~settled_with_it, key_sid=sid, finished_at=None)
+    delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
+    with transaction.atomic(durable=True):
+        was_open = close_probe(probe)
+        if was_open:
+            record("key.orphan_deleted", visit.actor, account=visit.account, key_sid=sid, marker=probe.marker)
+    return was_open
+
+
+def _give_up(visit: Visit, probe: Probe) -> bool:
+    with transaction.atomic(durable=True):
+        was_open = close_probe(probe)
+        if was_open:
+            message = "No such key was listed within the grace period."
+            record("catalogue.key_not_made", visit.actor, account=visit.account, marker=probe.marker, message=message)
+    return was_open

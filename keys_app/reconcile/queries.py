@@ -1,0 +1,73 @@
+"""How the reconciler is doing, and what it found."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db.models import Count, F, Q, QuerySet
+from django.utils import timezone
+
+from keys_app.core.present import present
+from keys_app.core.times import moment
+from keys_app.keys.models import ApiKey
+from keys_app.keys.states import KeyState
+from keys_app.organisation.access import Person, teams_led
+from keys_app.organisation.models import Account, Team
+
+from .models import ReconcileRun, UnmanagedKey
+
+if TYPE_CHECKING:
+    pass
+
+
+def last_run() -> ReconcileRun | None:
+    """Return the latest run that came to its end."""
+    return ReconcileRun.objects.filter(finished_at__isnull=False).first()
+
+
+def runs_with_findings() -> QuerySet[ReconcileRun]:
+    """Return the runs that found something or broke off, the latest first."""
+    return ReconcileRun.objects.filter(found_something=True)
+
+
+def reconciler_warning() -> str:
+    """Return a warning if the reconciler never ran, not for long, or not without failures; empty if it is well."""
+    last = last_run()
+    if last is None:
+        return "The reconciler has never run. Keys past their lifetime and keys with lost secrets stay at Twilio."
+    if timezone.now() - present(last.finished_at) > settings.RECONCILE_LATE_AFTER:
+        return f"The reconciler ran last at {moment(present(last.finished_at))}. Start it again: keys wait for it."
+    if last.error:
+        return f"The reconciler's last run could not do everything. {last.error} The portal's log says more."
+    return ""
+
+
+def account_checks() -> QuerySet[Account]:
+    """Return every account with the state of its comparison and the number of its unmanaged keys."""
+    here = Q(unmanaged_keys__isnull=False, unmanaged_keys__gone_at=None, unmanaged_keys__adopted_at=None)
+    return Account.objects.select_related("check_state").annotate(unmanaged=Count("unmanaged_keys", filter=here))
+
+
+def drifted_keys() -> QuerySet[ApiKey]:
+    """Return the live keys that are not at Twilio what was approved."""
+    live = ApiKey.objects.filter(state=KeyState.ACTIVE).select_related("owner", "team", "account")
+    return live.exclude(drift_json="")
+
+
+def unmanaged_keys() -> QuerySet[UnmanagedKey]:
+    """Return the keys at Twilio that are nobody's, the last found first: not adopted, nor the portal's own."""
+    here = UnmanagedKey.objects.filter(gone_at=None, adopted_at=None).exclude(sid=F("account__credential_user"))
+    return here.select_related("account", "proposed_team").order_by("-first_seen", "-sid")
+
+
+def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:
+    """Return the keys the portal never made, on the accounts of teams this person leads; all for Security."""
+    keys = UnmanagedKey.objects.select_related("account", "proposed_team", "proposed_by")
+    if who.is_security:
+        return keys
+    accounts = Account.objects.filter(teams__in=who.led_team_ids)
+    return keys.filter(account__in=accounts)
+
+
+def adopting_teams(who: Person, unmanaged: UnmanagedKey) -> QuerySet[Team]:
+    """Return the teams this person may adopt a key for: those they lead, with its account."""
+    return teams_led(who).filter(accounts=unmanaged.account_id)

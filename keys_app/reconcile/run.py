@@ -1,0 +1,246 @@
+"""Settles what a lost answer, a killed process or somebody outside the portal left open.
+
+For each account: first the deletions that are due, then Twilio's whole list is compared with the portal's
+records, by SID and then by marker. Every step is a compare-and-swap with its event in the same transaction, so
+that several reconcilers may run at once, and each may be killed at any point.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.audit.throttle import sum_up
+from keys_app.core.actor import Actor
+from keys_app.core.errors import Conflict, PortalError
+from keys_app.core.isolation import Failures, isolated, note_failure, noting_failures
+from keys_app.core.present import present
+from keys_app.core.times import day
+from keys_app.key_requests.expire import lapse_overdue
+from keys_app.keys.breaches import enter_kept
+from keys_app.keys.expiry import remind_of_expiry
+from keys_app.keys.handover import note_leavers
+from keys_app.keys.models import ApiKey
+from keys_app.keys.revoke import carry_out, revoke_due
+from keys_app.keys.states import KeyState
+from keys_app.notifications import notify
+from keys_app.organisation.credentials import client_for
+from keys_app.organisation.models import Account
+from keys_app.twilio_iam.errors import TwilioError
+from keys_app.twilio_iam.retry import Patience
+from keys_app.users.feed_tokens import check_tokens
+
+from .account_run import ITSELF, RunFindings, Visit, is_about_all
+from .drift import compare_keys
+from .models import AccountCheck, ReconcileRun
+from .orphans import settle_attempts
+from .probes import settle_probes
+from .unmanaged import take_inventory
+
+log = logging.getLogger(__name__)
+
+NEWS_AFTER = timedelta(days=1)
+RUNS_KEPT = 200
+"""How many runs that found nothing are kept, and as many that found something."""
+
+
+def reconcile(
+    actor: Actor | None = None,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    wait: Callable[[float], object] = time.sleep,
+) -> RunFindings:
+    """Go once over every account. Nothing that fails stops the rest: Security is told of it, once a day at most.
+
+    `progress` gets a line now and then for somebody who watches; `wait` gets the seconds to pause when Twilio
+    is busy, at most `RECONCILE_PATIENCE` in all for each account.
+    """
+    actor = actor or Actor.system("reconciler")
+    run = ReconcileRun.objects.create(started_at=timezone.now())
+    found = RunFindings()
+    with noting_failures() as failures:
+        try:
+            with isolated("recording breaches kept in files"):
+                enter_kept(actor)
+            with isolated("the keys of users who left"):
+                found.owners_left = note_leavers(actor)
+            with isolated("revoking what is due"):
+                revoke_due(actor)
+            # Those that failed before come after the others, which they then do not delay.
+            in_turn = F("check_state__failed_runs").asc(nulls_first=True), "sid"
+            for account in Account.objects.order_by(*in_turn):
+                _reconcile_account(account, actor, found, progress, wait)
+            with isolated("reminders"):
+                found.reminded = remind_of_expiry(actor)
+            with isolated("lapsing requests"):
+                found.lapsed = lapse_overdue(actor)
+            with isolated("feed tokens"):
+                check_tokens()
+            with isolated("sums of repetitions"):
+                sum_up()
+        finally:
+            found.failures = len(failures.kinds)
+            _close_run(run, found, failures, actor)
+    return found
+
+
+def _reconcile_account(
+    account: Account,
+    actor: Actor,
+    found: RunFindings,
+    progress: Callable[[str], None],
+    wait: Callable[[float], object],
+) -> None:
+    patience = Patience(wait=wait, left=settings.RECONCILE_PATIENCE)
+    trouble = ITSELF
+    with isolated("an account", account):
+        try:
+            with client_for(account, patience=patience) as client:
+                trouble = _visit(Visit(client, account, actor, found, progress))
+        except PortalError as error:  # the credential cannot be read
+            trouble = error.message
+            _note_failure(account, trouble, actor)
+    if trouble:
+        found.accounts_failed += 1
+        log.warning("account %s could not be reconciled: %s", account.sid, trouble)
+        progress(f"{account}: {trouble}")
+
+
+def _visit(visit: Visit) -> str:
+    """Do all there is to do on an account; return what went wrong first. A failing step does not stop the rest."""
+    steps = {"deleting keys": carry_out_revocations}
+    if _list(visit):
+        visit.progress(f"{visit.account}: {len(visit.listed)} keys listed, comparing")
+        steps |= {
+            "settling attempts": settle_attempts,
+            "settling catalogue checks": settle_probes,
+            "comparing keys": compare_keys,
+            "taking the inventory": take_inventory,
+        }
+    for name, step in steps.items():
+        with suppress(TwilioError), visit.attempt(name):
+            step(visit)
+    return visit.trouble
+
+
+def _list(visit: Visit) -> bool:
+    """List the account's keys and note how that went; tell whether there is a whole list."""
+    listed = False
+    with suppress(TwilioError), visit.attempt("listing keys"):
+        visit.list_keys()
+        listed = True
+    with visit.attempt("noting how listing went"):
+        if listed:
+            _note_success(visit)
+        else:
+            _note_failure(visit.account, visit.trouble, visit.actor)
+    return listed
+
+
+def carry_out_revocations(visit: Visit) -> None:
+    """Delete what is to be deleted, in no order, so that one key that cannot be deleted does not keep others."""
+    found = visit.found
+    revoking = ApiKey.objects.filter(account=visit.account, state=KeyState.REVOKING).select_related("account")
+    waiting = list(revoking.order_by("?")[: settings.RECONCILE_DELETES])
+    for number, key in enumerate(waiting):
+        if not visit.may_delete():
+            return
+        try:
+            carry_out(visit.client, key, visit.actor)
+            found.revoked += 1
+        except Conflict:
+            continue
+        except TwilioError as error:
+            found.not_revoked += 1
+            if is_about_all(error):
+                found.not_revoked += len(waiting) - number - 1
+                raise
+            visit.trouble = visit.trouble or error.message
+        except Exception as error:  # noqa: BLE001 whatever it is about this key, the others must still be deleted
+            found.not_revoked += 1
+            visit.trouble = visit.trouble or ITSELF
+            note_failure(f"deleting keys on {visit.account}", key.pk, error)
+
+
+def _note_success(visit: Visit) -> None:
+    """Keep when the account was listed whole; say so if it had been reported as unreachable."""
+    state, _ = AccountCheck.objects.get_or_create(account=visit.account)
+    with transaction.atomic(durable=True):
+        reported = AccountCheck.objects.filter(pk=state.pk, failed_runs__gte=settings.RECONCILE_FAILED_RUNS)
+        was_reported = reported.update(failed_runs=0)
+        AccountCheck.objects.filter(pk=state.pk).update(
+            last_complete_at=visit.began_at,
+            keys_listed=len(visit.listed),
+            failed_runs=0,
+            failing_since=None,
+            last_error="",
+        )
+        if was_reported:
+            record("account.reachable", visit.actor, account=visit.account)
+
+
+def _note_failure(account: Account, trouble: str, actor: Actor) -> None:
+    """Count a failed run; report the account once when there were too many in a row."""
+    state, _ = AccountCheck.objects.get_or_create(account=account)
+    rows = AccountCheck.objects.filter(pk=state.pk)
+    with transaction.atomic(durable=True):
+        rows.filter(failing_since=None).update(failing_since=timezone.now())
+        rows.update(failed_runs=F("failed_runs") + 1, last_error=trouble[:400])
+        state.refresh_from_db()
+        if state.failed_runs != settings.RECONCILE_FAILED_RUNS:
+            return
+        notify.notify(
+            "alarm.account_unreachable",
+            title=f"Twilio account {account} could not be compared {state.failed_runs} times in a row",
+            text=f"{trouble} Keys past their lifetime and keys with lost secrets stay there until it works again.",
+            path="/reconciliation/",
+        )
+        record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
+
+
+def _close_run(run: ReconcileRun, found: RunFindings, failures: Failures, actor: Actor) -> None:
+    """Store what a run found, tell of what failed in it, and forget the oldest runs."""
+    run.finished_at = timezone.now()
+    run.error = (
+        f"Failed: {failures.words}."[: ReconcileRun._meta.get_field("error").max_length] if failures.kinds else ""
+    )
+    run.findings = {**asdict(found), "failed": failures.kinds}
+    quiet = {**run.findings, "looked_at": 0, "still_open": 0}
+    run.found_something = bool(run.error) or any(quiet.values())
+    run.save()
+    if failures.kinds:
+        with isolated("telling of what failed"):
+            _tell_of(run, failures, actor)
+    for kind in (True, False):
+        rows = ReconcileRun.objects.filter(found_something=kind)
+        oldest = rows.values_list("pk", flat=True)[RUNS_KEPT - 1 : RUNS_KEPT].first()
+        if oldest:
+            rows.filter(pk__lt=oldest).delete()
+
+
+def _tell_of(run: ReconcileRun, failures: Failures, actor: Actor) -> None:
+    """Alarm Security of kinds of failure that no run of the last day had."""
+    earlier = ReconcileRun.objects.filter(finished_at__gt=timezone.now() - NEWS_AFTER).exclude(pk=run.pk)
+    known = {kind for findings in earlier.values_list("findings", flat=True) for kind in findings.get("failed", [])}
+    new = [kind for kind in failures.kinds if kind not in known]
+    if not new:
+        return
+    once = hashlib.sha256("\n".join(new).encode()).hexdigest()
+    with transaction.atomic(durable=True):
+        notify.notify(
+            "alarm.reconciler_failed",
+            title="The reconciler could not do everything",
+            text=f"{run.error} Everything else was done. The portal's log says more.",
+            path="/reconciliation/",
+            key=f"alarm.reconciler_failed:{day(present(run.finished_at))}:{once}",
+        )
+        record("reconciler.failed", actor, failed=new)

@@ -1,0 +1,161 @@
+"""Keeps an inventory of the keys on an account that the portal never made. They are never touched here."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.catalogue.models import Probe
+from keys_app.core.db import compare_and_swap
+from keys_app.key_requests.models import Issuance
+from keys_app.keys.models import ApiKey
+from keys_app.notifications import notify
+from keys_app.twilio_iam.errors import Rejected, clean
+from keys_app.twilio_iam.types import KeySummary
+
+from .account_run import Visit, chunks
+from .drift import CLOCKS_APART
+from .models import UnmanagedKey
+
+TAKING = "taking the inventory"
+NEW_PER_RUN = 500
+"""How many new entries one run makes for an account; the next run goes on."""
+
+SEEN_AGAIN_AFTER = timedelta(hours=1)
+"""How exact `last_seen` is."""
+
+
+def take_inventory(visit: Visit) -> None:
+    """Enter keys that are neither the portal's nor on their way to be, note what is gone, fetch new policies."""
+    strangers = _strangers(visit)
+    known = {key.sid: key for key in UnmanagedKey.objects.filter(account=visit.account)}
+    new = sorted(sid for sid in strangers if sid not in known or known[sid].gone_at)[:NEW_PER_RUN]
+    if new:
+        _enter_all(visit, new)
+    with visit.attempt(TAKING):
+        _note_seen(visit, [sid for sid in strangers if sid in known])
+    _note_missing(visit)
+    _fetch_policies(visit)
+
+
+def _strangers(visit: Visit) -> list[str]:
+    """Return the listed SIDs that nothing of the portal accounts for.
+
+    Read after the listing: an intent is committed before its key is made, so a key that is listed has one. A
+    key with the marker of another key of the portal is a stranger, since a name can be copied.
+    """
+    mine = set(ApiKey.objects.filter(account=visit.account).values_list("sid", flat=True))
+    marked = visit.by_marker()
+    for markers in chunks(sorted(marked)):
+        keyless = Issuance.objects.filter(request__account=visit.account, key=None, marker__in=markers)
+        probes = Probe.objects.filter(account=visit.account, marker__in=markers)
+        for marker in [*keyless.values_list("marker", flat=True), *probes.values_list("marker", flat=True)]:
+            mine |= {key.sid for key in marked[marker]}
+    return [sid for sid in visit.listed if sid not in mine]
+
+
+def _enter_all(visit: Visit, sids: list[str]) -> None:
+    """Enter all in one transaction, with one alarm; if one of them fails, each in its own."""
+    try:
+        _enter(visit, sids)
+    except Exception:  # noqa: BLE001 it is found, and told, below
+        for sid in sids:
+            with visit.attempt(TAKING, sid):
+                _enter(visit, [sid])
+
+
+def _enter(visit: Visit, sids: list[str]) -> None:
+    """Add entries, or open them again, with an event for each and one alarm for all."""
+    entered: list[UnmanagedKey] = []
+    with transaction.atomic(durable=True):
+        for sid in sorted(sids):  # two reconcilers take the rows in the same order
+            entry, is_new = UnmanagedKey.objects.get_or_create(sid=sid, defaults=_values(visit, visit.listed[sid]))
+            here = {"gone_at": None, "missing_since": None, "last_seen": visit.began_at}
+            if is_new or compare_and_swap(entry, Q(gone_at__isnull=False), **here):
+                entered.append(entry)
+        _alarm(visit, [entry.sid for entry in entered if entry.sid != visit.account.credential_user])
+        for entry in entered:
+            name = entry.friendly_name
+            record("key.unmanaged_seen", visit.actor, account=visit.account, key_sid=entry.sid, name=name)
+    visit.found.unmanaged_new += len(entered)
+
+
+def _values(visit: Visit, key: KeySummary) -> dict[str, object]:
+    return {
+        "account": visit.account,
+        "friendly_name": clean(key.friendly_name or "")[:200],
+        "created_at": key.date_created,
+        "first_seen": visit.began_at,
+        "last_seen": visit.began_at,
+    }
+
+
+def _alarm(visit: Visit, sids: list[str]) -> None:
+    if not sids:
+        return
+    count = "A key" if len(sids) == 1 else f"{len(sids)} keys"
+    more = f" and {len(sids) - 5} more" if len(sids) > 5 else ""
+    notify.notify(
+        "alarm.unmanaged_key",
+        title=f"{count} on {visit.account} that the portal never made",
+        text=f"Seen for the first time: {', '.join(sids[:5])}{more}. The portal leaves them alone until somebody "
+        "adopts them.",
+        path="/keys/unmanaged/",
+    )
+
+
+def _note_seen(visit: Visit, sids: list[str]) -> None:
+    stale = Q(last_seen__lt=visit.began_at - SEEN_AGAIN_AFTER) | Q(missing_since__isnull=False)
+    for part in chunks(sids):
+        rows = UnmanagedKey.objects.filter(stale, pk__in=part, gone_at=None)
+        rows.update(last_seen=visit.began_at, missing_since=None)
+
+
+def _note_missing(visit: Visit) -> None:
+    """Call an entry gone when two listings in a row lack it."""
+    here = UnmanagedKey.objects.filter(account=visit.account, gone_at=None, adopted_at=None)
+    for entry in here.filter(first_seen__lt=visit.began_at):
+        if entry.sid not in visit.listed:
+            with visit.attempt(TAKING, entry.sid):
+                _note_unlisted(visit, entry)
+
+
+def _note_unlisted(visit: Visit, entry: UnmanagedKey) -> None:
+    if entry.missing_since is None or entry.missing_since >= visit.began_at:
+        compare_and_swap(entry, Q(gone_at=None, missing_since=None), missing_since=timezone.now())
+        return
+    with transaction.atomic(durable=True):
+        if compare_and_swap(entry, Q(gone_at=None), gone_at=timezone.now()):
+            record("key.unmanaged_gone", visit.actor, account=visit.account, key_sid=entry.sid)
+            visit.found.unmanaged_gone += 1
+
+
+def _fetch_policies(visit: Visit) -> None:
+    """Fetch the policies of entries that nobody looked at yet, or that changed since. Raises `TwilioError`."""
+    here = UnmanagedKey.objects.filter(account=visit.account, gone_at=None, adopted_at=None)
+    for entry in here.order_by(F("looked_at").asc(nulls_first=True), "sid"):
+        listed = visit.listed.get(entry.sid)
+        if listed is None or not _is_due(entry, listed.date_updated):
+            continue
+        if not visit.may_look():
+            return
+        with visit.attempt(TAKING, entry.sid):
+            _fetch_policy(visit, entry)
+
+
+def _is_due(entry: UnmanagedKey, changed: datetime | None) -> bool:
+    return entry.looked_at is None or (changed is not None and changed > entry.looked_at - CLOCKS_APART)
+
+
+def _fetch_policy(visit: Visit, entry: UnmanagedKey) -> None:
+    visit.found.looked_at += 1
+    try:
+        policy = visit.client.fetch_key(entry.sid).policy
+    except Rejected as error:
+        if error.status != 404:
+            raise
+        return  # the next listing tells
+    values = {"looked_at": timezone.now(), "policy_json": policy.to_json() if policy else ""}
+    compare_and_swap(entry, Q(adopted_at=None), **values)

@@ -1,0 +1,183 @@
+"""Quarterly access reviews: Security opens one, leads keep or revoke each live key, Security closes it."""
+
+import re
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.core.actor import Actor
+from keys_app.core.db import compare_and_swap, lock_row
+from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
+from keys_app.core.text import MAX_REASON, check_reason, require_reason
+from keys_app.core.times import moment
+from keys_app.keys import revoke as keys_revoke
+from keys_app.keys.models import ApiKey
+from keys_app.keys.queries import why_not_active
+from keys_app.keys.states import KeyState
+from keys_app.notifications import notify
+from keys_app.organisation import access
+from keys_app.organisation.access import Person
+from keys_app.organisation.models import Team
+
+from .models import AccessReview, ReviewedKey
+
+_QUARTER = re.compile(r"20\d\d-Q[1-4]")
+
+
+def open_review(*, quarter: str, actor: Actor) -> AccessReview:
+    """Ask about every key that is live now. Raises `Conflict` if the quarter has a review, or one is open."""
+    _require_security(actor)
+    if not _QUARTER.fullmatch(quarter):
+        raise InvalidInput("quarter", "Write a quarter like 2026-Q4.")
+    try:
+        with transaction.atomic(durable=True):
+            review = AccessReview.objects.create(quarter=quarter, opened_by=actor.signed_in, opened_at=timezone.now())
+            live = ApiKey.objects.filter(state=KeyState.ACTIVE).values_list("pk", "team_id")
+            rows = [ReviewedKey(review=review, key_id=sid, team_id=team) for sid, team in live]
+            ReviewedKey.objects.bulk_create(rows, batch_size=500)
+            _ask_leads(quarter, {team for _, team in live})
+            record("access_review.opened", actor, quarter=quarter, keys=len(rows))
+    except IntegrityError:  # the database holds both rules, also for two who open one at the same moment
+        if AccessReview.objects.filter(quarter=quarter).exists():
+            raise Conflict(f"There is a review of {quarter} already.") from None
+        raise Conflict("Another review is still open. Close it first.") from None
+    return review
+
+
+def _ask_leads(quarter: str, teams: set[int]) -> None:
+    for team, leads in access.leads_by_team(Team.objects.filter(pk__in=teams)).items():
+        notify.notify(
+            "access_review.opened",
+            title=f"Say for each key of team {team} whether it is still needed",
+            text=f"Security opened the access review of {quarter}.",
+            path=reverse("portal:review_list"),
+            people=access.or_leads_or_security(leads, team),
+            team=team,
+        )
+
+
+def keep(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
+    """Note that a key is still needed."""
+    check_reason(note, field="note")
+    _decide(reviewed, ReviewedKey.Decision.KEPT, note, actor)
+
+
+def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
+    """Note that a key is not needed any more, and revoke it with the note as the reason.
+
+    Decision and revocation are recorded together or not at all. Raises `NotDeleted` if Twilio has not deleted the
+    key yet; that is tried again.
+    """
+    require_reason(note, field="note")
+    key = _decide(reviewed, ReviewedKey.Decision.REVOKED, note, actor)
+    keys_revoke.delete_now(key=key, actor=actor)
+
+
+def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, actor: Actor) -> ApiKey:
+    """Write a decision, or change it while the review is open and the key is live."""
+    who = access.Person(actor.user) if actor.user else None
+    if who is None or not (who.is_security or reviewed.team_id in who.led_team_ids):
+        raise NotAllowed("Only a lead of the key's team or Security decides about it.")
+    with transaction.atomic(durable=True):
+        review = lock_row(AccessReview, reviewed.review_id)
+        reviewed = ReviewedKey.objects.select_related("key", "key__team", "key__account").get(pk=reviewed.pk)
+        reviewed.review = review
+        if why_not := why_not_reviewable(who, reviewed):
+            raise (NotAllowed if reviewed.key.owner_id == who.user.pk else Conflict)(why_not)
+        reviewed.decision, reviewed.note = decision, note
+        reviewed.decided_by, reviewed.decided_at = who.user, timezone.now()
+        reviewed.save(update_fields=["decision", "note", "decided_by", "decided_at"])
+        record(f"access_review.{decision}", actor, key=reviewed.key, reason=note, quarter=review.quarter)
+        if decision == ReviewedKey.Decision.REVOKED:
+            reason = f"Access review {review}: {note}"[:MAX_REASON]
+            keys_revoke.start_revoking(reviewed.key, reason, actor)
+    return reviewed.key
+
+
+def close_review(*, review: AccessReview, actor: Actor) -> None:
+    """End a review, decided or not; what stays undecided is recorded. Raises `Conflict` if it is closed."""
+    _require_security(actor)
+    with transaction.atomic(durable=True):
+        if not compare_and_swap(review, Q(closed_at=None), closed_at=timezone.now(), closed_by=actor.user):
+            raise Conflict("This review is closed already.")
+        teams = progress(access.Person(actor.signed_in), review)
+        counts = {part: sum(getattr(team, part) for team in teams) for part in ("kept", "revoked", "gone", "open")}
+        undecided = [team.team.name for team in teams if team.open]
+        record("access_review.closed", actor, quarter=review.quarter, **counts, teams_not_done=undecided)
+
+
+def _require_security(actor: Actor) -> None:
+    if actor.user is None or not access.Person(actor.user).is_security:
+        raise NotAllowed("Only Security opens and closes access reviews.")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one team is: keys kept, revoked, gone otherwise, and still to be decided."""
+
+    team: Team
+    kept: int
+    revoked: int
+    gone: int
+    open: int
+
+    @property
+    def total(self) -> int:
+        return self.kept + self.revoked + self.gone + self.open
+
+    @property
+    def done_percent(self) -> int:
+        return 100 * (self.total - self.open) // self.total if self.total else 100
+
+
+_LIVE = Q(key__state=KeyState.ACTIVE)
+_KEPT = Q(decision=ReviewedKey.Decision.KEPT)
+_REVOKED = Q(decision=ReviewedKey.Decision.REVOKED)
+# A key that is to be revoked and still lives is not done: the portal may have been killed in between.
+_OPEN = _LIVE & ~_KEPT
+
+
+def reviewed_keys(who: Person, review: AccessReview) -> QuerySet[ReviewedKey]:
+    """Return the keys of a review this person may see: their teams' if they lead, all for Security."""
+    keys = review.reviewed_keys.select_related(
+        "key", "key__owner", "key__account", "key__request", "team", "decided_by"
+    )
+    return keys if who.is_security else keys.filter(team__in=who.led_team_ids)
+
+
+def to_decide(keys: QuerySet[ReviewedKey]) -> QuerySet[ReviewedKey]:
+    """Narrow the keys of a review to those still to be decided."""
+    return keys.filter(_OPEN)
+
+
+def progress(who: Person, review: AccessReview) -> list[Progress]:
+    """Return how far each team is that this person may see."""
+    counted = (
+        reviewed_keys(who, review)
+        .order_by()
+        .values("team")
+        .annotate(
+            kept=Count("pk", filter=_KEPT),
+            revoked=Count("pk", filter=_REVOKED & ~_LIVE),
+            gone=Count("pk", filter=~_KEPT & ~_REVOKED & ~_LIVE),
+            open=Count("pk", filter=_OPEN),
+        )
+    )
+    teams = Team.objects.in_bulk([row["team"] for row in counted])
+    rows = [Progress(teams[row["team"]], row["kept"], row["revoked"], row["gone"], row["open"]) for row in counted]
+    return sorted(rows, key=lambda row: row.team.name)
+
+
+def why_not_reviewable(who: Person, reviewed: ReviewedKey) -> str:
+    """Return why this person cannot decide about a key they see in a review; empty if they can."""
+    if reviewed.review.closed_at:
+        return f"This review is closed, since {moment(reviewed.review.closed_at)}."
+    if ended := why_not_active(reviewed.key):
+        return f"{ended} There is nothing to decide."
+    if reviewed.key.owner_id == who.user.pk:
+        return "This is your own key. Another lead of the team, or Security, decides about it."
+    return ""

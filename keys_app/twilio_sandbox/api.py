@@ -1,0 +1,158 @@
+"""The operations of the stand-in on its keys."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from keys_app.twilio_iam.types import KEY_SID
+
+from . import listing, rules
+from .faults import Fault, Faults
+from .history import History
+from .messages import ALLOW_ORIGIN, Refusal, Reply, Request, bad_sid, key_fields, not_found, policy_field, unauthorized
+from .secrets62 import new_secret
+from .store import Hashed, Key, Store
+
+KEYS = "/v1/Keys"
+_ON_ONE = {"GET": "fetch", "POST": "update", "DELETE": "delete"}
+_ON_ALL = {"GET": "list", "POST": "create"}
+_PERMISSIONS = {"fetch": "read"}
+"""The permission an operation needs is `/twilio/iam/api-keys/` and its own name, except for these."""
+
+
+class Api:
+    """Answers requests for one account.
+
+    The main credential may do everything; a restricted key made here may do what its policy says; a Standard key may
+    not manage keys (Twilio's documentation for all three).
+    """
+
+    def __init__(self, store: Store, account_sid: str, key_sid: str, secret: Hashed) -> None:
+        self.faults = Faults()
+        self._history = History()
+        self._hidden: dict[str, float] = {}
+        self._store = store
+        self._account_sid = account_sid
+        self._usernames = {account_sid, key_sid}
+        self._secret = secret
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def operation(self, request: Request) -> str | None:
+        """Return `create`, `list`, `fetch`, `update` or `delete`, or None for any other address."""
+        if request.path == KEYS:
+            return _ON_ALL.get(request.method)
+        if request.path.startswith(KEYS + "/") and request.path.count("/") == 3:
+            return _ON_ONE.get(request.method)
+        return None
+
+    def count(self, operation: str, request: Request) -> None:
+        with self._lock:
+            self._counts[operation] += 1
+        if operation == "create":
+            self._history.asked(request.form.get("FriendlyName"))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many requests came in for each operation, refused and failed ones included."""
+        with self._lock:
+            return {name: self._counts[name] for name in (*_ON_ALL.values(), *_ON_ONE.values())}
+
+    def is_main(self, request: Request) -> bool:
+        return request.username in self._usernames and self._secret.matches(request.password)
+
+    def authorize(self, operation: str, request: Request) -> None:
+        """Raise `Refusal` unless the credential may do this."""
+        if self.is_main(request):
+            return
+        key = self._store.get(request.username)
+        needed = f"/twilio/iam/api-keys/{_PERMISSIONS.get(operation, operation)}"
+        if key is None or not key.secret.matches(request.password) or needed not in (key.policy or ()):
+            raise unauthorized()
+
+    def perform(self, operation: str, request: Request, fault: Fault | None) -> Reply:
+        """Do it and return the answer. Raises `Refusal`. `fault` may change the policy of a new key."""
+        if operation == "create":
+            return self._create(request, fault)
+        if operation == "list":
+            return self._list(request)
+        key = self._key(request)
+        on_key: dict[str, Callable[[Request, Key], Reply]] = {
+            "fetch": self._fetch,
+            "update": self._update,
+            "delete": self._delete,
+        }
+        return on_key[operation](request, key)
+
+    def all_keys(self) -> list[dict[str, object]]:
+        """Return every key with its expanded policy, for tests to look at."""
+        return [
+            {
+                "sid": key.sid,
+                "friendly_name": key.friendly_name,
+                "policy": None if key.policy is None else list(key.policy),
+                "account": key.account_sid,
+            }
+            for key in self._store.all()
+        ]
+
+    def show_hidden(self) -> None:
+        """List every key from now on, also those that were to be listed later."""
+        with self._lock:
+            self._hidden.clear()
+
+    def truth(self) -> dict[str, object]:
+        """Return what really happened so far, see `History.truth`. Nobody but a harness may know this much."""
+        return self._history.truth(lambda sid: self._store.get(sid) is not None)
+
+    def _create(self, request: Request, fault: Fault | None) -> Reply:
+        account_sid = rules.account_sid(request.form.get("AccountSid"))
+        name, policy = rules.friendly_name(request), rules.policy_of_new_key(request)
+        if account_sid != self._account_sid:
+            raise not_found(f"/Accounts/{account_sid}")
+        secret = new_secret()
+        with self._lock:  # no listing sees a key before it is known to be hidden
+            key = self._store.add(account_sid, name, fault.alter(policy) if fault else policy, Hashed.of(secret))
+            self._hidden[key.sid] = time.monotonic() + (fault.hidden_seconds if fault else 0)
+        self._history.made(key, secret)
+        content = {**key_fields(key), "secret": secret, "policy": policy_field(key.policy)}
+        return Reply(201, content, ALLOW_ORIGIN)
+
+    def _list(self, request: Request) -> Reply:
+        account_sid = rules.account_sid(request.query.get("AccountSid"))
+        if account_sid != self._account_sid:
+            raise not_found(f"/Accounts/{account_sid}")
+        with self._lock:
+            now, keys = time.monotonic(), self._store.all()
+            keys = [key for key in keys if key.account_sid == account_sid and self._hidden.get(key.sid, now) <= now]
+        return Reply(200, listing.page(keys, request, KEYS))
+
+    def _key(self, request: Request) -> Key:
+        sid = request.path.rpartition("/")[2]
+        if not KEY_SID.fullmatch(sid):
+            raise bad_sid()
+        key = self._store.get(sid)
+        if key is None or key.account_sid != self._account_sid:
+            raise not_found(f"/Keys/{sid}")
+        return key
+
+    def _fetch(self, request: Request, key: Key) -> Reply:
+        return Reply(200, {**key_fields(key), "policy": policy_field(key.policy)})
+
+    def _update(self, request: Request, key: Key) -> Reply:
+        changes: dict[str, object] = {}
+        if "FriendlyName" in request.form:
+            changes["friendly_name"] = rules.friendly_name(request)
+        if "Policy" in request.form:
+            if key.policy is None:
+                raise Refusal(400, 70001, "The request has constraint violations")
+            changes["policy"] = rules.policy(request.form["Policy"])
+        changed = self._store.change(key.sid, **changes)
+        if changed is None:
+            raise not_found(f"/Keys/{key.sid}")
+        return self._fetch(request, changed)
+
+    def _delete(self, request: Request, key: Key) -> Reply:
+        if not self._store.remove(key.sid):
+            raise not_found(f"/Keys/{key.sid}")
+        return Reply(204, None)

@@ -1,0 +1,1 @@
+"""How users sign in, what admins change about them, and tokens of the audit feed."""

@@ -1,0 +1,70 @@
+"""Signing in and out, as ledger events. What was typed as a password is never here."""
+
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.http import HttpRequest
+
+from keys_app.audit.record import record
+from keys_app.audit.throttle import note
+from keys_app.core.actor import Actor
+from keys_app.organisation.access import same_login
+
+from . import account_changes
+from .account_changes import sign_in_of
+
+_ENDED_BEFORE = "portal.sessions_ended"
+UNKNOWN = "an unknown name"
+"""Written instead of a name nobody has: people type their password into the wrong field."""
+
+
+def record_sign_in(*, user: User, address: str) -> None:
+    """Record that a user signed in, from which address."""
+    record("user.signed_in", Actor.of(user, address))
+
+
+def record_sign_out(*, user: User, address: str) -> None:
+    """Record that a user signed out, in a transaction of its own."""
+    with transaction.atomic():
+        record("user.signed_out", Actor.of(user, address))
+
+
+def record_password_change(*, user: User, address: str, by_mail: bool) -> None:
+    """Record that a user set their own password: signed in, or with a mailed link, which takes a mark off it."""
+    if by_mail:
+        account_changes.password_set_by_mail(user=user)
+    details = {"with": "a mailed link"} if by_mail else {}
+    record("user.password_changed", Actor.of(user, address), details=details)
+
+
+def begin_session(*, request: HttpRequest, user: User, **_: object) -> None:
+    """Let a new session remember how often the user's sessions were ended before it. Called by Django's signal."""
+    request.session[_ENDED_BEFORE] = account_changes.known_of(user).sessions_ended
+
+
+def is_ended(session: SessionBase, user: User) -> bool:
+    """Tell whether a user's sessions were ended after this one began, as deactivating the user does."""
+    return bool(session.get(_ENDED_BEFORE, 0) != sign_in_of(user).sessions_ended)
+
+
+def note_failed_sign_in(*, name: str, address: str) -> None:
+    """Record an attempt to sign in that failed: once within an hour for a person and address, then counted."""
+    note("user.sign_in_failed", _who(name, address))
+
+
+def note_turned_away(*, name: str = "", address: str, page: str) -> None:
+    """Record that a limit of tries turned somebody away, with nothing tried: once within an hour, then counted."""
+    note("user.turned_away", _who(name, address), page=page)
+
+
+def _who(name: str, address: str) -> Actor:
+    user = same_login(name) if name else None
+    return Actor.of(user, address) if user else Actor(None, UNKNOWN, address)
+
+
+def record_command(action: str, command: str, user: User) -> None:
+    """Record what an operator did to an account with one of Django's own commands, in the same transaction."""
+    rights = {"superuser": user.is_superuser, "active": user.is_active}
+    actor = Actor.operator(command)
+    account_changes.set_on_command_line(user=user, created=action == "user.created", actor=actor)
+    record(action, actor, subject=user.get_username(), subject_id=str(user.pk), details=rights)

@@ -1,0 +1,53 @@
+"""How a user signs in, and the tokens with which other systems follow the audit."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+
+class FeedToken(models.Model):
+    """The right of another system to follow the audit, for a time. Only the token's hash is kept."""
+
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    warned_at = models.DateTimeField(null=True, help_text="When Security was told that it expires.")
+    revoked_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=80, blank=True, help_text="Why it ended, if no one pressed Revoke.")
+    last_used_at = models.DateTimeField(null=True)
+    last_recorded_at = models.DateTimeField(null=True, help_text="When a read was put into the audit last.")
+
+    class Meta:
+        ordering = ["revoked_at", "name", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("created_at")), name="feed_expires_after_it_was_created"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SignIn(models.Model):
+    """What the portal knows of how a person signs in. No row: nothing of it ever happened.
+
+    A session remembers how often sessions had been ended when it began; deactivating a user, by whatever code or
+    statement, ends them (a trigger, migration 0061).
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="sign_in"
+    )
+    sessions_ended = models.PositiveIntegerField(default=0)
+    password_set_by = models.CharField(
+        max_length=400, blank=True, help_text="Who set the password, if somebody else than the user did."
+    )
+    mail_set_by = models.CharField(
+        max_length=400, blank=True, help_text="Who changed the mail address, if somebody else than the user did."
+    )
+
+    def __str__(self) -> str:
+        return f"sign-in of {self.user_id}"

@@ -1,0 +1,1 @@
+"""The page a key is asked for on, with its policy builder."""

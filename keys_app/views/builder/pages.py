@@ -1,0 +1,204 @@
+"""The request form with its policy builder.
+
+The ticked `permissions` are the policy; every other way of choosing (a task, levels, JSON, something pasted)
+ends in ticks. Without JavaScript each way has a button that shows the form again with the new ticks.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from keys_app.catalogue import current
+from keys_app.core.errors import InvalidInput, NotAllowed
+from keys_app.forms import RequestForm
+from keys_app.key_requests import submit
+from keys_app.key_requests.approval_policy import ApprovalRequirement
+from keys_app.keys.models import ApiKey
+from keys_app.organisation import access
+from keys_app.permissions.catalogue import Catalogue, expand
+from keys_app.permissions.describe import summarize
+from keys_app.permissions.guardrails import GuardRails
+from keys_app.permissions.levels import Level, level_of, permissions_at
+from keys_app.permissions.naming import MAX_NAME
+from keys_app.permissions.paste import read_paste
+from keys_app.permissions.paste.model import Reading
+from keys_app.permissions.policy import MAX_PERMISSIONS
+from keys_app.permissions.policy_json import MAX_TEXT, PolicyTextError, parse_policy_text
+from keys_app.permissions.presets import templates
+from keys_app.permissions.risk import policy_risk
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.signed_in import SignedInRequest
+
+from .picker import SEARCH_LIMIT, known_part, picker, unknown_names
+from .prefill import Source, Start, earlier_policies, starting_point, template_of
+
+WAYS = ("search_only", "text_only", "template_only", "level_only", "paste_only")
+
+
+@dataclass
+class Selection:
+    """What is chosen so far, and what the last way of choosing had to say."""
+
+    permissions: list[str]
+    template_slug: str = ""
+    policy_text: str = ""
+    policy_text_error: str = ""
+    reading: Reading | None = None
+    search: str = ""
+    source: Source | None = None
+    changes_key: ApiKey | None = None
+
+
+@sensitive_post_parameters("paste")
+@sensitive_variables("text")
+@require_http_methods(["GET", "HEAD", "POST"])
+def request_new(request: SignedInRequest) -> HttpResponse:
+    """Show the form; with a valid POST store the request and go to its page."""
+    who = access.person(request.user)
+    known = current.current_catalogue()
+    if request.method != "POST":
+        return _open(request, who, known)
+    if "paste_only" in request.POST and request.htmx:
+        reading = read_paste(request.POST.get("paste", ""), known)
+        return render(request, "portal/partials/builder_paste_result.html", {"reading": reading})
+    if "summary_only" in request.POST:
+        return _summary(request, who, known)
+    if any(way in request.POST for way in WAYS):
+        selection = _choose(request.POST, known, who)
+        form = RequestForm(who, known, initial={**request.POST.dict(), "permissions": selection.permissions})
+        return _page(request, form, selection, known)
+    return _send(request, who, known)
+
+
+def _open(request: SignedInRequest, who: access.Person, known: Catalogue) -> HttpResponse:
+    start: Start = starting_point(request, who)
+    slug = start.template.slug if start.template else ""
+    changes_key = start.changes_key.pk if start.changes_key else ""
+    form = RequestForm(who, known, initial={**start.initial, "template": slug, "changes_key": changes_key})
+    if len(form.accounts) == 1:
+        form.initial.setdefault("account", *form.accounts)
+    selection = Selection(
+        start.permissions,
+        template_slug=slug,
+        search=request.GET.get("search", "")[:SEARCH_LIMIT],
+        source=start.source,
+        changes_key=start.changes_key,
+    )
+    return _page(request, form, selection, known)
+
+
+def _send(request: SignedInRequest, who: access.Person, known: Catalogue) -> HttpResponse:
+    form = RequestForm(who, known, data=request.POST)
+    if form.is_valid():
+        try:
+            values = dict(form.cleaned_data)
+            policy = values.pop("permissions")
+            return redirect(submit.create_request(actor=actor_of(request), policy=policy, **values))
+        except (InvalidInput, NotAllowed) as error:
+            form.add_error(getattr(error, "field", None), error.message)
+    selection = Selection(
+        request.POST.getlist("permissions"),
+        template_slug=request.POST.get("template", ""),
+        changes_key=form.key_to_change(),
+    )
+    return _page(request, form, selection, known, status=422)
+
+
+@sensitive_variables()
+def _choose(posted: QueryDict, known: Catalogue, who: access.Person) -> Selection:
+    """Return the selection after one of the ways that work without JavaScript."""
+    form = RequestForm(who, known, data=posted)
+    selection = Selection(
+        posted.getlist("permissions"),
+        template_slug=posted.get("template", ""),
+        policy_text=posted.get("policy_text", "")[: MAX_TEXT + 1] if "text_only" in posted else "",
+        search=posted.get("search", "")[:SEARCH_LIMIT] if "search_only" in posted else "",
+        changes_key=form.key_to_change(),
+    )
+    if "text_only" in posted:
+        try:
+            selection.permissions = list(parse_policy_text(selection.policy_text, known))
+            selection.policy_text = ""
+        except PolicyTextError as error:
+            selection.policy_text_error = error.message
+    elif "template_only" in posted:
+        template = template_of(posted.get("template_only", ""))
+        selection.permissions = list(template.permissions) if template else selection.permissions
+        selection.template_slug = template.slug if template else ""
+    elif "level_only" in posted:
+        selection.permissions = _with_levels(posted, selection.permissions, known)
+    elif "paste_only" in posted:
+        selection.reading = read_paste(posted.get("paste", ""), known)
+    return selection
+
+
+def _with_levels(posted: QueryDict, permissions: list[str], known: Catalogue) -> list[str]:
+    """Apply the level selects that differ from what is ticked; single ticks stay where a select says custom."""
+    ticked = {explicit for name in permissions for explicit in expand(name)}
+    for product in known.products:
+        for resource in product.resources:
+            wanted = posted.get(f"level:{product.name}/{resource.name}", "")
+            if wanted in (Level.NONE, Level.READ, Level.WRITE, Level.ALL) and wanted != level_of(resource, ticked):
+                ticked -= {explicit for item in resource.permissions for explicit in expand(item.name)}
+                ticked |= set(permissions_at(resource, Level(wanted)))
+    return sorted(ticked)
+
+
+def _rails(form: RequestForm) -> GuardRails:
+    """Return the guardrails of what is chosen in the form so far; none while the account is open."""
+    account, team = form.chosen_account_and_team()
+    rails = account.guard_rails if account else GuardRails()
+    return rails | team.guard_rails if team else rails
+
+
+def _lifetime(form: RequestForm) -> int | None:
+    value = str(form["lifetime_days"].value() or "")
+    return int(value) if value.isdecimal() and len(value) < 6 else None
+
+
+def _summary(request: SignedInRequest, who: access.Person, known: Catalogue) -> HttpResponse:
+    """Answer the builder's question what the present selection means."""
+    form = RequestForm(who, known, data=request.POST)
+    policy = known_part(known, request.POST.getlist("permissions"))
+    context = {
+        "summary": summarize(policy, known),
+        "requirement": ApprovalRequirement.of(policy_risk(policy), form.chosen_account_and_team()[0]),
+        "problems": _rails(form).problems(policy, _lifetime(form)),
+        "selected_count": len(policy),
+        "max_permissions": MAX_PERMISSIONS,
+    }
+    return render(request, "portal/partials/builder_summary.html", context)
+
+
+def _page(
+    request: SignedInRequest, form: RequestForm, selection: Selection, known: Catalogue, status: int = 200
+) -> HttpResponse:
+    policy = known_part(known, selection.permissions)
+    rails = _rails(form)
+    context = {
+        "form": form,
+        "picker": picker(known, selection.permissions, rails, selection.search),
+        "unknown": unknown_names(known, selection.permissions),
+        "search": selection.search,
+        "selected_count": len(policy),
+        "max_permissions": MAX_PERMISSIONS,
+        "name_max": MAX_NAME,
+        "policy_json": policy.pretty_json() if len(policy) else "",
+        "templates": templates(settings.TEMPLATES_FILE),
+        "template_slug": selection.template_slug,
+        "policy_text": selection.policy_text,
+        "policy_text_error": selection.policy_text_error,
+        "reading": selection.reading,
+        "summary": summarize(policy, known),
+        "requirement": ApprovalRequirement.of(policy_risk(policy), form.chosen_account_and_team()[0]),
+        "problems": rails.problems(policy, _lifetime(form)),
+        "source": selection.source,
+        "changes_key": selection.changes_key,
+        "diff": policy.since(selection.changes_key.policy) if selection.changes_key else None,
+        "earlier": earlier_policies(form.who),
+    }
+    return render(request, "portal/request_form.html", context, status=status)

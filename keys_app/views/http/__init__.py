@@ -1,0 +1,1 @@
+"""What all pages share: who asks, refusals, paging, error pages."""

@@ -1,0 +1,18 @@
+"""Who makes a web request, as the ledger records it."""
+
+from allauth.account.adapter import get_adapter
+from django.http import HttpRequest
+
+from keys_app.core.actor import Actor
+
+from .signed_in import signed_in
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return who is asking, and from which address (behind `PORTAL_TRUSTED_PROXIES` proxies)."""
+    return Actor.of(signed_in(request), address_of(request))
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the address a request came from (behind `PORTAL_TRUSTED_PROXIES` proxies); empty if it is unknown."""
+    return get_adapter().get_client_ip(request) or ""

@@ -1,0 +1,37 @@
+"""What every page needs to know."""
+
+import logging
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest
+
+from keys_app import __version__
+from keys_app.key_requests import deciders
+from keys_app.organisation import access
+
+log = logging.getLogger(__name__)
+
+
+def portal(request: HttpRequest) -> dict[str, object]:
+    """Context processor: the version, the person, what waits for them, and whether Twilio is a stand-in."""
+    context: dict[str, object] = {
+        "version": __version__,
+        "standin": settings.TWILIO_IS_STANDIN,
+        "twilio_base_url": settings.TWILIO_IAM_BASE_URL.geturl(),
+    }
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        who = access.person(user)
+        context["person"] = who
+        context["waiting_count"] = _waiting(who)
+    return context
+
+
+def _waiting(who: access.Person) -> int:
+    """Return how many requests wait for this person. Without a database it is 0: a page with a secret is shown once."""
+    try:
+        return deciders.waiting_count(who) if who.is_approver else 0
+    except DatabaseError:
+        log.exception("what waits for %s could not be counted", who.user.pk)
+        return 0

@@ -1,0 +1,49 @@
+"""Pages for what no view answered."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template import loader
+
+from keys_app.core.errors import Conflict
+from keys_app.users.auth_events import note_turned_away
+
+from .actor import address_of
+from .problem import problem
+from .signed_in import PortalRequest
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 as Django calls it
+    """Say that the request can't be read (400), without asking the database for anything."""
+    return HttpResponse(loader.render_to_string("400.html"), status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that this page is not open to this person (403), and why."""
+    return render(request, "403.html", {"why": str(exception)}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 as Django calls it
+    """Say that there is no such page (404)."""
+    return render(request, "404.html", status=404)
+
+
+def too_many_tries(request: HttpRequest) -> HttpResponse:
+    """Say that a limit of the sign-in library was reached: for an address, or for what somebody may try (429)."""
+    name = request.user.get_username() if request.user.is_authenticated else ""
+    note_turned_away(name=name, address=address_of(request), page=request.path)
+    return render(request, "429.html", status=429)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 as Django calls it
+    """Say that the portal failed (500). It is static on purpose: what failed may be the database."""
+    return HttpResponse(loader.render_to_string("500.html"), status=500)
+
+
+@login_not_required
+def csrf_failure(request: PortalRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 as Django calls it
+    """Say that the page was too old, or the request came from elsewhere (403)."""
+    if getattr(request, "htmx", False):
+        stale = Conflict("This page is too old to act on. Nothing was done. Reload it and try again.")
+        return problem(request, stale, back_url=request.htmx.current_url or "/", back_label="Reload")
+    return render(request, "403_csrf.html", status=403)

@@ -1,0 +1,39 @@
+"""Turns what went wrong into a page, or into a dialog where htmx asked."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from keys_app.core import errors
+
+from .signed_in import PortalRequest
+
+_PAGES: list[tuple[type[errors.PortalError], int, str]] = [
+    (errors.NotAllowed, 403, "You can’t do this"),
+    (errors.AlreadyIssued, 409, "This key was issued already"),
+    (errors.ApprovalNeeded, 409, "This request needs approval again"),
+    (errors.Conflict, 409, "Not done"),
+    (errors.InvalidInput, 422, "Check what you entered"),
+    (errors.TwilioRefused, 502, "Twilio refused"),
+    (errors.PortalBusy, 503, "Busy"),
+    (errors.TwilioUnavailable, 503, "Twilio did not take the request"),
+    (errors.NotDeleted, 503, "Not deleted yet"),
+    (errors.NotRecorded, 503, "Not recorded yet"),
+    (errors.TwilioOutcomeUnknown, 504, "The outcome is unknown"),
+    (errors.PolicyBreach, 502, "The key was withdrawn"),
+    (errors.PortalError, 500, "The portal could not do this"),
+]
+
+
+def problem(request: PortalRequest, error: errors.PortalError, *, back_url: str, back_label: str) -> HttpResponse:
+    """Say what went wrong and what can be done next."""
+    status, title = next((status, title) for kind, status, title in _PAGES if isinstance(error, kind))
+    context = {
+        "title": title,
+        "message": error.message,
+        "code": getattr(error, "code", None),
+        "next_step": getattr(error, "next_step", ""),
+        "back_url": back_url,
+        "back_label": back_label,
+    }
+    template = "portal/partials/problem_dialog.html" if request.htmx else "portal/problem.html"
+    return render(request, template, context, status=status)

@@ -1,0 +1,135 @@
+"""Runs the stand-in for Twilio as a process of its own, for any test that needs one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+from requests import Response, Session
+
+from keys_app.core.secret import Secret
+from keys_app.twilio_iam.client import TwilioIamClient
+
+ROOT = Path(__file__).resolve().parents[2]
+_NAMES = ("TWILIO_IAM_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET")
+
+
+class StandIn:
+    """A stand-in for Twilio on a free port of 127.0.0.1. After `start()` its attributes say how to reach it.
+
+    `start()` after `stop()` comes back on the same port with the same credential; with a `state` file it also
+    still has its keys. It dies with the process that started it.
+    """
+
+    def __init__(self, state: Path | None = None) -> None:
+        self._state = state
+        self._process: subprocess.Popen[str] | None = None
+        self._known: dict[str, str] = {}
+
+    base_url = property(lambda self: self._known["TWILIO_IAM_BASE_URL"])
+    account_sid = property(lambda self: self._known["TWILIO_ACCOUNT_SID"])
+    api_key = property(lambda self: self._known["TWILIO_API_KEY"])
+    api_secret = property(lambda self: self._known["TWILIO_API_SECRET"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The four variables that point the portal at this stand-in."""
+        return dict(self._known)
+
+    def start(self) -> Self:
+        port = self.base_url.rpartition(":")[2] if self._known else "0"
+        command = [sys.executable, "-m", "keys_app.twilio_sandbox", "--port", port, "--stop-on-eof"]
+        if self._state is not None:
+            command += ["--state", str(self._state)]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("TWILIO_")}
+        self._process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**clean, **self._known},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        lines = [self._process.stdout.readline().strip() for _ in _NAMES]
+        self._known = dict(line.split("=", 1) for line in lines if "=" in line)
+        assert set(self._known) == set(_NAMES), "the stand-in did not start"
+        return self
+
+    def stop(self) -> tuple[int, str, str]:
+        """Stop it; return its exit code, and what it wrote after the start to standard output and error."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0, "", ""
+        process.terminate()
+        try:
+            out, err = process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+        return process.returncode, out, err
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def client(self, **options: Any) -> TwilioIamClient:
+        """Return a client with the main credential; `options` override its arguments."""
+        given = {"base_url": self.base_url, "username": self.api_key, "password": Secret(self.api_secret)}
+        return TwilioIamClient(**{**given, **options})
+
+    def fault(self, name: str, **options: Any) -> None:
+        """Let the next request fail: `operation` (default "create"), `times`, and the fault's own."""
+        self._control("POST", "faults", json={"fault": name, **options})
+
+    def mix(self, faults: list[dict[str, Any]], *, rate: float, seed: int) -> None:
+        """From now on let requests fail with probability `rate`, in one of the ways given for their operation."""
+        self._control("POST", "mix", json={"faults": faults, "rate": rate, "seed": seed})
+
+    def truth(self) -> dict[str, Any]:
+        """Return what really happened since the start: `asked` (names) and `keys`, deleted ones included."""
+        return dict(self._control("GET", "truth").json())
+
+    def clear_faults(self) -> None:
+        self._control("DELETE", "faults")
+
+    def show_hidden(self) -> None:
+        """List from now on also the keys that were to be listed later (the option `hide` of a fault)."""
+        self._control("DELETE", "hidden")
+
+    def keys(self) -> list[dict[str, Any]]:
+        """Return every key: `sid`, `friendly_name`, `policy` (sorted, expanded, or None) and `account`."""
+        return list(self._control("GET", "keys").json()["keys"])
+
+    def key(self, sid: str) -> dict[str, Any] | None:
+        return next((key for key in self.keys() if key["sid"] == sid), None)
+
+    def named(self, friendly_name: str) -> list[dict[str, Any]]:
+        return [key for key in self.keys() if key["friendly_name"] == friendly_name]
+
+    def delete_keys(self) -> None:
+        """Delete every key."""
+        with self.client() as client:
+            for key in self.keys():
+                client.delete_key(key["sid"])
+
+    def requests(self) -> dict[str, int]:
+        """Return the number of requests so far for `create`, `list`, `fetch`, `update` and `delete`."""
+        return dict(self._control("GET", "requests").json())
+
+    def _control(self, method: str, name: str, **options: Any) -> Response:
+        with Session() as session:
+            session.trust_env = False
+            answer = session.request(
+                method,
+                f"{self.base_url}/_sandbox/{name}",
+                auth=(self.api_key, self.api_secret),
+                timeout=10,
+                **options,
+            )
+        answer.raise_for_status()
+        return answer

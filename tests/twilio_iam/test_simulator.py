@@ -1,0 +1,207 @@
+"""The stand-in itself: its refusals, its state on the disk, its start and its end."""
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from requests import Response, Session
+
+from keys_app.permissions.catalogue import catalogue
+from keys_app.permissions.policy import Policy
+from keys_app.twilio_iam.errors import Rejected
+
+from .simulator import ROOT, StandIn
+
+READ = '{"allow": ["/twilio/messaging/messages/read"]}'
+MISSING = "SK" + "0" * 32
+
+
+def ask(standin: StandIn, method: str, path: str, auth: tuple[str, str] | None = None, **options: Any) -> Response:
+    with Session() as session:
+        session.trust_env = False
+        credential = auth or (standin.api_key, standin.api_secret)
+        return session.request(method, standin.base_url + path, auth=credential, timeout=10, **options)
+
+
+def create(standin: StandIn, **fields: str) -> Response:
+    form = {"AccountSid": standin.account_sid, "KeyType": "restricted", "Policy": READ, **fields}
+    return ask(standin, "POST", "/v1/Keys", data={name: value for name, value in form.items() if value != "-"})
+
+
+MANY = json.dumps({"allow": [item.name for item in catalogue()][:101]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"AccountSid": "-"}, 20001),
+        ({"AccountSid": "AC1"}, 70002),
+        ({"AccountSid": "AC" + "0" * 32}, 20404),
+        ({"FriendlyName": "x" * 65}, 70001),
+        ({"KeyType": "main"}, 70001),
+        ({"Policy": "-"}, 70001),
+        ({"Policy": "{"}, 70001),
+        ({"Policy": "[]"}, 70001),
+        ({"Policy": '{"allow": []}'}, 70001),
+        ({"Policy": '{"allow": {}}'}, 70001),
+        ({"Policy": MANY}, 70001),
+        ({"Policy": '{"allow": [7]}'}, 70002),
+        ({"Policy": '{"allow": ["/twilio/lookup/nothing/*"]}'}, 70002),
+    ],
+)
+def test_it_refuses_a_bad_form(standin: StandIn, fields: dict[str, str], code: int) -> None:
+    before = len(standin.keys())
+    answer = create(standin, **fields)
+    assert answer.json()["code"] == code
+    assert answer.json()["status"] == answer.status_code
+    assert answer.json()["more_info"] == f"https://www.twilio.com/docs/errors/{code}"
+    assert len(standin.keys()) == before
+
+
+def test_only_a_201_has_the_secret(standin: StandIn, name: str) -> None:
+    made = create(standin, FriendlyName=name)
+    assert made.headers["Access-Control-Allow-Origin"] == "*"
+    secret = made.json()["secret"]
+    path = f"/v1/Keys/{made.json()['sid']}"
+    for answer in (
+        ask(standin, "GET", path),
+        ask(standin, "POST", path, data={"FriendlyName": "x"}),
+        ask(standin, "GET", f"/v1/Keys?AccountSid={standin.account_sid}&PageSize=1000"),
+        ask(standin, "GET", "/_sandbox/keys"),
+    ):
+        assert secret not in answer.text
+        assert "secret" not in answer.json()
+
+
+def test_its_pages_link_to_each_other(standin: StandIn) -> None:
+    for _ in range(3):
+        create(standin)
+    first = ask(standin, "GET", f"/v1/Keys?AccountSid={standin.account_sid}&PageSize=2").json()
+    assert first["meta"]["previous_page_url"] is None
+    assert first["meta"]["key"] == "keys"
+    assert set(first["keys"][0]) == {"sid", "friendly_name", "date_created", "date_updated", "flags"}
+    assert first["keys"][0]["date_created"].endswith(" +0000")
+    link = first["meta"]["next_page_url"]
+    assert link.startswith(standin.base_url + "/v1/Keys?")
+    second = ask(standin, "GET", link.removeprefix(standin.base_url)).json()
+    assert {key["sid"] for key in first["keys"]}.isdisjoint(key["sid"] for key in second["keys"])
+    back = ask(standin, "GET", second["meta"]["previous_page_url"].removeprefix(standin.base_url)).json()
+    assert back["keys"] == first["keys"]
+    assert back["meta"]["first_page_url"] == first["meta"]["first_page_url"]
+
+
+@pytest.mark.parametrize("query", ["PageSize=0", "PageSize=1001", "Page=-1", "Page=x", "PageToken=x"])
+def test_it_refuses_bad_pages(standin: StandIn, query: str) -> None:
+    assert ask(standin, "GET", f"/v1/Keys?AccountSid={standin.account_sid}&{query}").status_code == 400
+
+
+def test_a_listing_needs_an_account(standin: StandIn) -> None:
+    answer = ask(standin, "GET", "/v1/Keys")
+    assert (answer.status_code, answer.json()["code"]) == (400, 20001)
+
+
+def test_the_account_sid_is_a_username_too(standin: StandIn) -> None:
+    auth = (standin.account_sid, standin.api_secret)
+    assert ask(standin, "GET", f"/v1/Keys/{MISSING}", auth).status_code == 404
+
+
+def test_a_standard_key_may_not_manage_keys(standin: StandIn) -> None:
+    made = create(standin, KeyType="-").json()
+    assert made["policy"] is None
+    assert ask(standin, "GET", f"/v1/Keys/{MISSING}", (made["sid"], made["secret"])).status_code == 401
+
+
+def test_its_controls_need_the_main_credential(standin: StandIn) -> None:
+    for method, path in (("GET", "keys"), ("GET", "requests"), ("POST", "faults"), ("DELETE", "faults")):
+        assert ask(standin, method, f"/_sandbox/{path}", ("SK1", "x")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "wish", [{}, [], {"fault": "x"}, {"fault": "hang", "operation": "x"}, {"fault": "hang", "times": 0},
+             {"fault": "no_secret", "operation": "list"}],
+)  # fmt: skip
+def test_it_refuses_an_unknown_fault(standin: StandIn, wish: object) -> None:
+    assert ask(standin, "POST", "/_sandbox/faults", json=wish).status_code == 400
+
+
+def test_a_fault_comes_as_often_as_ordered_and_can_be_cancelled(standin: StandIn) -> None:
+    standin.fault("rate_limit", times=2)
+    standin.fault("error_before", times=3)
+    assert [create(standin).status_code for _ in range(3)] == [429, 429, 500]
+    standin.clear_faults()
+    assert create(standin).status_code == 201
+
+
+def test_keys_outlive_a_kill_and_their_secrets_are_on_no_disk(tmp_path: Path, policy: Policy) -> None:
+    file = tmp_path / "state.json"
+    standin = StandIn(state=file).start()
+    try:
+        with standin.client() as client:
+            made = client.create_restricted_key(
+                account_sid=standin.account_sid,
+                friendly_name="kept",
+                policy=Policy.of([*policy, "/twilio/iam/api-keys/read"]),
+            )
+        assert standin._process is not None
+        standin._process.kill()
+        standin._process.wait(10)
+        standin.stop()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert made.secret.reveal() not in file.read_text()
+        assert standin.api_secret not in file.read_text()
+        assert hashlib.sha256(made.secret.reveal().encode()).hexdigest() not in file.read_text()
+        standin.start()
+        with standin.client(username=made.sid, password=made.secret) as theirs:
+            assert theirs.fetch_key(made.sid).friendly_name == "kept"
+        with standin.client() as client:
+            client.delete_key(made.sid)
+        code, out, err = standin.stop()
+        assert (code, out, err) == (0, "", "")
+        assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
+        with standin.start().client() as client, pytest.raises(Rejected):
+            client.fetch_key(made.sid)
+    finally:
+        standin.stop()
+
+
+def test_a_broken_state_is_not_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    file.write_text("{}")
+    ended = subprocess.run(
+        [sys.executable, "-m", "keys_app.twilio_sandbox", "--state", str(file)],
+        cwd=ROOT, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "is not the state of a stand-in" in ended.stderr
+    assert file.read_text() == "{}"
+
+
+def test_the_management_command_needs_no_database(tmp_path: Path) -> None:
+    given = {
+        "TWILIO_ACCOUNT_SID": "AC" + "1" * 32,
+        "TWILIO_API_KEY": "SK" + "2" * 32,
+        "TWILIO_API_SECRET": "given",
+    }
+    script = (
+        "import sys; from django.conf import settings; settings.configure(INSTALLED_APPS=['keys_app']);"
+        "import django; django.setup(); from django.core.management import call_command;"
+        "call_command('twilio_sandbox', '--port', '0')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, env={**os.environ, **given}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = [process.stdout.readline().strip() for _ in range(4)]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert lines[0].startswith("TWILIO_IAM_BASE_URL=http://127.0.0.1:")
+    assert lines[1:] == [f"{name}={value}" for name, value in given.items()]
+    assert (process.returncode, err) == (0, "")
