@@ -36,9 +36,9 @@ class ProbeMiddleware:
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        trouble = check(request)
-        body = f"{trouble or 'ok'}\n" if request.method == "GET" else ""
-        return HttpResponse(body, status=503 if trouble else 200, content_type="text/plain")
+        failure = check(request)
+        body = f"{failure or 'ok'}\n" if request.method == "GET" else ""
+        return HttpResponse(body, status=503 if failure else 200, content_type="text/plain")
 
 
 class NoStoreMiddleware:

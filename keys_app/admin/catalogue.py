@@ -36,15 +36,15 @@ class CataloguePermissionForm(ModelForm[CataloguePermission]):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
         name = data.get("name") or self.instance.pk
-        if self.instance._state.adding and name and (trouble := self._trouble(name)):
-            self.add_error("name", trouble)
+        if self.instance._state.adding and name and (problem := self._problem(name)):
+            self.add_error("name", problem)
         elif name in catalogue() and not data.get("removed"):
             self.add_error("removed", "The portal has this permission anyway. Tick this, or do without the entry.")
         return data
 
-    def _trouble(self, name: str) -> str:
-        if trouble := why_not_a_permission(name):
-            return trouble
+    def _problem(self, name: str) -> str:
+        if problem := why_not_a_permission(name):
+            return problem
         twin = "" if self.cleaned_data.get("spelled_right") else look_alike(name, current.current_catalogue())
         return twin and f"This is very like {twin}, which the portal has. If it is right, tick “The spelling is right”."
 

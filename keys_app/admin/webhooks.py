@@ -115,5 +115,5 @@ class WebhookAdmin(AuditedAdmin[Webhook]):
             waiting=Count("pk", filter=Q(delivered_at=None, gave_up_at=None)),
         )
         last = webhook.deliveries.exclude(last_error="").order_by("-created_at").first()
-        trouble = f" The last problem: {last.last_error}." if last else ""
-        return f"{rows['done']} delivered, {rows['waiting']} waiting, {rows['gave_up']} given up.{trouble}"
+        note = f" The last problem: {last.last_error}." if last else ""
+        return f"{rows['done']} delivered, {rows['waiting']} waiting, {rows['gave_up']} given up.{note}"

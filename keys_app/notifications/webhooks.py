@@ -83,10 +83,10 @@ class WebhookOutbox(Outbox["WithAnnotations[WebhookDelivery, DeliveryNotes]"]):
     def deliver(self, row: WebhookDelivery) -> Failure | None:
         start = time.monotonic()
         outcome = _post(row)
-        if not outcome.trouble:
+        if not outcome.problem:
             return None
         self._lost += time.monotonic() - start
-        return Failure(outcome.trouble, outcome.status == _GONE)
+        return Failure(outcome.problem, outcome.status == _GONE)
 
     def when_sent(self) -> dict[str, Any]:
         return {"delivered_at": timezone.now(), "last_error": ""}

@@ -233,8 +233,8 @@ def read_additions(text: str) -> tuple[tuple[str, str], ...]:
         name, meaning = columns[0].strip(), " ".join("".join(columns[1:2]).split())
         if columns == [""]:
             continue
-        if trouble := why_not_a_permission(name):
-            raise ValueError(f"line {number}: {trouble}")
+        if problem := why_not_a_permission(name):
+            raise ValueError(f"line {number}: {problem}")
         if len(columns) > 2 or name in found:
             raise ValueError(f"line {number}: " + ("too many tabs" if len(columns) > 2 else f"{name} is there twice"))
         found[name] = meaning

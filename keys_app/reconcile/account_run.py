@@ -46,7 +46,7 @@ class RunFindings:
 class Visit:
     """`listed` is Twilio's whole list by SID, from a listing begun at `began_at`; empty before `list_keys`.
 
-    `trouble` is what Twilio said first of what went wrong.
+    `problem` is what Twilio said first of what went wrong.
     """
 
     client: TwilioIamClient
@@ -58,7 +58,7 @@ class Visit:
     began_at: datetime = field(default_factory=timezone.now)
     looks_left: int = field(default_factory=lambda: settings.RECONCILE_LOOKS)
     deletes_left: int = field(default_factory=lambda: settings.RECONCILE_DELETES)
-    trouble: str = ""
+    problem: str = ""
 
     def list_keys(self) -> None:
         """Page through all keys. A SID that is listed twice counts once. Raises `TwilioError` unless it is whole."""
@@ -76,11 +76,11 @@ class Visit:
         try:
             yield
         except TwilioError as error:
-            self.trouble = self.trouble or error.message
+            self.problem = self.problem or error.message
             if is_about_all(error):
                 raise
         except Exception as error:  # noqa: BLE001 whatever it is about this key, the others must still have their turn
-            self.trouble = self.trouble or ITSELF
+            self.problem = self.problem or ITSELF
             note_failure(f"{what} on {self.account}", subject, error)
 
     def by_marker(self) -> dict[str, list[KeySummary]]:

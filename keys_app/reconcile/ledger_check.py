@@ -64,10 +64,10 @@ class LedgerCheck:
             tell("alarm.ledger", what, fault.text, key=fault.text)
         result = {"sound": fault is None, "events": self.found.size, "checkpoints": self.found.held, "seconds": seconds}
         result |= {"search": True} if self.search else {}
-        trouble = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
+        problem = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
         try:
             with transaction.atomic(durable=True):
-                record("audit.verified", self.actor, details={**result, **trouble})
+                record("audit.verified", self.actor, details={**result, **problem})
             self.recorded = True
         except LedgerDamaged as error:
             log.error("the verification of the ledger could not be recorded: %s", error)

@@ -101,18 +101,18 @@ def _reconcile_account(
     wait: Callable[[float], object],
 ) -> None:
     patience = Patience(wait=wait, left=settings.RECONCILE_PATIENCE)
-    trouble = ITSELF
+    problem = ITSELF
     with isolated("an account", account):
         try:
             with client_for(account, patience=patience) as client:
-                trouble = _visit(Visit(client, account, actor, found, progress))
+                problem = _visit(Visit(client, account, actor, found, progress))
         except PortalError as error:  # the credential cannot be read
-            trouble = error.message
-            _note_failure(account, trouble, actor)
-    if trouble:
+            problem = error.message
+            _note_failure(account, problem, actor)
+    if problem:
         found.accounts_failed += 1
-        log.warning("account %s could not be reconciled: %s", account.sid, trouble)
-        progress(f"{account}: {trouble}")
+        log.warning("account %s could not be reconciled: %s", account.sid, problem)
+        progress(f"{account}: {problem}")
 
 
 def _visit(visit: Visit) -> str:
@@ -129,7 +129,7 @@ def _visit(visit: Visit) -> str:
     for name, step in steps.items():
         with suppress(TwilioError), visit.attempt(name):
             step(visit)
-    return visit.trouble
+    return visit.problem
 
 
 def _list(visit: Visit) -> bool:
@@ -142,7 +142,7 @@ def _list(visit: Visit) -> bool:
         if listed:
             _note_success(visit)
         else:
-            _note_failure(visit.account, visit.trouble, visit.actor)
+            _note_failure(visit.account, visit.problem, visit.actor)
     return listed
 
 
@@ -164,10 +164,10 @@ def carry_out_revocations(visit: Visit) -> None:
             if is_about_all(error):
                 found.not_revoked += len(waiting) - number - 1
                 raise
-            visit.trouble = visit.trouble or error.message
+            visit.problem = visit.problem or error.message
         except Exception as error:  # noqa: BLE001 whatever it is about this key, the others must still be deleted
             found.not_revoked += 1
-            visit.trouble = visit.trouble or ITSELF
+            visit.problem = visit.problem or ITSELF
             note_failure(f"deleting keys on {visit.account}", key.pk, error)
 
 
@@ -188,23 +188,23 @@ def _note_success(visit: Visit) -> None:
             record("account.reachable", visit.actor, account=visit.account)
 
 
-def _note_failure(account: Account, trouble: str, actor: Actor) -> None:
+def _note_failure(account: Account, problem: str, actor: Actor) -> None:
     """Count a failed run; report the account once when there were too many in a row."""
     state, _ = AccountCheck.objects.get_or_create(account=account)
     rows = AccountCheck.objects.filter(pk=state.pk)
     with transaction.atomic(durable=True):
         rows.filter(failing_since=None).update(failing_since=timezone.now())
-        rows.update(failed_runs=F("failed_runs") + 1, last_error=trouble[:400])
+        rows.update(failed_runs=F("failed_runs") + 1, last_error=problem[:400])
         state.refresh_from_db()
         if state.failed_runs != settings.RECONCILE_FAILED_RUNS:
             return
         notify.notify(
             "alarm.account_unreachable",
             title=f"Twilio account {account} could not be compared {state.failed_runs} times in a row",
-            text=f"{trouble} Keys past their lifetime and keys with lost secrets stay there until it works again.",
+            text=f"{problem} Keys past their lifetime and keys with lost secrets stay there until it works again.",
             path="/reconciliation/",
         )
-        record("account.unreachable", actor, account=account, message=trouble, runs=state.failed_runs)
+        record("account.unreachable", actor, account=account, message=problem, runs=state.failed_runs)
 
 
 def _close_run(run: ReconcileRun, found: RunFindings, failures: Failures, actor: Actor) -> None:

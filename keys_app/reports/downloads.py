@@ -95,7 +95,7 @@ class Exported:
     """The pieces of an export, and what is wrong with the ledger, empty if nothing is known to be."""
 
     pieces: Iterator[bytes]
-    trouble: str
+    problem: str
 
 
 def export_jsonl(
@@ -107,13 +107,13 @@ def export_jsonl(
     its last checkpoint raises an alarm and is exported all the same, for whoever looks into it, even if it is
     so damaged that the export cannot be recorded.
     """
-    trouble = ""
+    problem = ""
     try:
         record_export(actor=actor, form="jsonl", filtered=filtered, header=header)
         sign_checkpoint()
     except (HistoryReplaced, LedgerDamaged) as error:
-        trouble = str(error)
-    return Exported(jsonl.jsonl(events, filtered=filtered, header=header), trouble)
+        problem = str(error)
+    return Exported(jsonl.jsonl(events, filtered=filtered, header=header), problem)
 
 
 def record_export(*, actor: Actor, form: str, filtered: bool, header: Mapping[str, object]) -> None:

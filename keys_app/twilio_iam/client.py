@@ -185,7 +185,7 @@ class TwilioIamClient:
         answer = self._open_transport().exchange(method, path, query=query, form=form)
         error = responses.error_of(answer, expected)
         if error is None and answer.body is None and expected != 204:
-            error = OutcomeUnknown(answer.trouble)
+            error = OutcomeUnknown(answer.problem)
         if error is not None:
             raise error
         return answer

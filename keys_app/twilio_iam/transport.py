@@ -35,12 +35,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `body` is None where it could not be read whole; then `trouble` says why."""
+    """What came back. `body` is None where it could not be read whole; then `problem` says why."""
 
     status: int
     retry_after: str | None
     body: bytes | None = field(repr=False)
-    trouble: str
+    problem: str
 
 
 class _BasicAuth(AuthBase):
@@ -119,10 +119,10 @@ class Transport:
                 verify=self._verify,
             )
             with response:
-                body, trouble = _read_body(response.raw, self._limits.max_bytes)
+                body, problem = _read_body(response.raw, self._limits.max_bytes)
                 if guard.expired:  # a connection shut down by the guard looks like the end of the answer
-                    body, trouble = None, "Twilio's answer did not end before the deadline."
-                return Answer(response.status_code, response.headers.get("Retry-After"), body, trouble)
+                    body, problem = None, "Twilio's answer did not end before the deadline."
+                return Answer(response.status_code, response.headers.get("Retry-After"), body, problem)
 
 
 def _read_body(raw: Any, max_bytes: int) -> tuple[bytes | None, str]:

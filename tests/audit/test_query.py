@@ -76,7 +76,7 @@ def test_it_points_at_what_it_does_not_understand(line, part, words):
 def test_it_names_every_trouble_at_once():
     with pytest.raises(QueryError) as caught:
         parse("risk:huge action:key.issued key:7")
-    assert [trouble.start for trouble in caught.value.troubles] == [0, 28]
+    assert [problem.start for problem in caught.value.problems] == [0, 28]
 
 
 def test_ranges_that_exclude_each_other_are_refused():
@@ -120,7 +120,7 @@ def test_parsing_raises_nothing_but_its_own_error(line):
         query = parse(line)
     except QueryError as error:
         assert error.message
-        assert all(error.line[t.start : t.end] or t.message for t in error.troubles)
+        assert all(error.line[t.start : t.end] or t.message for t in error.problems)
     else:
         assert parse(query.render()) == query
 
@@ -149,4 +149,4 @@ def test_fields_raise_nothing_else_either(line, fields):
     try:
         assert isinstance(combine(line, fields), Query)
     except QueryError as error:
-        assert error.troubles
+        assert error.problems

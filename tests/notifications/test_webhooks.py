@@ -212,7 +212,7 @@ LOOPBACKS = ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0",
 def test_it_connects_to_no_loopback_address_however_it_is_written(receiver, host):
     url = f"http://{host}:{receiver.port}/200"
     outcome = post(url, b"{}", {}, timeout=1, deadline=2, allowed=is_public)
-    assert outcome.trouble == "its host is at an address the portal does not send to"
+    assert outcome.problem == "its host is at an address the portal does not send to"
     assert receiver.seen == []
 
 

@@ -119,7 +119,7 @@ def test_the_deadline_ends_a_drip_under_tls(wire: type[Wire], tmp_path: Path, ca
     try:  # an answer that was cut off after its status line is handed back without a body
         got = transport.exchange("POST", "/v1/Keys", form={"a": "b"})
         assert got.body is None
-        trouble = got.trouble
+        trouble = got.problem
     except OutcomeUnknown as error:
         trouble = error.message
     assert time.monotonic() - started < CEILING

@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 SHOWN = "keys_app.admin.shown"
 """Salt of the note that somebody has seen a request, which lets the portal say why it is not theirs any more."""
-HELD = 20
+KEYS_SHOWN = 20
 
 
 @dataclass
-class Typed:
+class FormState:
     """What was typed, and what is wrong with it and where, for showing the page again."""
 
     error: str = ""
@@ -57,7 +57,7 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ExistingKey:
     """A live key on the same account, and which of the requested permissions it holds already."""
 
     key: ApiKey
@@ -84,7 +84,7 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: Key
     if key_request is None:
         return _not_theirs_any_more(request)
     if request.method != "POST":
-        return _page(request, admin, key_request, Typed())
+        return _page(request, admin, key_request, FormState())
     try:
         done = _take(request.POST, key_request, actor_of(request))
     except PortalError as error:
@@ -183,10 +183,10 @@ def _outcome(key_request: KeyRequest) -> str:
     return f"“{key_request}” is {key_request.get_state_display().lower()}."
 
 
-def _typed(posted: QueryDict, error: PortalError) -> Typed:
+def _typed(posted: QueryDict, error: PortalError) -> FormState:
     places = {"permissions": "keep", "lifetime_days": "lifetime_days", "comment": "question", "approval": "approval"}
     narrowing = posted.get("decision") == "narrow"
-    return Typed(
+    return FormState(
         error=error.message,
         field=places.get(getattr(error, "field", ""), "reason"),
         reason=posted.get("reason", ""),
@@ -198,7 +198,7 @@ def _typed(posted: QueryDict, error: PortalError) -> Typed:
 
 
 def _page(
-    request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest, typed: Typed, status: int = 200
+    request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest, typed: FormState, status: int = 200
 ) -> HttpResponse:
     who = access.person(signed_in(request))
     why_not = deciders.why_not_decidable(who, key_request)
@@ -248,11 +248,12 @@ def _against_task(key_request: KeyRequest) -> tuple[str, Difference] | None:
     return template.title, key_request.policy.since(Policy.of(template.permissions))
 
 
-def _held(key_request: KeyRequest) -> list[Held]:
+def _held(key_request: KeyRequest) -> list[ExistingKey]:
     """Return what the requester and the team hold on the account: the requester's first, most in common first."""
     wanted = set(key_request.policy)
     keys: Any = keys_held(key_request)
     held = [
-        Held(key, tuple(sorted(wanted & set(key.policy))), key.owner_id == key_request.requester_id) for key in keys
+        ExistingKey(key, tuple(sorted(wanted & set(key.policy))), key.owner_id == key_request.requester_id)
+        for key in keys
     ]
-    return sorted(held, key=lambda item: (not item.own, -len(item.shared)))[:HELD]
+    return sorted(held, key=lambda item: (not item.own, -len(item.shared)))[:KEYS_SHOWN]

@@ -37,17 +37,17 @@ def jsonl(events: QuerySet[AuditEvent], *, filtered: bool, header: Mapping[str, 
     the header: the verifier finds it. Raises `NotConfigured` or `CheckpointNotKept` before there is a first piece,
     and `HistoryReplaced` if nothing was ever signed.
     """
-    signed, trouble = _checkpoint()
+    signed, problem = _checkpoint()
     head: dict[str, Any] = {
         **header,
-        **({"trouble": trouble} if trouble else {}),
+        **({"trouble": problem} if problem else {}),
         "format": FORMAT,
         "origin": settings.AUDIT_ORIGIN,
         "exported_at": rfc3339(timezone.now(), "auto"),
         "filtered": filtered,
         "size": signed.size,
     }
-    end = proofs.size() if trouble else signed.size
+    end = proofs.size() if problem else signed.size
     rows = events.filter(sequence__lte=end).order_by("sequence")
     batches = _batches(rows.values_list("sequence", "canonical", "leaf_hash"), end)
     return _lines(batches, filtered, rfc8785.dumps(head), signed)

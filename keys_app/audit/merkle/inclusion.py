@@ -11,26 +11,26 @@ from .tree_store import LedgerDamaged
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The proof of one event under one checkpoint. `trouble` says what does not fit; empty if all does."""
+    """The proof of one event under one checkpoint. `problem` says what does not fit; empty if all does."""
 
     index: int
     leaf: bytes
     signed: Signed | None
     path: tuple[str, ...] = ()
-    trouble: str = ""
+    problem: str = ""
 
 
 def evidence(event: AuditEvent) -> Evidence:
     """Prove an event under the last checkpoint, from its canonical JSON; without one yet, only hash it."""
     index, leaf, signed = event.sequence - 1, tree.leaf_hash(event.canonical.encode()), checkpoints.latest()
     if leaf != bytes(event.leaf_hash):
-        return Evidence(index, leaf, signed, trouble="The event's content is not what was hashed when it was written.")
+        return Evidence(index, leaf, signed, problem="The event's content is not what was hashed when it was written.")
     if signed is None or signed.size <= index:
         return Evidence(index, leaf, None)
     try:
         path = proofs.inclusion_proof(index, signed.size)
     except LedgerDamaged as error:
-        return Evidence(index, leaf, signed, trouble=f"The stored tree is damaged: {error}")
+        return Evidence(index, leaf, signed, problem=f"The stored tree is damaged: {error}")
     fits = tree.verify_inclusion(leaf=leaf, index=index, size=signed.size, proof=path, root=signed.root)
-    trouble = "" if fits else "The event does not belong to the tree that was signed."
-    return Evidence(index, leaf, signed, tuple(signed_note.encode(one) for one in path), trouble)
+    problem = "" if fits else "The event does not belong to the tree that was signed."
+    return Evidence(index, leaf, signed, tuple(signed_note.encode(one) for one in path), problem)

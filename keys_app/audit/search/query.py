@@ -42,7 +42,7 @@ def _needs_quotes(term: Term) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class QueryProblem:
     """A part of the line that was not understood: where it is, and what to write instead."""
 
     start: int
@@ -51,23 +51,23 @@ class Trouble:
 
 
 class QueryError(InvalidInput):
-    """Some of the line was not understood. `troubles` points at each part, in order."""
+    """Some of the line was not understood. `problems` points at each part, in order."""
 
-    def __init__(self, line: str, troubles: list[Trouble]) -> None:
-        super().__init__("q", " ".join(trouble.message for trouble in troubles))
+    def __init__(self, line: str, problems: list[QueryProblem]) -> None:
+        super().__init__("q", " ".join(problem.message for problem in problems))
         self.line = line
-        self.troubles = troubles
+        self.problems = problems
 
     def pieces(self) -> list[tuple[str, str]]:
         """Return the line in pieces: what was understood with an empty message, what was not with its message."""
         found: list[tuple[str, str]] = []
         position = 0
-        for trouble in self.troubles:
+        for problem in self.problems:
             found += [
-                (self.line[position : trouble.start], ""),
-                (self.line[trouble.start : trouble.end], trouble.message),
+                (self.line[position : problem.start], ""),
+                (self.line[problem.start : problem.end], problem.message),
             ]
-            position = trouble.end
+            position = problem.end
         return [(text, message) for text, message in [*found, (self.line[position:], "")] if text or message]
 
 
@@ -99,20 +99,22 @@ def parse(line: str) -> Query:
     """Read a search line. Raises `QueryError`, and nothing else, naming every part it does not understand."""
     line = _CONTROL.sub(" ", line)
     if len(line) > MAX_LINE:
-        raise QueryError("", [Trouble(0, 0, f"The search has {len(line)} characters; at most {MAX_LINE} are read.")])
+        raise QueryError(
+            "", [QueryProblem(0, 0, f"The search has {len(line)} characters; at most {MAX_LINE} are read.")]
+        )
     found: dict[Term, None] = {}
-    troubles: list[Trouble] = []
+    problems: list[QueryProblem] = []
     for match in _PIECE.finditer(line):
         try:
             found |= dict.fromkeys(_terms(match.group()))
         except ValueError as error:
-            troubles.append(Trouble(match.start(), match.end(), str(error)))
+            problems.append(QueryProblem(match.start(), match.end(), str(error)))
     if len(found) > MAX_TERMS:
-        troubles.append(Trouble(len(line), len(line), f"The search has more than {MAX_TERMS} conditions."))
-    if not troubles and (message := _contradiction(found)):
-        troubles.append(Trouble(0, len(line), message))
-    if troubles:
-        raise QueryError(line, troubles)
+        problems.append(QueryProblem(len(line), len(line), f"The search has more than {MAX_TERMS} conditions."))
+    if not problems and (message := _contradiction(found)):
+        problems.append(QueryProblem(0, len(line), message))
+    if problems:
+        raise QueryError(line, problems)
     return Query(tuple(found))
 
 

@@ -15,10 +15,10 @@ _CHUNK = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`status` is 0 where no answer came. `trouble` is empty for a success, and never holds the address."""
+    """`status` is 0 where no answer came. `problem` is empty for a success, and never holds the address."""
 
     status: int
-    trouble: str
+    problem: str
 
 
 def post(
@@ -39,7 +39,7 @@ def post(
         try:
             return _send(guard, url, body, headers, timeout)
         except Exception as error:  # noqa: BLE001 whatever breaks, the address must not get into a traceback
-            return Outcome(0, _trouble(guard, error))
+            return Outcome(0, _problem(guard, error))
 
 
 def _send(guard: Guard, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Outcome:
@@ -48,12 +48,12 @@ def _send(guard: Guard, url: str, body: bytes, headers: Mapping[str, str], timeo
             url, data=body, headers=headers, timeout=timeout, allow_redirects=False, stream=True, verify=True
         )
         with response:
-            trouble = _read(response.raw)
+            problem = _read(response.raw)
     if guard.expired:
-        trouble = "the answer did not end before the deadline"
+        problem = "the answer did not end before the deadline"
     if not 200 <= response.status_code < 300:
-        trouble = f"the answer was {response.status_code}"
-    return Outcome(response.status_code, trouble)
+        problem = f"the answer was {response.status_code}"
+    return Outcome(response.status_code, problem)
 
 
 def _read(raw: Any) -> str:
@@ -66,7 +66,7 @@ def _read(raw: Any) -> str:
     return ""
 
 
-def _trouble(guard: Guard, error: Exception) -> str:
+def _problem(guard: Guard, error: Exception) -> str:
     if _refused(error):
         return "its host is at an address the portal does not send to"
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):

@@ -55,8 +55,8 @@ class Command(BaseCommand):
             raise CommandError("Whoever was reading the export has stopped; it is not complete.") from None
         except OSError as error:
             raise CommandError(f"The export cannot be written: {error}") from None
-        if exported.trouble:
-            raise CommandError(f"The events were exported, but the ledger is not sound: {exported.trouble}")
+        if exported.problem:
+            raise CommandError(f"The events were exported, but the ledger is not sound: {exported.problem}")
 
     def _wanted(self, options: dict[str, Any]) -> tuple[QuerySet[ledger.AuditEvent], object]:
         """Return the events that are asked for, and what was asked, which goes into the header."""

@@ -35,12 +35,12 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 def audit_list(request: SignedInRequest) -> HttpResponse:
     """Show the events of a search, newest first, after the place `before` where given."""
     query, page = Query(), list[ledger.AuditEvent]()
-    troubles, next_url, error = None, None, ""
+    problems, next_url, error = None, None, ""
     try:
         query = asked(request)
         page, next_url = _page(query, request.GET.get("before", ""))
     except QueryError as wrong:
-        troubles = wrong
+        problems = wrong
     except WrongCursor as wrong:
         error = wrong.message
     context = {
@@ -48,15 +48,15 @@ def audit_list(request: SignedInRequest) -> HttpResponse:
         "rows": rows(page),
         "next_url": next_url,
         "query": query,
-        "line": request.GET.get("q", "") if troubles else query.render(),
-        "troubles": troubles,
+        "line": request.GET.get("q", "") if problems else query.render(),
+        "problems": problems,
         "error": error,
         "is_first": not request.GET.get("before"),
-        "form": _fields(request, query, troubles),
+        "form": _fields(request, query, problems),
         "kept": urlencode({"q": query.render()}) if query.terms else "",
         "choices": {"product": _products(), "risk": [(risk.value, risk.capitalize()) for risk in Risk]},
     }
-    return render(request, "portal/audit_list.html", context, status=422 if troubles or error else 200)
+    return render(request, "portal/audit_list.html", context, status=422 if problems or error else 200)
 
 
 def asked(request: SignedInRequest) -> Query:
@@ -84,12 +84,12 @@ def _page(query: Query, before: str) -> tuple[list[ledger.AuditEvent], str | Non
     return page, "?" + urlencode({"q": query.render(), "before": cursor(query, numbers[PAGE_SIZE - 1])})
 
 
-def _fields(request: SignedInRequest, query: Query, troubles: QueryError | None) -> dict[str, str]:
+def _fields(request: SignedInRequest, query: Query, problems: QueryError | None) -> dict[str, str]:
     """Return what the form shows: one value for each field, and in `rest` what no field can show.
 
     After a mistake everything typed stays as it was.
     """
-    if troubles:
+    if problems:
         return {**{key: request.GET.get(key, "") for key in (*FIELDS, TEXT, "from", "to")}, "rest": ""}
     shown = {key: query.single(key) for key in FIELDS}
     words = [term for term in query.terms if term.key == TEXT and not term.negated]
