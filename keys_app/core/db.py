@@ -26,7 +26,10 @@ def locked(rows: QuerySet[Row]) -> QuerySet[Row]:
 
 
 def compare_and_swap(row: Model, still: Q, **values: Any) -> bool:
-    """Change a stored row if `still` holds for it; tell whether it did. `row` itself keeps what was read."""
+    """Change a stored row if `still` holds for it; tell whether it did. `row` itself keeps what was read.
+
+    Lock the row first where `still` asks another table: PostgreSQL looks at that again for no one who had to wait.
+    """
     return bool(type(row)._base_manager.filter(still, pk=row.pk).update(**values))
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_and_login
-from keys_app.core.db import compare_and_swap
+from keys_app.core.db import compare_and_swap, lock_row
 from keys_app.core.errors import Conflict, NotAllowed
 from keys_app.core.isolation import isolated
 from keys_app.core.present import present
@@ -108,6 +108,7 @@ def take_over(*, key: ApiKey, actor: Actor) -> None:
         raise NotAllowed("Only a lead of the key's team can take it over, not a deputy.")
     before = name_and_login(key.owner)
     with transaction.atomic(durable=True):
+        lock_row(ApiKey, key.pk)
         still_theirs = OWNER_LEFT & Q(owner=key.owner_id, state=KeyState.ACTIVE)
         if not compare_and_swap(key, still_theirs, owner=who.user, handover_by=None, handover_warned_at=None):
             key.refresh_from_db()
