@@ -1,5 +1,6 @@
 """The portal's words in templates."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def counted(number: int, noun: str) -> str:
 
 @register.simple_tag
 def time(at: datetime | None, form: str = "minute", css: str = "") -> SafeString | str:
-    """Return a moment for people that machines can read too; `form` names a function of `domain.times`."""
+    """Return a moment for people that machines can read too; `form` names a function of `core.times`."""
     if at is None:
         return ""
     written = getattr(times, form)(at)
@@ -68,5 +69,9 @@ def time(at: datetime | None, form: str = "minute", css: str = "") -> SafeString
     )
 
 
+def _or_nothing(write: Callable[[datetime], str]) -> Callable[[datetime | None], str]:
+    return lambda at: write(at) if at else ""
+
+
 for write in (times.day, times.minute, times.second, times.rfc3339):
-    register.filter(write.__name__, write)
+    register.filter(write.__name__, _or_nothing(write))

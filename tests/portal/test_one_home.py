@@ -94,6 +94,12 @@ def test_each_feature_has_one_place_that_knows_which_database_it_is():
     assert asking == {"db.py", *schema, *commands}
 
 
+def test_templates_write_moments_in_one_way():
+    templates = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]
+    assert templates
+    assert [file.name for file in templates if re.search(r"\|(date|time)\b", file.read_text())] == []
+
+
 def test_no_two_classes_bear_one_name():
     """But for a model's `Meta` and a command's `Command`, which Django wants to be called so."""
     classes = [
