@@ -15,7 +15,6 @@ from post_office.models import STATUS, Email
 
 import portal.account_urls  # reads the setting that these tests change, so it has to come before
 import portal.urls
-from keys_app.audit import record
 from keys_app.core.actor import Actor
 from keys_app.core.errors import PortalError
 from keys_app.key_requests import decide, deciders, digests
@@ -102,7 +101,7 @@ def test_it_loses_the_notice_with_the_change_that_is_rolled_back(mailing, monkey
     def full_disk(*_, **__):
         raise PortalError("no space")
 
-    monkeypatch.setattr(record, "record", full_disk)
+    monkeypatch.setattr(decide, "record", full_disk)
     with pytest.raises(PortalError):
         decide.reject(request_id=key_request.pk, reason="No.", actor=Actor.of(mailing.people["lead"]))
     key_request.refresh_from_db()

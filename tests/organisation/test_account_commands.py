@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from keys_app.audit import record
 from keys_app.audit.ledger import LedgerDamaged, matching
+from keys_app.users import auth_events
 
 PASSWORD = "a-long-enough-passphrase"
 
@@ -50,7 +50,7 @@ def test_nothing_is_changed_if_the_event_cannot_be_written(transactional_db, typ
         raise LedgerDamaged("the tree does not fit")
 
     User.objects.create_user("lena")
-    monkeypatch.setattr(record, "record", damaged)
+    monkeypatch.setattr(auth_events, "record", damaged)
     with pytest.raises(LedgerDamaged):
         call_command("changepassword", "lena", verbosity=0)
     assert not User.objects.get().has_usable_password()
