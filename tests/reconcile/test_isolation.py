@@ -8,11 +8,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from post_office.models import Email
 
-from keys_app.audit import throttle
 from keys_app.audit.ledger import matching
 from keys_app.key_requests import digests as key_requests_digests
 from keys_app.key_requests.models import Issuance
-from keys_app.keys import handover
 from keys_app.keys.models import ApiKey
 from keys_app.notifications.models import NoticeKey
 from keys_app.permissions.policy import Policy
@@ -92,9 +90,9 @@ def test_it_does_everything_else_and_tells_security_once(alone, standin, monkeyp
 
 
 def test_it_tells_of_another_failure_and_of_one_that_comes_back_after_a_day(alone, monkeypatch, told):
-    monkeypatch.setattr(handover, "note_leavers", broken)
+    monkeypatch.setattr(run, "note_leavers", broken)
     reconcile()
-    monkeypatch.setattr(throttle, "sum_up", broken)
+    monkeypatch.setattr(run, "sum_up", broken)
     reconcile()
     assert [notice["kind"] for notice in told] == [ALARM, ALARM]
     ReconcileRun.objects.update(finished_at=timezone.now() - timedelta(days=2))
@@ -104,8 +102,8 @@ def test_it_tells_of_another_failure_and_of_one_that_comes_back_after_a_day(alon
 
 
 def test_it_says_so_even_if_the_alarm_cannot_be_queued(alone, monkeypatch):
-    monkeypatch.setattr(handover, "note_leavers", broken)
-    monkeypatch.setattr(run.notifications, "notify", broken)
+    monkeypatch.setattr(run, "note_leavers", broken)
+    monkeypatch.setattr(run.notify, "notify", broken)
     reconcile()
     assert "the keys of users who left" in text_of(alone.client("security").get("/reconciliation/"))
 
@@ -152,7 +150,7 @@ def test_a_key_with_an_unreadable_policy_still_ends(alone, standin, actions, why
 
 @pytest.mark.parametrize(
     ("module", "function", "subject"),
-    [(drift, "_compare", 1), (orphans, "_claim", 0), (unmanaged, "_fetch_policy", 0)],
+    [(drift, "_compare", 1), (orphans, "_delete_orphan", 1), (unmanaged, "_fetch_policy", 0)],
 )
 def test_one_of_several_that_fails_stops_no_other(alone, standin, monkeypatch, settings, module, function, subject):
     """The first of three fails, whatever comes first."""
@@ -179,7 +177,7 @@ def test_one_of_several_that_fails_stops_no_other(alone, standin, monkeypatch, s
     assert len(calls) == 3
     assert found.failures == 1
     assert ApiKey.objects.filter(looked_at__isnull=False).count() == (2 if function == "_compare" else 3)
-    assert Issuance.objects.filter(state="orphan_deleted").count() == (2 if function == "_claim" else 3)
+    assert Issuance.objects.filter(state="orphan_deleted").count() == (2 if function == "_delete_orphan" else 3)
     looked = UnmanagedKey.objects.filter(looked_at__isnull=False).count()
     assert looked == (2 if function == "_fetch_policy" else 3)
 

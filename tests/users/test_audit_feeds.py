@@ -281,7 +281,7 @@ def test_one_token_that_fails_keeps_no_other(cast, actions, monkeypatch):
             raise ValueError("this one alone")
         record(action, actor, **details)
 
-    monkeypatch.setattr(audit_record, "record", broken)
+    monkeypatch.setattr(feed_tokens, "record", broken)
     reconcile()
     assert actions().count("audit.feed_ended") == 1
     assert FeedToken.objects.get(revoked_at=None).name == "A"
