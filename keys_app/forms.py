@@ -64,7 +64,7 @@ class PermissionsField(forms.Field):
 
 
 class RuledField(forms.CharField):
-    """A text whose rule stands in the domain, where services hold it as well."""
+    """A text whose rule stands where it is written, which holds it as well."""
 
     def __init__(self, problem: Callable[[str], str], **options: Any) -> None:
         super().__init__(required=False, **options)

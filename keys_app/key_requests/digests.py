@@ -16,7 +16,7 @@ from keys_app.core.times import day, moment, rfc3339
 from keys_app.notifications.models import NoticeKey
 from keys_app.notifications.notify import notify
 
-from . import deciders as key_requests_deciders
+from .deciders import deciders_of_each
 from .models import KeyRequest
 from .queries import TO_PRESS, pending_between
 from .states import RequestState
@@ -38,7 +38,7 @@ def send_digests(now: datetime | None = None) -> None:
     pending = KeyRequest.objects.filter(state=RequestState.PENDING, created_at__lt=hour).order_by("created_at", "id")
     requests = {one.pk: one for one in pending.select_related("requester", "team", "account")}
     waiting: dict[User, list[KeyRequest]] = defaultdict(list)
-    deciders = key_requests_deciders.deciders_of_each(requests.values())
+    deciders = deciders_of_each(requests.values())
     for key_request in requests.values():
         for user in deciders.get(key_request.pk, []):
             waiting[user].append(key_request)
@@ -88,7 +88,7 @@ def announce_lapses(now: datetime | None = None) -> None:
     lifetime = settings.PENDING_LAPSES_AFTER
     soon = now - lifetime + min(DAY, lifetime / 2)
     undecided = list(pending_between(earliest=now - lifetime, latest=soon))
-    deciders = key_requests_deciders.deciders_of_each(undecided)
+    deciders = deciders_of_each(undecided)
     for item in undecided:
         with isolated(LAPSES, item.pk):
             _announce_undecided(item, item.pending_since + lifetime, deciders.get(item.pk, []))

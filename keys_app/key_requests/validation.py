@@ -1,6 +1,6 @@
 """What users may write about a request or a key, and how much of it.
 
-Each function returns what is wrong, or an empty text. The services hold these rules, whoever calls them; forms ask
+Each function returns what is wrong, or an empty text. What writes holds these rules, whoever calls it; forms ask
 the same functions to say it at the field. The database holds the length of names only (and SQLite not even that):
 for texts of several lines, `max_length` is words.
 """

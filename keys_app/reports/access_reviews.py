@@ -14,9 +14,9 @@ from keys_app.core.db import compare_and_swap, lock_row
 from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
 from keys_app.core.text import MAX_REASON, check_reason, require_reason
 from keys_app.core.times import moment
-from keys_app.keys import revoke as keys_revoke
 from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import why_not_active
+from keys_app.keys.revoke import delete_now, start_revoking
 from keys_app.keys.states import KeyState
 from keys_app.notifications import notify
 from keys_app.organisation import access
@@ -74,7 +74,7 @@ def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
     """
     require_reason(note, field="note")
     key = _decide(reviewed, ReviewedKey.Decision.REVOKED, note, actor)
-    keys_revoke.delete_now(key=key, actor=actor)
+    delete_now(key=key, actor=actor)
 
 
 def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, actor: Actor) -> ApiKey:
@@ -94,7 +94,7 @@ def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, ac
         record(f"access_review.{decision}", actor, key=reviewed.key, reason=note, quarter=review.quarter)
         if decision == ReviewedKey.Decision.REVOKED:
             reason = f"Access review {review}: {note}"[:MAX_REASON]
-            keys_revoke.start_revoking(reviewed.key, reason, actor)
+            start_revoking(reviewed.key, reason, actor)
     return reviewed.key
 
 

@@ -88,7 +88,7 @@ def revoke_tokens_of(*, maker: User, actor: Actor) -> None:
 
 
 def why_over(token: "WithAnnotations[FeedToken, TokenNotes]", now: datetime) -> str:
-    """Return why a token of `selectors.feed_tokens` that no one revoked no longer works; empty if it does."""
+    """Return why a token of `feed_tokens` that no one revoked no longer works; empty if it does."""
     if token.expires_at <= now:
         return _EXPIRED
     return "" if token.maker_may else _MAKER_LEFT

@@ -11,7 +11,7 @@ from keys_app.core.errors import InvalidInput, PortalError
 from keys_app.forms import AdoptForm, ProposeForm
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
-from keys_app.reconcile import adopt as reconcile_adopt
+from keys_app.reconcile.adopt import adopt_key, propose_team
 from keys_app.reconcile.models import UnmanagedKey
 from keys_app.reconcile.queries import adopting_teams, visible_unmanaged
 from keys_app.views.http.actor import actor_of
@@ -81,7 +81,7 @@ def adopt(request: SignedInRequest, sid: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, unmanaged, adopt_form=form, status=422)
     try:
-        key = reconcile_adopt.adopt_key(unmanaged=unmanaged, actor=actor_of(request), **form.cleaned_data)
+        key = adopt_key(unmanaged=unmanaged, actor=actor_of(request), **form.cleaned_data)
     except InvalidInput as error:
         form.add_error(error.field, error.message)
         return _page(request, unmanaged, adopt_form=form, status=422)
@@ -99,7 +99,7 @@ def propose(request: SignedInRequest, sid: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, unmanaged, propose_form=form, status=422)
     try:
-        reconcile_adopt.propose_team(unmanaged=unmanaged, team=form.cleaned_data["team"], actor=actor_of(request))
+        propose_team(unmanaged=unmanaged, team=form.cleaned_data["team"], actor=actor_of(request))
     except PortalError as error:
         return problem(request, error, back_url=unmanaged.get_absolute_url(), back_label="Back to the key")
     messages.success(request, "The leads of the team are asked to adopt it.")

@@ -102,7 +102,7 @@ class TurnFilter(admin.SimpleListFilter):
 class KeyRequestAdmin(ModelAdmin[KeyRequest]):
     """The approver's list: what waits first, the oldest of it on top. One request's page is in `deciding`.
 
-    Rights come from `selectors`, not from Django's model permissions, which a superuser always has.
+    Rights come from `deciders` and `access`, not from Django's model permissions, which a superuser always has.
     """
 
     list_display = [

@@ -75,7 +75,7 @@ HISTORY = [
 
 
 class Command(BaseCommand):
-    """Sample people and a small history, made through the same services as everything else."""
+    """Sample people and a small history, made as everything else is."""
 
     help = "Add the demo people (password from PORTAL_DEMO_PASSWORD), teams and a Twilio account from the environment."
 
