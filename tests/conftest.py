@@ -11,7 +11,6 @@ from django.db import connection
 
 from keys_app.audit import triggers
 from keys_app.audit.ledger import matching
-from keys_app.audit.search import index
 from keys_app.notifications import notify as notifications_notify
 from tests.cast import Cast, assemble
 from tests.twilio_iam.simulator import StandIn
@@ -90,13 +89,11 @@ def _flush_needs_the_triggers_off(monkeypatch) -> None:
     flush = operations.execute_sql_flush
 
     def flush_without_triggers(self, sql_list):
-        index.unprotect(connection)
-        triggers.drop(connection)
+        taken_off = triggers.drop(connection)
         try:
             flush(self, sql_list)
         finally:
-            triggers.create(connection)
-            index.protect(connection)
+            triggers.create(connection, taken_off)
 
     monkeypatch.setattr(operations, "execute_sql_flush", flush_without_triggers)
 

@@ -22,7 +22,7 @@ class Approvals(models.QuerySet["Approval"]):
 
 
 class Approval(models.Model):
-    """One decision: a person's, or an operator's rule's. A trigger refuses the requester's own (migration 0007).
+    """One decision: a person's, or an operator's rule's. A trigger refuses the requester's own (migration 0002).
 
     `authority` is whose right it was: the approver's own, or that of the lead a deputy stands in for. A lead
     and their deputy are one voice. An approval that no longer counts stays as it was given, with since when and

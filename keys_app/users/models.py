@@ -35,7 +35,7 @@ class SignIn(models.Model):
     """What the portal knows of how a person signs in. No row: nothing of it ever happened.
 
     A session remembers how often sessions had been ended when it began; deactivating a user, by whatever code or
-    statement, ends them (a trigger, migration 0061).
+    statement, ends them (a trigger, migration 0002).
     """
 
     user = models.OneToOneField(

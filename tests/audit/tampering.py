@@ -18,11 +18,11 @@ def fill(count, action="test.event"):
 @contextlib.contextmanager
 def unguarded():
     """Take the ledger's triggers off for a while."""
-    triggers.drop(connection)
+    taken_off = triggers.drop(connection)
     try:
         yield
     finally:
-        triggers.create(connection)
+        triggers.create(connection, taken_off)
 
 
 def sql(statement, *values):

@@ -329,7 +329,7 @@ def test_a_row_somebody_wrote_nonsense_into_is_shown_and_exported_all_the_same(c
     from keys_app.audit import triggers
 
     (number,) = append(entry("key.issued", key_sid=SK, policy='{"allow":["/twilio/iam/api-keys/read"]}'))
-    triggers.drop(connection)
+    triggers.drop(connection, "audit_auditevent")
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE audit_auditevent SET {column} = %s WHERE sequence = %s", [nonsense, number])
     client = cast.client("security")

@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
+from keys_app.audit import triggers
 from keys_app.audit.ledger import Entry, append, matching
 from keys_app.audit.search import index, index_check
 
@@ -26,11 +27,11 @@ def ledger(transactional_db, monkeypatch):
 
 def behind(statement, *values):
     """Run SQL on the entries with their triggers off."""
-    index.unprotect(connection)
+    taken_off = triggers.drop(connection, index.TABLE)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         assert cursor.rowcount
-    index.protect(connection)
+    triggers.create(connection, taken_off)
 
 
 def verify(*options):

@@ -59,7 +59,7 @@ def test_the_database_refuses_to_change_them(db, statement):
     assert list(EventTerm.objects.values_list("term", "sequence")) == before
 
 
-def test_older_events_are_entered_by_the_migration(db):
+def test_a_rebuild_enters_events_of_an_earlier_version(db):
     """They have neither team, risk nor login."""
     with transaction.atomic():
         append(Entry("key.issued", "Lena Lead", actor_id="7", policy=POLICY, reason="why"))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from keys_app.key_requests.decision_models import Approval, Narrowing
@@ -217,18 +217,6 @@ def test_a_broken_glass_is_reviewed_once_and_not_by_who_broke_it(cast):
     decide(key_request, cast.user("lead"), cast.user("lead"), decision="reviewed")
     security = cast.user("security")
     refused("", decide, key_request, security, security, stage=2, capacity="security", decision="reviewed")
-
-
-def test_every_trigger_is_there(db):
-    tables = {"sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
-              "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"}  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(tables[connection.vendor])
-        there = {name for (name,) in cursor.fetchall()}
-    from importlib import import_module
-
-    names = {name for name, *_ in import_module("keys_app.migrations.0065_void_approvals").TRIGGERS}
-    assert names <= there
 
 
 VOID = "UPDATE keys_app_approval SET void_at = %s, void_by_id = %s, void_reason = %s"

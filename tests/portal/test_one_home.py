@@ -87,8 +87,8 @@ def test_states_are_written_in_one_place_each():
 
 
 def test_each_feature_has_one_place_that_knows_which_database_it_is():
-    """The ledger's triggers and its index are the schema's; the rest asks `keys_app.core.db`."""
-    schema = {"triggers.py", "index.py", "schema.py"}
+    """What the schema and its triggers are differs; the rest asks `keys_app.core.db`."""
+    schema = {"triggers.py", "schema.py"}
     commands = {"postgresql_roles.py"}
     asking = {file.name for file in product() if re.search(r"\b\w+(\[\w+\])?\.vendor\b", file.read_text())}
     assert asking == {"db.py", *schema, *commands}

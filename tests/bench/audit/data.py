@@ -8,7 +8,6 @@ from typing import Any
 
 from keys_app.audit import triggers
 from keys_app.audit.merkle.tree import Frontier, leaf_hash
-from keys_app.audit.search import index
 from keys_app.audit.search.tokens import terms_of
 from keys_app.permissions.catalogue import catalogue
 from keys_app.permissions.policy import Policy
@@ -65,8 +64,7 @@ def events(count: int) -> Iterator[dict[str, Any]]:
 def fill(connection: Any, count: int) -> None:
     """Write the events, what they are found by, and the tree, as a bulk load: indexes and triggers come last."""
     write = {"sqlite": _Sqlite, "postgresql": _Postgresql}[connection.vendor](connection)
-    index.unprotect(connection)
-    triggers.drop(connection)
+    taken_off = triggers.drop(connection)
     tree, rows, terms, nodes = Frontier(), [], [], []
     for event in events(count):
         # The same bytes as RFC 8785 for these events: no numbers but small ones, no text outside ASCII.
@@ -83,8 +81,7 @@ def fill(connection: Any, count: int) -> None:
             write.rows("audit_node", ("level", "position", "hash"), nodes)
             rows, terms, nodes = [], [], []
     write.finish()
-    triggers.create(connection)
-    index.protect(connection)
+    triggers.create(connection, taken_off)
 
 
 class _Sqlite:
