@@ -42,7 +42,7 @@ def check(*, databases: Sequence[str] | None, **_: Any) -> list[CheckMessage]:
 def _command(alias: str) -> str:
     """Return what to run: the ledger's checkpoints go with the database, as they don't fit another ledger."""
     name, checkpoints = connections[alias].settings_dict["NAME"], settings.CHECKPOINT_DIR
-    away = f"mv {checkpoints} {checkpoints}-old"
+    away = f"mv {checkpoints} {checkpoints}-old && " if checkpoints.exists() else ""
     if connections[alias].vendor == "postgresql":
-        return f"{away}; createdb {name}_{__version__.replace('.', '_')}; then name that one in DATABASE_URL."
-    return f"{away}; mv {name} {name}-old"
+        return f"{away}createdb {name}_{__version__.replace('.', '_')}, then name that one in DATABASE_URL."
+    return f"{away}mv {name} {name}-old"

@@ -54,6 +54,7 @@ def old_database(path: Path) -> Path:
 
 def test_migrate_says_what_is_wrong_and_changes_nothing(tmp_path):
     path = old_database(tmp_path / "portal.sqlite3")
+    (tmp_path / "checkpoints").mkdir()
     before = path.read_bytes()
     answer = subprocess.run(
         [sys.executable, "manage.py", "migrate"],
@@ -65,7 +66,7 @@ def test_migrate_says_what_is_wrong_and_changes_nothing(tmp_path):
     )
     assert answer.returncode == 1
     assert f"made by other migrations than those of version {__version__}" in answer.stderr
-    assert f"mv {tmp_path}/checkpoints {tmp_path}/checkpoints-old; mv {path} {path}-old" in answer.stderr
+    assert f": mv {tmp_path}/checkpoints {tmp_path}/checkpoints-old && mv {path} {path}-old\n" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert path.read_bytes() == before
 
@@ -80,7 +81,7 @@ def test_the_check_looks_at_the_database_that_is_migrated(db, settings):
     assert found() == []
     recorder.record_applied(*OTHER)
     (error,) = found()
-    assert str(settings.CHECKPOINT_DIR) in error.hint
+    assert str(settings.CHECKPOINT_DIR) not in error.hint  # there is none yet
     assert ("createdb " in error.hint) == (connection.vendor == "postgresql")
 
 
