@@ -311,7 +311,7 @@ _FINDINGS = {
     "not_revoked": "keys not revoked yet",
     "vanished": "keys deleted outside the portal",
     "reappeared": "revoked keys that exist again",
-    "looked_at": "keys compared",
+    "compared": "keys compared",
     "drifted": "keys changed outside the portal",
     "drift_cleared": "keys back as approved",
     "unmanaged_new": "keys seen that the portal never made",

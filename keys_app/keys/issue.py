@@ -269,5 +269,5 @@ def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor:
         policy_json=key_request.policy_json,
         issued_at=now,
         expires_at=_end_of_first(key_request.keys.all()) or now + timedelta(days=key_request.lifetime_days),
-        looked_at=now,
+        checked_at=now,
     )

@@ -58,7 +58,7 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True)
     revoke_reason = models.TextField(max_length=MAX_REASON, blank=True)
     reminded_days = models.PositiveSmallIntegerField(null=True, help_text="The last reminder: days before expiry.")
-    looked_at = models.DateTimeField(null=True, help_text="When its policy at Twilio was compared last.")
+    checked_at = models.DateTimeField(null=True, help_text="When its policy at Twilio was compared last.")
     drift_json = models.TextField(blank=True, help_text="What differs at Twilio; empty if nothing does.")
     missing_since = models.DateTimeField(null=True, help_text="When Twilio first answered that it is not there.")
     handover_by = models.DateTimeField(null=True, help_text="Its owner left: until then a lead can take it over.")

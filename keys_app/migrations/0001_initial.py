@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
                 ('revoked_at', models.DateTimeField(null=True)),
                 ('revoke_reason', models.TextField(blank=True, max_length=2000)),
                 ('reminded_days', models.PositiveSmallIntegerField(help_text='The last reminder: days before expiry.', null=True)),
-                ('looked_at', models.DateTimeField(help_text='When its policy at Twilio was compared last.', null=True)),
+                ('checked_at', models.DateTimeField(help_text='When its policy at Twilio was compared last.', null=True)),
                 ('drift_json', models.TextField(blank=True, help_text='What differs at Twilio; empty if nothing does.')),
                 ('missing_since', models.DateTimeField(help_text='When Twilio first answered that it is not there.', null=True)),
                 ('handover_by', models.DateTimeField(help_text='Its owner left: until then a lead can take it over.', null=True)),
@@ -417,7 +417,7 @@ class Migration(migrations.Migration):
                 ('last_seen', models.DateTimeField()),
                 ('missing_since', models.DateTimeField(help_text='When a listing first lacked it.', null=True)),
                 ('gone_at', models.DateTimeField(null=True)),
-                ('looked_at', models.DateTimeField(help_text='When its policy was fetched.', null=True)),
+                ('checked_at', models.DateTimeField(help_text='When its policy was fetched.', null=True)),
                 ('policy_json', models.TextField(blank=True, help_text='Empty if it has none, as a Standard key.')),
                 ('adopted_at', models.DateTimeField(null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='unmanaged_keys', to='keys_app.account')),
@@ -657,7 +657,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='unmanagedkey',
-            constraint=models.CheckConstraint(condition=models.Q(('policy_json', ''), ('looked_at__isnull', False), _connector='OR'), name='policy_was_looked_at'),
+            constraint=models.CheckConstraint(condition=models.Q(('policy_json', ''), ('checked_at__isnull', False), _connector='OR'), name='policy_was_looked_at'),
         ),
         migrations.AddConstraint(
             model_name='webhook',

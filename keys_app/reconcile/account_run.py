@@ -32,7 +32,7 @@ class RunFindings:
     lapsed: int = 0
     vanished: int = 0
     reappeared: int = 0
-    looked_at: int = 0
+    compared: int = 0
     drifted: int = 0
     drift_cleared: int = 0
     unmanaged_new: int = 0

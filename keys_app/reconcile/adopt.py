@@ -129,5 +129,5 @@ def _store(unmanaged: UnmanagedKey, detail: KeyDetail, team: Team, owner: User, 
         issued_at=min(made, now),
         adopted_at=now,
         expires_at=now + timedelta(days=lifetime_days),
-        looked_at=now,
+        checked_at=now,
     )

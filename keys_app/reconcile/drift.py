@@ -51,7 +51,7 @@ def compare_keys(visit: Visit) -> None:
             _look_at_revoked(visit, key)
     missing = [key for key in keys if key.sid not in visit.listed]
     due = [key for key in keys if key.sid in visit.listed and _is_due(visit, key)]
-    due.sort(key=lambda key: (not _was_changed(visit, key), key.looked_at or key.issued_at))
+    due.sort(key=lambda key: (not _was_changed(visit, key), key.checked_at or key.issued_at))
     for key in missing + due:
         if not visit.may_look():
             return
@@ -69,7 +69,7 @@ def _said_to_be_gone(visit: Visit) -> list[ApiKey]:
 
 def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
     """Have a key that works though it was revoked deleted again."""
-    visit.found.looked_at += 1
+    visit.found.compared += 1
     try:
         visit.client.fetch_key(key.sid)
     except Rejected as error:
@@ -85,18 +85,18 @@ def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
 
 
 def _is_due(visit: Visit, key: ApiKey) -> bool:
-    last = key.looked_at
+    last = key.checked_at
     return last is None or last < timezone.now() - settings.RECONCILE_LOOK_EVERY or _was_changed(visit, key)
 
 
 def _was_changed(visit: Visit, key: ApiKey) -> bool:
     """Tell whether the listing says that the key was changed since it was looked at."""
     changed = visit.listed[key.sid].date_updated
-    return key.looked_at is None or (changed is not None and changed > key.looked_at - CLOCKS_APART)
+    return key.checked_at is None or (changed is not None and changed > key.checked_at - CLOCKS_APART)
 
 
 def _look_at(visit: Visit, key: ApiKey) -> None:
-    visit.found.looked_at += 1
+    visit.found.compared += 1
     try:
         detail = visit.client.fetch_key(key.sid)
     except Rejected as error:
@@ -127,7 +127,7 @@ def _compare(visit: Visit, key: ApiKey, detail: KeyDetail) -> None:
     """Keep what differs, and tell about each difference once."""
     different = _difference(key, detail)
     before = key.drift_json
-    now = {"drift_json": different, "looked_at": timezone.now(), "missing_since": None}
+    now = {"drift_json": different, "checked_at": timezone.now(), "missing_since": None}
     with transaction.atomic(durable=True):
         noted = compare_and_swap(key, Q(drift_json=before, state=KeyState.ACTIVE), **now)
         if not noted or different == before:

@@ -23,7 +23,7 @@ class UnmanagedKey(models.Model):
     last_seen = models.DateTimeField()
     missing_since = models.DateTimeField(null=True, help_text="When a listing first lacked it.")
     gone_at = models.DateTimeField(null=True)
-    looked_at = models.DateTimeField(null=True, help_text="When its policy was fetched.")
+    checked_at = models.DateTimeField(null=True, help_text="When its policy was fetched.")
     policy_json = models.TextField(blank=True, help_text="Empty if it has none, as a Standard key.")
     proposed_team = models.ForeignKey(Team, null=True, on_delete=models.SET_NULL, related_name="proposed_keys")
     proposed_by = models.ForeignKey(
@@ -36,7 +36,7 @@ class UnmanagedKey(models.Model):
         indexes = [models.Index(fields=["account", "-first_seen"], name="unmanaged_by_account")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(policy_json="") | Q(looked_at__isnull=False), name="policy_was_looked_at"
+                condition=Q(policy_json="") | Q(checked_at__isnull=False), name="policy_was_looked_at"
             ),
         ]
 

@@ -214,7 +214,7 @@ def _close_run(run: ReconcileRun, found: RunFindings, failures: Failures, actor:
         f"Failed: {failures.words}."[: ReconcileRun._meta.get_field("error").max_length] if failures.kinds else ""
     )
     run.findings = {**asdict(found), "failed": failures.kinds}
-    quiet = {**run.findings, "looked_at": 0, "still_open": 0}
+    quiet = {**run.findings, "compared": 0, "still_open": 0}
     run.found_something = bool(run.error) or any(quiet.values())
     run.save()
     if failures.kinds:

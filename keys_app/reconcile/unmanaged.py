@@ -135,7 +135,7 @@ def _note_unlisted(visit: Visit, entry: UnmanagedKey) -> None:
 def _fetch_policies(visit: Visit) -> None:
     """Fetch the policies of entries that nobody looked at yet, or that changed since. Raises `TwilioError`."""
     here = UnmanagedKey.objects.filter(account=visit.account, gone_at=None, adopted_at=None)
-    for entry in here.order_by(F("looked_at").asc(nulls_first=True), "sid"):
+    for entry in here.order_by(F("checked_at").asc(nulls_first=True), "sid"):
         listed = visit.listed.get(entry.sid)
         if listed is None or not _is_due(entry, listed.date_updated):
             continue
@@ -146,16 +146,16 @@ def _fetch_policies(visit: Visit) -> None:
 
 
 def _is_due(entry: UnmanagedKey, changed: datetime | None) -> bool:
-    return entry.looked_at is None or (changed is not None and changed > entry.looked_at - CLOCKS_APART)
+    return entry.checked_at is None or (changed is not None and changed > entry.checked_at - CLOCKS_APART)
 
 
 def _fetch_policy(visit: Visit, entry: UnmanagedKey) -> None:
-    visit.found.looked_at += 1
+    visit.found.compared += 1
     try:
         policy = visit.client.fetch_key(entry.sid).policy
     except Rejected as error:
         if error.status != 404:
             raise
         return  # the next listing tells
-    values = {"looked_at": timezone.now(), "policy_json": policy.to_json() if policy else ""}
+    values = {"checked_at": timezone.now(), "policy_json": policy.to_json() if policy else ""}
     compare_and_swap(entry, Q(adopted_at=None), **values)

@@ -66,9 +66,9 @@ NOT_MADE = {
 }
 # Fields that may be empty and are always so, or never, in this world.
 ALWAYS_OR_NEVER = {
-    "ApiKey.looked_at": "empty only for keys of an older portal",
+    "ApiKey.checked_at": "empty only for keys of an older portal",
     "UnmanagedKey.created_at": "Twilio always says it",
-    "UnmanagedKey.looked_at": "empty until the reconciler has had time for it: test_reconcile_outside",
+    "UnmanagedKey.checked_at": "empty until the reconciler has had time for it: test_reconcile_outside",
     "Delegation.ended_at": "set when a lead ends it before its time: test_deputies",
     "FeedToken.warned_at": "set when it is about to expire: test_audit_feeds",
     "ReconcileRun.finished_at": "empty while one runs, or after it was killed: test_reconcile_runs",

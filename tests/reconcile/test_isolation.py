@@ -165,7 +165,7 @@ def test_one_of_several_that_fails_stops_no_other(alone, standin, monkeypatch, s
             client.create_restricted_key(
                 account_sid=standin.account_sid, friendly_name=name, policy=Policy.of(MAKE_KEYS)
             )
-    ApiKey.objects.update(looked_at=None)
+    ApiKey.objects.update(checked_at=None)
     real, calls = getattr(module, function), []
 
     def first_fails(*args):
@@ -176,9 +176,9 @@ def test_one_of_several_that_fails_stops_no_other(alone, standin, monkeypatch, s
     found = reconcile()
     assert len(calls) == 3
     assert found.failures == 1
-    assert ApiKey.objects.filter(looked_at__isnull=False).count() == (2 if function == "_compare" else 3)
+    assert ApiKey.objects.filter(checked_at__isnull=False).count() == (2 if function == "_compare" else 3)
     assert Issuance.objects.filter(state="orphan_deleted").count() == (2 if function == "_delete_orphan" else 3)
-    looked = UnmanagedKey.objects.filter(looked_at__isnull=False).count()
+    looked = UnmanagedKey.objects.filter(checked_at__isnull=False).count()
     assert looked == (2 if function == "_fetch_policy" else 3)
 
 
@@ -186,10 +186,10 @@ def test_a_key_that_twilio_refuses_to_show_stops_no_other(alone, standin, settin
     settings.RECONCILE_LOOK_EVERY = timedelta(0)
     for number in range(3):
         alone.issued(friendly_name=f"n-{number}")
-    ApiKey.objects.update(looked_at=None)
+    ApiKey.objects.update(checked_at=None)
     standin.fault("refuse", operation="fetch", status=400, code=20001)
     found = reconcile()
-    assert ApiKey.objects.filter(looked_at__isnull=False).count() == 2
+    assert ApiKey.objects.filter(checked_at__isnull=False).count() == 2
     assert (found.accounts_failed, found.failures) == (1, 0)
 
 

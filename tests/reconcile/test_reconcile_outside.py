@@ -185,7 +185,7 @@ def test_it_looks_at_the_longest_unseen_first_and_at_a_few_only(cast, standin, s
     keys = [cast.issued(friendly_name=f"n-{number}")[0].keys.get() for number in range(4)]
     long_ago = timezone.now() - timedelta(days=1)
     for number, key in enumerate(keys):
-        seen = {"looked_at": long_ago - timedelta(minutes=number), "issued_at": long_ago}
+        seen = {"checked_at": long_ago - timedelta(minutes=number), "issued_at": long_ago}
         ApiKey.objects.filter(pk=key.pk).update(**seen)
     monday = timezone.now() - timedelta(days=3)
     listing = [
@@ -196,16 +196,16 @@ def test_it_looks_at_the_longest_unseen_first_and_at_a_few_only(cast, standin, s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TwilioIamClient, "list_keys", lambda *_, account_sid: iter(listing))
         before = standin.requests()["fetch"]
-        assert reconcile().looked_at >= 2
+        assert reconcile().compared >= 2
         assert standin.requests()["fetch"] - before <= 2 * settings.RECONCILE_LOOKS
     looked = set(
-        ApiKey.objects.filter(looked_at__gt=timezone.now() - timedelta(minutes=1)).values_list("pk", flat=True)
+        ApiKey.objects.filter(checked_at__gt=timezone.now() - timedelta(minutes=1)).values_list("pk", flat=True)
     )
     assert looked == {keys[3].pk, keys[2].pk}
 
 
 def test_it_does_not_fetch_again_what_it_saw_and_nobody_changed(cast, standin, key, settings):
-    ApiKey.objects.update(looked_at=timezone.now() + timedelta(minutes=2))
+    ApiKey.objects.update(checked_at=timezone.now() + timedelta(minutes=2))
     before = standin.requests()["fetch"]
     reconcile()
     assert standin.requests()["fetch"] == before

@@ -52,5 +52,5 @@ class Command(BaseCommand):
 
     def _report(self, found: RunFindings, quiet: bool = False) -> None:
         """Write what was found; with `quiet` only if there is something that is not seen in every run."""
-        if not quiet or any(count for name, count in vars(found).items() if name != "looked_at"):
+        if not quiet or any(count for name, count in vars(found).items() if name != "compared"):
             self._say(findings_in_words(vars(found)))
