@@ -10,8 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2] / "keys_app"
 OWN_MEANING = re.compile(
-    r"(^|/)(domain|core|permissions|models|audit|twilio_iam|outgoing|http)/"
-    r"|(^|/)(models|model_parts|db|people|access|actors?|signed_in|record|credentials)\.py"
+    r"(^|/)(core|permissions|audit|twilio_iam|http)/"
+    r"|(^|/)(models|decision_models|validation|content_digest|access|credentials)\.py"
 )
 
 
