@@ -53,7 +53,7 @@ chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos $(args)
 
 # Writes the full set of versions with hashes from pyproject.toml.
-lock:
+lock: | .venv/bin/python
 	$(PIP) install uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
