@@ -1,4 +1,4 @@
-"""Every model by its name, for Django and for scripts. Inside the product a call site names its room."""
+"""Every model by its name, for Django and for scripts. The product's own code imports a model from its feature."""
 
 from keys_app.audit.models import PushPosition, Repeat
 from keys_app.catalogue.models import CatalogueObservation, CataloguePermission, Probe

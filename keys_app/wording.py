@@ -1,4 +1,7 @@
-"""Each state in words: what it means, what the reader can do next, and what happened before."""
+"""What a state means, what the reader can do next, and what happened before, in words.
+
+The name of a state, as its badge shows it, is `core.text.label`; what stands beside it in a list is a `Mark` here.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

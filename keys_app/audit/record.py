@@ -1,4 +1,8 @@
-"""Writing an event: the one way into the ledger."""
+"""Writing an event: the one way into the ledger.
+
+There is no list of actions: one is named where it is recorded. What a timeline says of it is in `wording.py`, and
+`tests/matrix/` wants each that the source names to be made.
+"""
 
 import logging
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""What every room uses: errors, the actor, texts and times, retry, locks, and outgoing HTTP."""
+"""What every feature uses: errors, the actor, texts and times, retry, locks, and outgoing HTTP."""

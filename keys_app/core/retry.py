@@ -1,4 +1,7 @@
-"""How long to wait before trying again: pauses that grow, spread so that what failed together isn't tried together."""
+"""How long to wait before trying again: pauses that grow, spread so that what failed together isn't tried together.
+
+How often mail and webhooks are tried, and how far apart, is here too: `MAX_ATTEMPTS` and `_NOTICES`.
+"""
 
 import random
 from collections.abc import Callable

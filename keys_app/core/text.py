@@ -1,4 +1,4 @@
-"""The names of states, and counts in words, for pages, mails, refusals and reports."""
+"""The name of each state, as badges, refusals and mails write it; counts in words; and what a text may hold."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""The states of a request, an issuance and a key, and the steps between them."""
+"""The states of a request and of an attempt to issue it; the steps of a request, whose state nothing else writes."""
 
 from enum import Enum, StrEnum, unique
 from typing import TYPE_CHECKING

@@ -1,4 +1,7 @@
-"""An attempt to make a key: written down before Twilio is asked, and what became of it afterwards."""
+"""An attempt to make a key: written down before Twilio is asked, and what became of it afterwards.
+
+What the user reads when that is not known is in `unknown`, after what `twilio_iam` says happened.
+"""
 
 import logging
 from collections.abc import Collection

@@ -1,6 +1,6 @@
 """Rotating a key: a new one with the same policy under the same approval, and a chosen overlap with the old one.
 
-The new key is made by the same five steps as the first (`issuing.make_key`) and ends when the old one's
+The new key is made by the same five steps as the first (`issue.make_key`) and ends when the old one's
 lifetime ends: a rotation does not extend what was approved. It grants nothing new either: an approval that no longer
 holds, or a rating raised since, is told to leads and Security and stops nothing. Whatever fails, the old key stays as
 it was.
@@ -51,7 +51,7 @@ MAX_RETIRING = 2
 def rotate_key(*, key: ApiKey, overlap_hours: int, actor: Actor) -> IssuedKey:
     """Make the successor of a live key and return it with its secret, once.
 
-    Raises as `issuing.issue_key` does, and `InvalidInput` for an overlap that cannot be chosen.
+    Raises as `issue.issue_key` does, and `InvalidInput` for an overlap that cannot be chosen.
     """
     require_owner(key, actor)
     if overlap_hours not in OVERLAPS:

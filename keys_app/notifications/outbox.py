@@ -1,4 +1,7 @@
-"""What waits to be sent: who may send it, when it is tried again, and when it is given up; fair between targets."""
+"""What waits to be sent, mail and webhooks alike: who may send it, and whose turn it is; fair between targets.
+
+How often it is tried before it is given up, and how far apart, are the numbers of `core.retry`.
+"""
 
 import logging
 from abc import ABC, abstractmethod

@@ -1,4 +1,7 @@
-"""Sends one request to Twilio, once, and hands back the answer or one of the three kinds of error."""
+"""Sends one request to Twilio, once, and hands back the answer or one of the three kinds of error.
+
+What an error says, such as that Twilio did not answer in time, users read as it stands here.
+"""
 
 import base64
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Where leads and Security find the requests they decide."""
+"""The list of requests as leads and Security decide them: its columns, filters and order."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -100,7 +100,7 @@ class TurnFilter(admin.SimpleListFilter):
 
 @admin.register(KeyRequest)
 class KeyRequestAdmin(ModelAdmin[KeyRequest]):
-    """The approver's list: what waits first, the oldest of it on top. One request's page is in `deciding`.
+    """The approver's list: what waits first, the oldest of it on top. One request's page is in `decision`.
 
     Rights come from `deciders` and `access`, not from Django's model permissions, which a superuser always has.
     """

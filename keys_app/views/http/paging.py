@@ -1,4 +1,4 @@
-"""What several pages share: going back from an address that only takes a POST, and paging."""
+"""One page of a list, newest first, and the address of the next."""
 
 from datetime import UTC, datetime
 from typing import TypeVar

@@ -1,4 +1,7 @@
-"""Turns what went wrong into a page, or into a dialog where htmx asked."""
+"""Turns what went wrong into a page, or into a dialog where htmx asked.
+
+The title and status of each kind of error are here; its message and next step are written where it is raised.
+"""
 
 from django.http import HttpResponse
 from django.shortcuts import render
