@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import cache
+from django.core.handlers.base import BaseHandler
+from django.core.signals import setting_changed
 from django.db import connection
 
 from keys_app.audit import triggers
@@ -15,8 +18,9 @@ from keys_app.notifications import notify as notifications_notify
 from tests.cast import Cast, assemble
 from tests.twilio_iam.simulator import StandIn
 
+TESTS = Path(__file__).parent
 # They use no database, so once is enough.
-collect_ignore = ["domain", "twilio_iam"] if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
+collect_ignore = ["permissions", "twilio_iam"] if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +80,28 @@ def told(monkeypatch) -> list[dict]:
     return given
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _middleware_loaded_once() -> Iterator[None]:
+    """Load the middleware for all clients together: each would do so again, for a fifth of the time all tests take."""
+    load, loaded = BaseHandler.load_middleware, {}
+
+    def load_once(self, is_async: bool = False) -> None:
+        if is_async not in loaded:
+            load(self, is_async)
+            loaded[is_async] = {name: value for name, value in vars(self).items() if "middleware" in name}
+        vars(self).update(loaded[is_async])
+
+    def forget(*, setting: str, **_: object) -> None:
+        if setting.startswith(("MIDDLEWARE", "SECURE_", "WHITENOISE_", "STATIC")):
+            loaded.clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseHandler, "load_middleware", load_once)
+        setting_changed.connect(forget)
+        yield
+        setting_changed.disconnect(forget)
+
+
 @pytest.fixture(autouse=True)
 def _checkpoints_of_its_own(settings, tmp_path) -> None:
     """Each test's checkpoints are of its own ledger."""
@@ -98,6 +124,13 @@ def _flush_needs_the_triggers_off(monkeypatch) -> None:
     monkeypatch.setattr(operations, "execute_sql_flush", flush_without_triggers)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what drives a real browser, or kills processes, to `make e2e`."""
+    for item in items:
+        if {"browser", "chaos"} & set(item.path.relative_to(TESTS).parts):
+            item.add_marker("e2e")
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Say plainly what this run did not cover."""
     from django.conf import settings
@@ -106,7 +139,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
         terminalreporter.write_line("Left out: PostgreSQL. Set DATABASE_URL=postgres://… to run the same tests on it.")
     if collect_ignore:
         terminalreporter.write_line(
-            "Left out: the domain and Twilio's client, which use no database; tested on SQLite."
+            "Left out: permissions and Twilio's client, which use no database; tested on SQLite."
         )
     reasons = {
         report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)

@@ -213,7 +213,7 @@ def test_twilios_wait_is_said_in_hours(cast, standin):
     standin.fault("rate_limit", retry_after=3600)
     answer = text_of(cast.issue(key_request))
     assert "again in 1 hour." in answer
-    assert "3600" not in answer
+    assert not re.search(r"\b3600\b", answer)  # the port of the stand-in may begin with it
 
 
 def test_a_short_grace_is_not_zero_minutes(cast, settings, standin):
