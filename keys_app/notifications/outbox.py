@@ -1,7 +1,4 @@
-"""What waits to be sent, mail and webhooks alike: who may send it, and whose turn it is; fair between targets.
-
-How often it is tried before it is given up, and how far apart, are the numbers of `core.retry`.
-"""
+"""What waits to be sent, mail and webhooks alike: who may send it, and whose turn it is; fair between targets."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -15,14 +12,22 @@ from django.db.models import Model, Q
 from django.utils import timezone
 
 from keys_app.core.db import compare_and_swap
-from keys_app.core.retry import MAX_ATTEMPTS, wait_after
+from keys_app.core.retry import Backoff
 
 log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 8
+_PAUSES = Backoff(first=60, factor=4, longest=8 * 60 * 60, spread=0.2)
 
 LEASE = timedelta(minutes=10)
 """Longer than sending one row can take; then another process may try."""
 
 Row = TypeVar("Row", bound=Model)
+
+
+def wait_after(attempt: int) -> timedelta:
+    """Return the pause after a notice was not taken. Eight attempts take about 22 hours."""
+    return timedelta(seconds=_PAUSES.after(attempt))
 
 
 @dataclass(slots=True)

@@ -22,11 +22,11 @@ from standardwebhooks import WebhookVerificationError
 from keys_app.audit.ledger import matching
 from keys_app.core.http.public_addresses import is_public, url_problem
 from keys_app.core.http.safe_post import post
-from keys_app.core.retry import MAX_ATTEMPTS, wait_after
 from keys_app.notifications import mail as notifications_mail
 from keys_app.notifications import outbox, webhooks
 from keys_app.notifications.models import Webhook, WebhookDelivery
 from keys_app.notifications.notify import notify
+from keys_app.notifications.outbox import MAX_ATTEMPTS, wait_after
 from keys_app.notifications.webhooks import body_for, set_address, set_signing_secret
 from tests.cast import text_of
 
