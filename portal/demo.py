@@ -281,7 +281,8 @@ def start_anew_if_old(given: dict[str, str], standin: bool) -> None:
     """Move a database that other migrations made away, with what belongs to it. The demo's keys and password stay."""
     belongings = [Path(given["PORTAL_CHECKPOINT_DIR"]), STANDIN_STATE, MAIL]
     try:
-        folder = set_aside(given["DATABASE_URL"], belongings=belongings, var=VAR, real=not standin)
+        account = given["TWILIO_ACCOUNT_SID"] if standin else ""
+        folder = set_aside(given["DATABASE_URL"], belongings=belongings, var=VAR, standin_account=account)
     except NotMoved as error:
         raise DemoError(str(error)) from None
     if folder:

@@ -16,17 +16,21 @@ from portal.schema import made_by_others
 
 
 class NotMoved(Exception):
-    """The database is an old one and its keys are real: what to run is for the person at the terminal to decide."""
+    """The database is an old one and its keys may be real: what to run is for the person at the terminal to decide."""
 
 
-def set_aside(database: str, *, belongings: Sequence[Path], var: Path, real: bool) -> Path | None:
+def set_aside(database: str, *, belongings: Sequence[Path], var: Path, standin_account: str) -> Path | None:
     """Move an old SQLite database and its belongings to `var/old-<date>/`; return that folder, or None if it isn't old.
 
-    `database` is its URL, `real` whether its keys are at a real endpoint: then `NotMoved` says what to run. One on
-    PostgreSQL stays; `migrate` refuses it. Killed half-way, the next start moves the rest: the database goes last.
+    `database` is its URL, `standin_account` the SID of the account at the stand-in, empty with a real endpoint. Where
+    that is not the only account, keys may be real, and `NotMoved` says what to run. One on PostgreSQL stays; `migrate`
+    refuses it. Killed half-way, the next start moves the rest: the database goes last.
     """
+    if not database.startswith("sqlite"):
+        return None
     file = Path(Env.db_url_config(database)["NAME"])
-    if not database.startswith("sqlite") or not file.exists() or not made_by_others(_applied(file)):
+    applied, accounts = _read(file) if file.exists() else ([], set())
+    if not made_by_others(applied):
         return None
     folder = _unused(var / f"old-{day(datetime.now(UTC))}")
     there = [
@@ -34,11 +38,11 @@ def set_aside(database: str, *, belongings: Sequence[Path], var: Path, real: boo
         for path in (*belongings, file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm")))
         if path.exists()
     ]
-    if real:
+    if not standin_account or accounts - {standin_account}:
         command = f"mkdir {shlex.quote(str(folder))} && mv {shlex.join(map(str, there))} {shlex.quote(str(folder))}/"
         raise NotMoved(
-            f"{file.name} was made before version {__version__} and can't be migrated. Its keys are real, "
-            f"so it isn't moved without you. To start anew, run: {command}"
+            f"{file.name} was made before version {__version__} and can't be migrated. Its keys may be "
+            f"real, so it isn't moved without you. To start anew, run: {command}"
         )
     folder.mkdir()
     for path in there:
@@ -46,13 +50,14 @@ def set_aside(database: str, *, belongings: Sequence[Path], var: Path, real: boo
     return folder
 
 
-def _applied(file: Path) -> list[tuple[str, str]]:
-    """Return the database's migrations. Closing the last connection also ends SQLite's write-ahead log."""
+def _read(file: Path) -> tuple[list[tuple[str, str]], set[str]]:
+    """Return the database's migrations, and its accounts' SIDs. Closing it also ends SQLite's write-ahead log."""
     try:
         with closing(sqlite3.connect(file)) as connection:
-            return connection.execute("SELECT app, name FROM django_migrations").fetchall()
-    except sqlite3.Error:  # no table yet, or no database: `migrate` makes the one and says the other
-        return []
+            applied = connection.execute("SELECT app, name FROM django_migrations").fetchall()
+            return applied, {sid for (sid,) in connection.execute("SELECT sid FROM keys_app_account")}
+    except sqlite3.Error:  # no tables yet, or no database: `migrate` makes the ones and says the other
+        return [], set()
 
 
 def _unused(folder: Path) -> Path:

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = [name for name in MigrationLoader(None).disk_migrations if name[0] in ("keys_app", "audit")]
 OTHER = ("keys_app", "0002_of_another_time")
 OLD = [OURS[0], OTHER, ("auth", "0001_initial")]
+STANDIN, REAL = "AC" + "0" * 32, "AC" + "1" * 32
 FOLDER = f"old-{datetime.now(UTC):%Y-%m-%d}"
 
 
@@ -42,12 +43,14 @@ def test_it_is_told_by_what_it_has_and_what_it_lacks(applied, others):
     assert made_by_others(applied) is others
 
 
-def old_database(path: Path) -> Path:
+def old_database(path: Path, accounts=(STANDIN,)) -> Path:
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("CREATE TABLE django_migrations (id integer PRIMARY KEY, app text, name text, applied text)")
         rows = [(app, name, "2026-11-24 03:36:00") for app, name in OLD]
         database.executemany("INSERT INTO django_migrations (app, name, applied) VALUES (?, ?, ?)", rows)
+        database.execute("CREATE TABLE keys_app_account (sid text PRIMARY KEY)")
+        database.executemany("INSERT INTO keys_app_account (sid) VALUES (?)", [(sid,) for sid in accounts])
         database.commit()
     return path
 
@@ -100,9 +103,9 @@ def var(tmp_path):
 MOVED = ["checkpoints", "demo.sqlite3", "mail", "twilio_standin.json"]
 
 
-def start(var, real=False):
+def start(var, standin=STANDIN):
     belongings = [var / "checkpoints", var / "twilio_standin.json", var / "mail", var / "never-made"]
-    return set_aside(f"sqlite:///{var}/demo.sqlite3", belongings=belongings, var=var, real=real)
+    return set_aside(f"sqlite:///{var}/demo.sqlite3", belongings=belongings, var=var, standin_account=standin)
 
 
 def names(folder):
@@ -144,20 +147,38 @@ def test_it_moves_the_rest_after_being_killed_half_way(var, monkeypatch):
     assert sorted(names(var / FOLDER) + names(var / f"{FOLDER}-2")) == MOVED
 
 
-def test_with_real_keys_it_moves_nothing_and_says_what_to_run(var):
+@pytest.mark.parametrize(
+    ("accounts", "standin"),
+    [
+        ([STANDIN], ""),  # started with a real endpoint
+        ([REAL], STANDIN),  # made with one, or another portal's: DATABASE_URL was set for that
+        ([STANDIN, REAL], STANDIN),
+    ],
+)
+def test_where_keys_may_be_real_it_moves_nothing_and_says_what_to_run(accounts, standin, var):
+    (var / "demo.sqlite3").unlink()
+    old_database(var / "demo.sqlite3", accounts)
     before = names(var)
     with pytest.raises(NotMoved) as refused:
-        start(var, real=True)
+        start(var, standin)
     assert names(var) == before
     command = str(refused.value).partition("run: ")[2]
     subprocess.run(command, shell=True, check=True)
     assert names(var / FOLDER) == MOVED
-    assert start(var, real=True) is None
+    assert start(var, standin) is None
 
 
-@pytest.mark.parametrize("url", ["postgres://portal@127.0.0.1/portal", "sqlite:////nowhere/demo.sqlite3"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://portal@127.0.0.1/portal",
+        "postgres://portal:pass/word@host/portal",
+        "sqlite:////nowhere/demo.sqlite3",
+    ],
+)
 def test_it_leaves_others_alone(var, url):
-    assert set_aside(url, belongings=[var / "mail"], var=var, real=False) is None
+    """A URL that can't be read too: the settings say so, without its password."""
+    assert set_aside(url, belongings=[var / "mail"], var=var, standin_account=STANDIN) is None
     assert (var / "mail").exists()
 
 
