@@ -69,8 +69,8 @@ AUDIT_PUSH_URL = env.text("PORTAL_AUDIT_PUSH_URL")
 AUDIT_PUSH_TOKEN = env.text("PORTAL_AUDIT_PUSH_TOKEN")
 
 CATALOGUE_FILE = env.text("PORTAL_CATALOGUE_FILE")  # permissions the package does not have
-CONFIRM_WITHIN = env.seconds("PORTAL_CONFIRM_WITHIN", 900)
-RECONCILE_GRACE = env.seconds("PORTAL_RECONCILE_GRACE", 900)
+CONFIRM_WITHIN = env.seconds("PORTAL_CONFIRM_WITHIN", 900, least=0)
+RECONCILE_GRACE = env.seconds("PORTAL_RECONCILE_GRACE", 900, least=0)
 # The work of one run for each account: how many keys are fetched and how many deleted at most, how soon a key is
 # looked at again, and how many seconds are waited in all for a Twilio that is busy.
 RECONCILE_LOOKS = env.number("PORTAL_RECONCILE_LOOKS", 100, least=0, most=100_000)

@@ -192,8 +192,8 @@ def test_a_mail_server_that_is_none_is_refused_without_its_password(value, refus
     ("name", "least", "most"),
     [
         ("PORTAL_TRUSTED_PROXIES", 0, 100),
-        ("PORTAL_CONFIRM_WITHIN", 1, 315360000),
-        ("PORTAL_RECONCILE_GRACE", 1, 315360000),
+        ("PORTAL_CONFIRM_WITHIN", 0, 315360000),
+        ("PORTAL_RECONCILE_GRACE", 0, 315360000),
         ("PORTAL_RECONCILE_LOOKS", 0, 100000),
         ("PORTAL_RECONCILE_DELETES", 0, 100000),
         ("PORTAL_RECONCILE_LOOK_EVERY", 0, 315360000),
