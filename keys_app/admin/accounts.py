@@ -1,25 +1,17 @@
 """Twilio accounts: their teams, guardrails and whether they are switched on."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import UserChangeForm
-from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from keys_app.organisation.models import Account, Team, TeamMembership
+from keys_app.forms import GuardRailsForm
+from keys_app.organisation.models import Account
 
 from .audited import AuditedAdmin
 from .teams import GUARD_RAILS
-from .users import AccountForm
 
-if TYPE_CHECKING:
-    _UserChangeForm = UserChangeForm[User]
-    _UserAdmin = UserAdmin[User]
-    _TabularInline = admin.TabularInline[TeamMembership, Team]
-else:
-    _UserChangeForm, _UserAdmin, _TabularInline = UserChangeForm, UserAdmin, admin.TabularInline
+
+class AccountForm(GuardRailsForm[Account]):
+    """An account with its guardrails."""
 
 
 @admin.register(Account)

@@ -3,9 +3,6 @@
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import UserChangeForm
-from django.contrib.auth.models import User
 
 from keys_app.forms import GuardRailsForm, OneNameForm
 from keys_app.organisation.models import Team, TeamMembership
@@ -13,11 +10,9 @@ from keys_app.organisation.models import Team, TeamMembership
 from .audited import AsShownForm, AuditedAdmin
 
 if TYPE_CHECKING:
-    _UserChangeForm = UserChangeForm[User]
-    _UserAdmin = UserAdmin[User]
     _TabularInline = admin.TabularInline[TeamMembership, Team]
 else:
-    _UserChangeForm, _UserAdmin, _TabularInline = UserChangeForm, UserAdmin, admin.TabularInline
+    _TabularInline = admin.TabularInline
 
 
 class MembershipInline(_TabularInline):

@@ -13,18 +13,15 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 
 from keys_app.core.actor import name_and_login
-from keys_app.forms import GuardRailsForm
 from keys_app.organisation import access
-from keys_app.organisation.models import Account, Team, TeamMembership
 
 from .audited import AuditedAdmin
 
 if TYPE_CHECKING:
     _UserChangeForm = UserChangeForm[User]
     _UserAdmin = UserAdmin[User]
-    _TabularInline = admin.TabularInline[TeamMembership, Team]
 else:
-    _UserChangeForm, _UserAdmin, _TabularInline = UserChangeForm, UserAdmin, admin.TabularInline
+    _UserChangeForm, _UserAdmin = UserChangeForm, UserAdmin
 
 
 admin.site.unregister(EmailAddress)  # the portal signs people in by name
@@ -71,7 +68,3 @@ class PortalGroupAdmin(AuditedAdmin[Group], GroupAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return False
-
-
-class AccountForm(GuardRailsForm[Account]):
-    """An account with its guardrails."""

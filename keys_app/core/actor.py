@@ -4,13 +4,10 @@ import getpass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
 from .present import present
 
 if TYPE_CHECKING:
-    pass
+    from django.contrib.auth.models import User
 
 
 def with_login(name: str, login: str) -> str:

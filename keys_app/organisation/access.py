@@ -4,17 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypedDict
 
 from django.contrib.auth.models import User
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from .models import Account, Delegation, Team, TeamMembership
-
-if TYPE_CHECKING:
-    pass
-
 
 ENGINEERS = "Engineers"
 TEAM_LEADS = "Team leads"
@@ -199,9 +194,3 @@ def delegations_given(who: Person) -> QuerySet[Delegation]:
 def in_security() -> QuerySet[User]:
     """Return the active users of Security."""
     return User.objects.filter(groups__name=SECURITY, is_active=True)
-
-
-class TokenNotes(TypedDict):
-    """What `feed_tokens` says of each token besides its columns."""
-
-    maker_may: bool

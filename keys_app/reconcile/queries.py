@@ -1,7 +1,5 @@
 """How the reconciler is doing, and what it found."""
 
-from typing import TYPE_CHECKING
-
 from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
@@ -14,9 +12,6 @@ from keys_app.organisation.access import Person, teams_led
 from keys_app.organisation.models import Account, Team
 
 from .models import ReconcileRun, UnmanagedKey
-
-if TYPE_CHECKING:
-    pass
 
 
 def last_run() -> ReconcileRun | None:

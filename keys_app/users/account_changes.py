@@ -5,7 +5,6 @@ so, until they have set one themselves.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -18,10 +17,6 @@ from keys_app.organisation.models import Team
 
 from . import feed_tokens
 from .models import SignIn
-
-if TYPE_CHECKING:
-    pass
-
 
 MAX_BY = 400
 """What is kept of who set a password or an address: names and logins together may have more characters."""

@@ -6,7 +6,7 @@ A token works until it expires, and as long as its maker may read the audit: `wh
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -24,14 +24,10 @@ from keys_app.core.secret import Secret
 from keys_app.core.times import moment
 from keys_app.notifications import notify
 from keys_app.organisation import access
-from keys_app.organisation.access import TokenNotes, in_security, person
+from keys_app.organisation.access import in_security, person
 
 from .models import FeedToken
 
-if TYPE_CHECKING:
-    from django_stubs_ext import WithAnnotations
-
-    from keys_app.organisation.access import TokenNotes
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
@@ -163,6 +159,12 @@ def _digest(token: str) -> str:
 def _require_right(actor: Actor) -> None:
     if actor.user is None or not may_manage_feeds(actor.user):
         raise NotAllowed("Only Security manages feeds.")
+
+
+class TokenNotes(TypedDict):
+    """What `feed_tokens` says of each token besides its columns."""
+
+    maker_may: bool
 
 
 def may_manage_feeds(user: User) -> bool:
