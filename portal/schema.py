@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from django.conf import settings
@@ -41,8 +42,14 @@ def check(*, databases: Sequence[str] | None, **_: Any) -> list[CheckMessage]:
 
 def _command(alias: str) -> str:
     """Return what to run: the ledger's checkpoints go with the database, as they don't fit another ledger."""
-    name, checkpoints = connections[alias].settings_dict["NAME"], settings.CHECKPOINT_DIR
-    away = f"mv {checkpoints} {checkpoints}-old && " if checkpoints.exists() else ""
+    name, checkpoints = str(connections[alias].settings_dict["NAME"]), settings.CHECKPOINT_DIR
+    away = f"{_aside(str(checkpoints))} && " if checkpoints.exists() else ""
     if connections[alias].vendor == "postgresql":
-        return f"{away}createdb {name}_{__version__.replace('.', '_')}, then name that one in DATABASE_URL."
-    return f"{away}mv {name} {name}-old"
+        new = quote(f"{name}_{__version__.replace('.', '_')}")
+        return f"{away}createdb {new}, then name that one in DATABASE_URL."
+    return f"{away}{_aside(name)}"
+
+
+def _aside(path: str) -> str:
+    """Return a command that moves something aside, but never over what is there already."""
+    return f"mv -n {quote(path)} {quote(path + '-old')}"

@@ -7,9 +7,11 @@ would hold every thread, and nobody could as much as open a page.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 
 from keys_app.core.errors import PortalBusy
+
+_making = Lock()  # two threads that come first at once must not make one each
 
 
 @contextmanager
@@ -18,7 +20,8 @@ def one_of(limit: int, nothing: str) -> Iterator[None]:
 
     `nothing` says in the error what has not been done. Raises `PortalBusy` without waiting if all are taken.
     """
-    places = _places(limit)
+    with _making:
+        places = _places(limit)
     if not places.acquire(blocking=False):
         raise PortalBusy(
             f"The portal is waiting for Twilio's answers to other users and cannot ask more now. {nothing}",

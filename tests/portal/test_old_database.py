@@ -69,7 +69,7 @@ def test_migrate_says_what_is_wrong_and_changes_nothing(tmp_path):
     )
     assert answer.returncode == 1
     assert f"made by other migrations than those of version {__version__}" in answer.stderr
-    assert f": mv {tmp_path}/checkpoints {tmp_path}/checkpoints-old && mv {path} {path}-old\n" in answer.stderr
+    assert f": mv -n {tmp_path}/checkpoints {tmp_path}/checkpoints-old && mv -n {path} {path}-old\n" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert path.read_bytes() == before
 
