@@ -65,7 +65,7 @@ class ApprovalsMissing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequirement:
-    """Leads approve first, `leads` of them (1 or 2); then, with `security`, somebody of Security does."""
+    """Leads approve first, `leads` of them (1 or 2); then, with `security`, a user of Security does."""
 
     leads: int
     security: bool
@@ -113,7 +113,7 @@ def a_rule_may_approve(key_request: KeyRequest) -> bool:
 
 
 def approvals_given(key_request: KeyRequest, digest: str) -> QuerySet[Approval]:
-    """Return the standing approvals of this content, or of more: whoever approved more has approved less."""
+    """Return the standing approvals of this content, or of more: approving more approves less."""
     wider = key_request.narrowings.values("from_digest")
     return key_request.approvals.standing().filter(Q(content_digest=digest) | Q(content_digest__in=wider))
 

@@ -28,7 +28,7 @@ class KeyStep(Enum):
 
     REVOKE = (KeyState.ACTIVE,), KeyState.REVOKING
     DELETED = (KeyState.REVOKING,), KeyState.REVOKED
-    VANISHED = (KeyState.ACTIVE,), KeyState.REVOKED  # it is gone at Twilio, and nobody revoked it here
+    VANISHED = (KeyState.ACTIVE,), KeyState.REVOKED  # it is gone at Twilio, and no one revoked it here
     REAPPEARED = (KeyState.REVOKED,), KeyState.REVOKING  # Twilio shows it again, so it is deleted once more
 
     def __init__(self, before: tuple[KeyState, ...], after: KeyState) -> None:

@@ -1,7 +1,7 @@
-"""At most so many threads of a process wait for Twilio at once; whoever comes later is told so immediately.
+"""At most so many threads of a process wait for Twilio at once; anyone who comes later is told so immediately.
 
 When Twilio hangs, every call takes the client's whole deadline. Without this limit a few people pressing a button
-would hold every thread, and nobody could as much as open a page.
+would hold every thread, and no one could as much as open a page.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from threading import BoundedSemaphore, Lock
 
 from keys_app.core.errors import PortalBusy
 
-_making = Lock()  # two threads that come first at once must not make one each
+_making = Lock()  # two threads that come first must not make one each
 
 
 @contextmanager

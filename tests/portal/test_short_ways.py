@@ -1,7 +1,7 @@
-"""How far somebody walks who reads what one press of a button does: the functions it calls, in their order.
+"""How far a reader walks through what one press of a button does: the functions it calls, in their order.
 
 A stay is a function that is entered for the first time. Not counted is what is the same on every way and has a meaning
-of its own: values, who somebody is, the ledger, and HTTP. `pytest -s` prints the ways, each stay below its caller.
+of its own: values, who a user is, the ledger, and HTTP. `pytest -s` prints the ways, each stay below its caller.
 """
 
 import re
