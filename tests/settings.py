@@ -20,3 +20,6 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # SQLite lets writers in by chance, not in turn. However slow the disk, no test is decided by who waited too long.
+    DATABASES["default"]["OPTIONS"] = {**SQLITE_OPTIONS, "timeout": 300}  # noqa: F405

@@ -58,7 +58,7 @@ def test_it_counts_in_an_hour_that_was_summed_up_meanwhile(transactional_db, mon
 @pytest.mark.parametrize("round_", range(3))
 def test_it_counts_while_two_processes_sum_up(transactional_db, monkeypatch, round_):
     """Each count is for an hour that is over, so it may be summed up at any moment."""
-    counters, each, stop = 4, 25, threading.Event()
+    counters, each, stop = 4, 12, threading.Event()
     monkeypatch.setattr(
         throttle,
         "_this_hour",
