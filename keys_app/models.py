@@ -1,6 +1,6 @@
 """Every model by its name, for Django and for scripts. The product's own code imports a model from its feature."""
 
-from keys_app.audit.models import PushPosition, Repeat
+from keys_app.audit.models import Installation, PushPosition, Repeat, SetBack
 from keys_app.catalogue.models import CatalogueObservation, CataloguePermission, Probe
 from keys_app.key_requests.decision_models import Approval, ApprovalRule, Comment, Narrowing
 from keys_app.key_requests.models import Issuance, KeyRequest
@@ -24,6 +24,7 @@ __all__ = [
     "Comment",
     "Delegation",
     "FeedToken",
+    "Installation",
     "Issuance",
     "KeyRequest",
     "Narrowing",
@@ -33,6 +34,7 @@ __all__ = [
     "ReconcileRun",
     "Repeat",
     "ReviewedKey",
+    "SetBack",
     "SignIn",
     "Team",
     "TeamMembership",

@@ -127,6 +127,46 @@ class AuditCheckpoint(models.Model):
         return f"checkpoint of {self.size} events"
 
 
+class Installation(models.Model):
+    """What makes this portal this one, in one row.
+
+    `identity` keys the part of each marker that shows whose it is; `ledger_part` is 1, and one more for each time that
+    the ledger was taken up again after a loss.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    identity = models.CharField(max_length=64)
+    ledger_part = models.PositiveSmallIntegerField(default=1, db_default=1)
+
+    class Meta:
+        app_label = "keys_app"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_installation")]
+
+    def __str__(self) -> str:
+        return "this installation"
+
+
+class SetBack(models.Model):
+    """A proof that the database is older than the world. While one is open, what depends on lost records is held.
+
+    `proof` says what shows it, as `mark:…`, `checkpoint:…` or `key:SK…`, so that it is entered once.
+    """
+
+    proof = models.CharField(max_length=120, unique=True)
+    words = models.CharField(max_length=400)
+    found_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text="When Security was last told.")
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=320, blank=True, default="", db_default="")
+
+    class Meta:
+        app_label = "keys_app"
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.proof
+
+
 class PushPosition(models.Model):
     """How far the audit was pushed to one place: everything up to and with `sequence` was taken there."""
 

@@ -54,6 +54,9 @@ class Probe(models.Model):
     in_flight_until = models.DateTimeField(help_text="Until then somebody may still wait for Twilio's answer.")
     finished_at = models.DateTimeField(null=True)
     key_sid = models.CharField(max_length=34, blank=True)
+    incarnation = models.CharField(  # noqa: DJ001 - older probes have none
+        max_length=32, null=True, help_text="Which incarnation of the database it began on."
+    )
 
     def __str__(self) -> str:
         return f"probe {self.marker} on {self.account_id}"

@@ -161,6 +161,9 @@ class Issuance(models.Model):
         help_text="The key found at Twilio whose secret is lost, until its deletion is recorded.",
     )
     times_not_listed = models.PositiveSmallIntegerField(default=0)
+    incarnation = models.CharField(  # noqa: DJ001 - older attempts have none
+        max_length=32, null=True, help_text="Which incarnation of the database it began on."
+    )
     rotates = models.ForeignKey(
         "ApiKey",
         null=True,

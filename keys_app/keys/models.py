@@ -55,6 +55,7 @@ class ApiKey(models.Model):
     confirmed_at = models.DateTimeField(null=True)
     retires_at = models.DateTimeField(null=True, help_text="When the overlap with the key that replaced it ends.")
     adopted_at = models.DateTimeField(null=True)
+    revoking_since = models.DateTimeField(null=True, help_text="When its deletion was last decided.")
     revoked_at = models.DateTimeField(null=True)
     revoke_reason = models.TextField(max_length=MAX_REASON, blank=True)
     reminded_days = models.PositiveSmallIntegerField(null=True, help_text="The last reminder: days before expiry.")

@@ -30,6 +30,12 @@ class UnmanagedKey(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="proposed_keys"
     )
     adopted_at = models.DateTimeField(null=True)
+    marker = models.CharField(  # noqa: DJ001 - older entries have none
+        max_length=12, null=True, help_text="The marker of an attempt of the portal, in its name."
+    )
+    weighed = models.JSONField(null=True, help_text="What says that it is that attempt's key, and what does not.")
+    delete_since = models.DateTimeField(null=True, help_text="When a person decided that it is deleted.")
+    delete_by = models.CharField(max_length=320, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-first_seen", "-sid"]
