@@ -1,13 +1,14 @@
 """The operations of the stand-in on its keys."""
 
+import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from keys_app.twilio_iam.types import KEY_SID
 
-from . import listing, rules
+from . import credentials, listing, rules
 from .faults import Fault, Faults
 from .history import History
 from .messages import ALLOW_ORIGIN, Refusal, Reply, Request, bad_sid, key_fields, not_found, policy_field, unauthorized
@@ -17,15 +18,13 @@ from .store import Hashed, Key, Store
 KEYS = "/v1/Keys"
 _ON_ONE = {"GET": "fetch", "POST": "update", "DELETE": "delete"}
 _ON_ALL = {"GET": "list", "POST": "create"}
-_PERMISSIONS = {"fetch": "read"}
-"""The permission an operation needs is `/twilio/iam/api-keys/` and its own name, except for these."""
 
 
 class Api:
     """Answers requests for one account.
 
-    The main credential may do everything; a restricted key made here may do what its policy says; a Standard key may
-    not manage keys (Twilio's documentation for all three).
+    The main credential may do everything, as may a Main key ordered with `add_credential`; a restricted key made here
+    may do what its policy says; a Standard key may not manage keys (Twilio's documentation for all of them).
     """
 
     def __init__(self, store: Store, account_sid: str, key_sid: str, secret: Hashed) -> None:
@@ -37,6 +36,7 @@ class Api:
         self._usernames = {account_sid, key_sid}
         self._secret = secret
         self._counts: Counter[str] = Counter()
+        self._most_keys: int | None = None
         self._lock = threading.Lock()
 
     def operation(self, request: Request) -> str | None:
@@ -66,9 +66,39 @@ class Api:
         if self.is_main(request):
             return
         key = self._store.get(request.username)
-        needed = f"/twilio/iam/api-keys/{_PERMISSIONS.get(operation, operation)}"
-        if key is None or not key.secret.matches(request.password) or needed not in (key.policy or ()):
+        if key is None or not key.secret.matches(request.password):
             raise unauthorized()
+        permission = credentials.needed(operation)
+        if key.kind != credentials.MAIN and permission not in (key.policy or ()):
+            raise credentials.refusal(key.refusal, permission)
+
+    def add_credential(self, body: bytes) -> dict[str, object]:
+        """Make the credential that `credentials.wanted` reads, as a key of the account; return its SID and secret.
+
+        It counts neither as a request nor in the history. Raises `Refusal`.
+        """
+        wanted, secret = credentials.wanted(body), new_secret()
+        key = self._store.add(
+            self._account_sid,
+            "a credential",
+            wanted.policy,
+            Hashed.of(secret),
+            kind=credentials.MAIN if wanted.policy is None else "",
+            refusal=wanted.refusal,
+            grants_own_only=wanted.grants_own_only,
+        )
+        return {"sid": key.sid, "secret": secret}
+
+    def limit_keys(self, body: bytes) -> None:
+        """Refuse new keys from now on while the account has `most`; `null` takes the limit off."""
+        try:
+            order: Mapping[str, object] = json.loads(body)
+            most = order["most"]
+            if not (most is None or isinstance(most, int)):
+                raise ValueError("unknown")
+        except (ValueError, KeyError, TypeError):
+            raise Refusal(400, 20001, "not a limit") from None
+        self._most_keys = most
 
     def perform(self, operation: str, request: Request, fault: Fault | None) -> Reply:
         """Do it and return the answer. Raises `Refusal`. `fault` may change the policy of a new key."""
@@ -96,6 +126,11 @@ class Api:
             for key in self._store.all()
         ]
 
+    def clear_orders(self) -> None:
+        """Fail and limit nothing from now on."""
+        self.faults.clear()
+        self._most_keys = None
+
     def show_hidden(self) -> None:
         """List every key from now on, also those that were to be listed later."""
         with self._lock:
@@ -110,6 +145,7 @@ class Api:
         name, policy = rules.friendly_name(request), rules.policy_of_new_key(request)
         if account_sid != self._account_sid:
             raise not_found(f"/Accounts/{account_sid}")
+        self._require_grantable(request, policy)
         secret = new_secret()
         with self._lock:  # no listing sees a key before it is known to be hidden
             key = self._store.add(account_sid, name, fault.alter(policy) if fault else policy, Hashed.of(secret))
@@ -117,6 +153,14 @@ class Api:
         self._history.made(key, secret)
         content = {**key_fields(key), "secret": secret, "policy": policy_field(key.policy)}
         return Reply(201, content, ALLOW_ORIGIN)
+
+    def _require_grantable(self, request: Request, policy: tuple[str, ...] | None) -> None:
+        """Raise `Refusal` where the account is full, or the credential may not make such a key."""
+        if self._most_keys is not None and len(self._store.all()) >= self._most_keys:
+            raise credentials.too_many()
+        key = None if self.is_main(request) else self._store.get(request.username)
+        if key and key.grants_own_only and (policy is None or set(policy) - set(key.policy or ())):
+            raise credentials.greater_than_own()
 
     def _list(self, request: Request) -> Reply:
         account_sid = rules.account_sid(request.query.get("AccountSid"))

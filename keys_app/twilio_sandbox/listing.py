@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
+from .credentials import STANDARD_FLAGS
 from .messages import Refusal, Request, key_fields
 from .store import Key
 
@@ -30,7 +31,7 @@ def page(keys: Sequence[Key], request: Request, path: str) -> dict[str, object]:
         return f"{request.base_url}{path}?{urlencode({**query, **({'PageToken': token} if token else {})})}"
 
     return {
-        "keys": [{**key_fields(key), "flags": []} for key in shown],
+        "keys": [{**key_fields(key), **_flags(key)} for key in shown],
         "meta": {
             "page": number,
             "page_size": size,
@@ -41,6 +42,11 @@ def page(keys: Sequence[Key], request: Request, path: str) -> dict[str, object]:
             "key": "keys",
         },
     }
+
+
+def _flags(key: Key) -> dict[str, object]:
+    """Return `flags`, which restricted keys don't have (seen in a published test)."""
+    return {"flags": STANDARD_FLAGS} if key.policy is None else {}
 
 
 def _number(request: Request, name: str, default: int, least: int, most: int) -> int:

@@ -155,7 +155,9 @@ class Handler(BaseHTTPRequestHandler):
         known: dict[tuple[str, str], Callable[[], Mapping[str, object] | None]] = {
             ("POST", "faults"): lambda: api.faults.add(request.body),
             ("POST", "mix"): lambda: api.faults.mix(request.body),
-            ("DELETE", "faults"): api.faults.clear,
+            ("POST", "credentials"): lambda: api.add_credential(request.body),
+            ("POST", "limit"): lambda: api.limit_keys(request.body),
+            ("DELETE", "faults"): api.clear_orders,
             ("DELETE", "hidden"): api.show_hidden,
             ("GET", "keys"): lambda: {"keys": api.all_keys()},
             ("GET", "truth"): api.truth,

@@ -30,7 +30,10 @@ class Hashed:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key. `policy` is sorted and explicit, or None for a Standard key; times are Unix seconds."""
+    """One key. `policy` is sorted and explicit, or None for a Standard or Main key; times are Unix seconds.
+
+    The last three are those of a credential that was ordered, see `credentials.wanted`.
+    """
 
     sid: str
     account_sid: str
@@ -40,6 +43,9 @@ class Key:
     updated: float
     number: int
     secret: Hashed
+    kind: str = ""
+    refusal: str = "authenticate"
+    grants_own_only: bool = False
 
     @property
     def place(self) -> tuple[float, int]:
@@ -67,11 +73,18 @@ class Store:
         with self._lock:
             return self._keys.get(sid)
 
-    def add(self, account_sid: str, friendly_name: str | None, policy: tuple[str, ...] | None, secret: Hashed) -> Key:
+    def add(
+        self,
+        account_sid: str,
+        friendly_name: str | None,
+        policy: tuple[str, ...] | None,
+        secret: Hashed,
+        **as_credential: Any,
+    ) -> Key:
         now = time.time()
         with self._lock:
             sid = "SK" + secrets.token_hex(16)
-            key = Key(sid, account_sid, friendly_name, policy, now, now, self._next, secret)
+            key = Key(sid, account_sid, friendly_name, policy, now, now, self._next, secret, **as_credential)
             self._next += 1
             self._put({**self._keys, sid: key})
         return key

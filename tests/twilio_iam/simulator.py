@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +15,19 @@ from keys_app.twilio_iam.client import TwilioIamClient
 
 ROOT = Path(__file__).resolve().parents[2]
 _NAMES = ("TWILIO_IAM_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET")
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What the portal is given for an account: the SID of a key, or of the account, and its secret."""
+
+    username: str
+    password: str = field(repr=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The two variables that `connect_account` reads."""
+        return {"TWILIO_API_KEY": self.username, "TWILIO_API_SECRET": self.password}
 
 
 class StandIn:
@@ -89,6 +104,41 @@ class StandIn:
     def mix(self, faults: list[dict[str, Any]], *, rate: float, seed: int) -> None:
         """From now on let requests fail with probability `rate`, in one of the ways given for their operation."""
         self._control("POST", "mix", json={"faults": faults, "rate": rate, "seed": seed})
+
+    @property
+    def auth_token(self) -> Credential:
+        """The account's SID with its Auth Token."""
+        return Credential(self.account_sid, self.api_secret)
+
+    def credential(
+        self,
+        *,
+        without: Iterable[str] = (),
+        also: Iterable[str] = (),
+        refusal: str = "authenticate",
+        grants_own_only: bool = False,
+        main: bool = False,
+    ) -> Credential:
+        """Return a new credential that the account lists as a key: a restricted one, or with `main` a Main key.
+
+        It holds `/twilio/iam/api-keys/…` but for the actions in `without` (`create`, `read`, `list`, `update`,
+        `delete`), and what is in `also`. What it may not do is refused as `refusal` says: `authenticate` or
+        `evaluation` (401, 20003), `forbidden` (403, 20003) or `missing` (401, 70051). With `grants_own_only` it can't
+        make a key that may do more than it may (70152). It is deleted like any other key, and not in `truth`.
+        """
+        order = {
+            "without": list(without),
+            "also": list(also),
+            "refusal": refusal,
+            "grants_own_only": grants_own_only,
+            "main": main,
+        }
+        made = self._control("POST", "credentials", json=order).json()
+        return Credential(made["sid"], made["secret"])
+
+    def limit_keys(self, most: int | None) -> None:
+        """Refuse new keys from now on while it has `most` (70151); None and `clear_faults` take the limit off."""
+        self._control("POST", "limit", json={"most": most})
 
     def truth(self) -> dict[str, Any]:
         """Return what really happened since the start: `asked` (names) and `keys`, deleted ones included."""

@@ -17,7 +17,7 @@ from keys_app.permissions.catalogue import catalogue
 from keys_app.permissions.policy import Policy
 from keys_app.twilio_iam.errors import Rejected
 
-from .simulator import ROOT, StandIn
+from .simulator import ROOT, Credential, StandIn
 
 READ = '{"allow": ["/twilio/messaging/messages/read"]}'
 MISSING = "SK" + "0" * 32
@@ -86,7 +86,7 @@ def test_its_pages_link_to_each_other(standin: StandIn) -> None:
     first = ask(standin, "GET", f"/v1/Keys?AccountSid={standin.account_sid}&PageSize=2").json()
     assert first["meta"]["previous_page_url"] is None
     assert first["meta"]["key"] == "keys"
-    assert set(first["keys"][0]) == {"sid", "friendly_name", "date_created", "date_updated", "flags"}
+    assert set(first["keys"][0]) == {"sid", "friendly_name", "date_created", "date_updated"}
     assert first["keys"][0]["date_created"].endswith(" +0000")
     link = first["meta"]["next_page_url"]
     assert link.startswith(standin.base_url + "/v1/Keys?")
@@ -205,3 +205,79 @@ def test_the_management_command_needs_no_database(tmp_path: Path) -> None:
     assert lines[0].startswith("TWILIO_IAM_BASE_URL=http://127.0.0.1:")
     assert lines[1:] == [f"{name}={value}" for name, value in given.items()]
     assert (process.returncode, err) == (0, "")
+
+
+def used_by(standin: StandIn, credential: Credential) -> dict[str, Response]:
+    """Try each operation with a credential, on a key of its own; return the answers."""
+    auth, sid = (credential.username, credential.password), create(standin).json()["sid"]
+    form = {"AccountSid": standin.account_sid, "KeyType": "restricted", "Policy": READ}
+    return {
+        "list": ask(standin, "GET", f"/v1/Keys?AccountSid={standin.account_sid}", auth),
+        "read": ask(standin, "GET", f"/v1/Keys/{sid}", auth),
+        "update": ask(standin, "POST", f"/v1/Keys/{sid}", auth, data={"FriendlyName": "x"}),
+        "create": ask(standin, "POST", "/v1/Keys", auth, data=form),
+        "delete": ask(standin, "DELETE", f"/v1/Keys/{sid}", auth),
+    }
+
+
+@pytest.mark.parametrize("lacking", ["create", "read", "list", "update", "delete"])
+def test_a_credential_lacks_one_permission(standin: StandIn, lacking: str) -> None:
+    answers = used_by(standin, standin.credential(without=[lacking]))
+    assert {name: answer.status_code for name, answer in answers.items() if answer.status_code >= 400} == {lacking: 401}
+    assert answers[lacking].json()["code"] == 20003
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "code", "message"),
+    [
+        ("authenticate", 401, 20003, "Authenticate"),
+        ("evaluation", 401, 20003, "Policy evaluation failed"),
+        ("forbidden", 403, 20003, "Policy evaluation failed"),
+        ("missing", 401, 70051, "Authorization Error: required permission twilio/iam/api-keys/read is missing"),
+    ],
+)
+def test_it_is_refused_in_one_of_twilios_ways(
+    standin: StandIn, refusal: str, status: int, code: int, message: str
+) -> None:
+    answer = used_by(standin, standin.credential(without=["read"], refusal=refusal))["read"]
+    assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (status, code, message)
+
+
+def test_a_main_key_may_do_everything_and_is_listed_with_flags(standin: StandIn) -> None:
+    main, restricted = standin.credential(main=True), standin.credential()
+    assert all(answer.ok for answer in used_by(standin, main).values())
+    keys = ask(standin, "GET", f"/v1/Keys?AccountSid={standin.account_sid}&PageSize=1000").json()["keys"]
+    flags = {key["sid"]: key.get("flags") for key in keys}
+    assert flags[main.username] == ["rest_api", "signing"]
+    assert flags[restricted.username] is None
+    assert all(answer.ok for answer in used_by(standin, standin.auth_token).values())
+
+
+def test_a_credential_may_be_unable_to_grant_more_than_it_has(standin: StandIn) -> None:
+    answer = used_by(standin, standin.credential(grants_own_only=True))["create"]
+    assert answer.json()["code"] == 70152
+    same = standin.credential(grants_own_only=True, also=["/twilio/messaging/messages/read"])
+    assert used_by(standin, same)["create"].status_code == 201
+
+
+def test_an_account_may_be_full(standin: StandIn) -> None:
+    standin.limit_keys(0)
+    assert create(standin).json()["code"] == 70151
+    standin.limit_keys(None)
+    assert create(standin).status_code == 201
+
+
+def test_a_credential_counts_neither_as_a_request_nor_in_the_history(standin: StandIn) -> None:
+    before = standin.requests(), standin.truth()
+    sid = standin.credential().username
+    assert (standin.requests(), standin.truth()) == before
+    assert standin.key(sid) is not None
+
+
+@pytest.mark.parametrize(
+    "order", [b"", b"[]", b"{", b'{"without": ["all"]}', b'{"refusal": "none"}', b'{"without": 7}', b'{"most": "all"}']
+)
+def test_it_refuses_what_orders_no_credential_and_no_limit(standin: StandIn, order: bytes) -> None:
+    names = ["limit"] if b"most" in order else ["credentials"]
+    for name in names:
+        assert ask(standin, "POST", f"/_sandbox/{name}", data=order).json()["code"] == 20001
