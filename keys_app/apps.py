@@ -5,14 +5,17 @@ from typing import Any
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 
+from keys_app.core import db_file
+
 
 class KeysAppConfig(AppConfig):
-    """Connects the signal with which each new session remembers what ended the sessions before."""
+    """Connects the signals: a new session remembers what ended those before, a connection which file it has open."""
 
     name = "keys_app"
     verbose_name = "Twilio keys"
 
     def ready(self) -> None:
+        db_file.watch()
         user_logged_in.connect(_begin_session, dispatch_uid="keys_app.begin_session")
 
 

@@ -2,18 +2,21 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
+from keys_app.catalogue.models import Probe
 from keys_app.core.actor import Actor
 from keys_app.core.secret import Secret
 from keys_app.key_requests.decide import approve
-from keys_app.key_requests.models import KeyRequest
+from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.organisation import access
 from keys_app.organisation.credentials import encrypt
 from keys_app.organisation.models import Account, Team, TeamMembership
@@ -129,6 +132,14 @@ def tamper(key_request: KeyRequest, **values: Any) -> None:
         on_table = " ON keys_app_keyrequest" if connection.vendor == "postgresql" else ""
         cursor.execute(f"DROP TRIGGER request_fixed{on_table}")
     KeyRequest.objects.filter(pk=key_request.pk).update(**values)
+
+
+def time_passes(standin: Any, minutes: int = 10) -> None:
+    """Let everything begun at Twilio be some minutes older, there and in the portal's records."""
+    earlier = F("started_at") - timedelta(minutes=minutes)
+    Issuance.objects.update(started_at=earlier)
+    Probe.objects.update(started_at=earlier, in_flight_until=F("in_flight_until") - timedelta(minutes=minutes))
+    standin.age(60 * minutes)
 
 
 def text_of(answer: Any) -> str:

@@ -21,6 +21,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from keys_app.audit.incarnation import check, raising
+from keys_app.audit.installation import identity
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
 from keys_app.core.db import compare_and_swap
@@ -206,10 +208,17 @@ class _Check:
     def _record_intent(self, policy: Policy) -> Probe:
         now = timezone.now()
         until = now + timedelta(seconds=settings.TWILIO_DEADLINE + 30)
-        probe = Probe(account=self.account, marker=new_marker(), started_at=now, in_flight_until=until)
+        probe = Probe(
+            account=self.account,
+            marker=new_marker(identity()),
+            incarnation=check.current(),
+            started_at=now,
+            in_flight_until=until,
+        )
         with transaction.atomic(durable=True):
             probe.save()
             self._record("catalogue.key_started", probe, permissions=list(policy))
+        raising.raise_mark()
         return probe
 
     @sensitive_variables()

@@ -60,6 +60,20 @@ class PortalBusy(TwilioUnavailable):
     """Too many calls to Twilio are running, so it was not even asked. Nothing was started."""
 
 
+class MarkNotKept(TwilioUnavailable):
+    """How far the ledger is could not be kept outside the database, so Twilio was not asked. Nothing was created."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"{message} Without it the portal makes no key. Nothing was created.",
+            next_step="Tell a portal admin. The portal's log says more.",
+        )
+
+
+class SecretWithheld(Problem):
+    """A key was made and recorded, but what protects it could not be written. Its secret is not shown."""
+
+
 class NotDeleted(Problem):
     """Twilio has not deleted a key yet. It is tried again."""
 

@@ -10,10 +10,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from keys_app.audit.installation import identity
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
 from keys_app.core.db import compare_and_swap, lock_row
-from keys_app.core.errors import Conflict, TwilioOutcomeUnknown
+from keys_app.core.errors import Conflict, MarkNotKept, TwilioOutcomeUnknown
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.key_requests.states import OPEN_ISSUANCES, IssuanceState, RequestState, move_request, step_after
 from keys_app.permissions.naming import new_marker
@@ -27,15 +28,23 @@ _RECONCILED = (
 )
 
 
-def begin_attempt(key_request: KeyRequest, **values: object) -> Issuance:
-    """Write the intent with a random marker. Call it inside T1, with the request locked and moved to issuing."""
+def begin_attempt(key_request: KeyRequest, incarnation: str, **values: object) -> Issuance:
+    """Write the intent with a marker of its own. Call it inside T1, with the request locked and moved to issuing."""
     return Issuance.objects.create(
         request=key_request,
         number=key_request.issuances.count() + 1,
-        marker=new_marker(),
+        marker=_unused_marker(),
+        incarnation=incarnation,
         started_at=timezone.now(),
         **values,
     )
+
+
+def _unused_marker() -> str:
+    mine = identity()
+    while Issuance.objects.filter(marker=(marker := new_marker(mine))).exists():
+        pass
+    return marker
 
 
 def close_issuance(
@@ -73,7 +82,11 @@ def move_on(issuance: Issuance, key_request: KeyRequest, outcome: IssuanceState,
 
 
 def settle(
-    issuance: Issuance, outcome: IssuanceState, actor: Actor, error: TwilioError, code: int | None = None
+    issuance: Issuance,
+    outcome: IssuanceState,
+    actor: Actor,
+    error: TwilioError | MarkNotKept,
+    code: int | None = None,
 ) -> None:
     """T2 without a key: commit what became of the attempt, unless the reconciler has settled it meanwhile.
 

@@ -4,6 +4,8 @@ Twilio's create call cannot be repeated safely and its answer is the only place 
 an intent with a random marker is committed first, Twilio is asked once outside any transaction, its
 answer is checked, the outcome is committed, and only then does the caller get the secret to render.
 A process that dies in between leaves an open `Issuance`; the reconciler finds the key by its marker.
+After each commit the mark outside the database is raised: whoever puts an older database back can't hide that there
+was an attempt, or a key somebody has the secret of.
 """
 
 import logging
@@ -18,10 +20,20 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from keys_app.audit.incarnation import check, raising
+from keys_app.audit.incarnation.mark import LedgerMark
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_and_login
 from keys_app.core.db import lock_row
-from keys_app.core.errors import AlreadyIssued, Conflict, NotAllowed, TwilioRefused, TwilioUnavailable
+from keys_app.core.errors import (
+    AlreadyIssued,
+    Conflict,
+    MarkNotKept,
+    NotAllowed,
+    SecretWithheld,
+    TwilioRefused,
+    TwilioUnavailable,
+)
 from keys_app.core.present import present
 from keys_app.core.secret import Secret
 from keys_app.core.times import duration, moment
@@ -76,21 +88,24 @@ def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
     if key_request.state in TO_PRESS and is_overdue(key_request):
         lapse(key_request, actor)
         raise Conflict("The approval was not used in time and has lapsed. Send the request again.")
-    return make_key(key_request.account, lambda: _record_intent(key_request, actor), actor)
+    return make_key(key_request.account, lambda incarnation: _record_intent(key_request, incarnation, actor), actor)
 
 
 @sensitive_variables()
-def make_key(account: Account, record_intent: Callable[[], Issuance], actor: Actor) -> IssuedKey:
+def make_key(account: Account, record_intent: Callable[[str], Issuance], actor: Actor) -> IssuedKey:
     """Take the five steps of making a key, for the first one of a request and for a rotation.
 
-    `record_intent` is T1: it commits the attempt, or raises and no key is made. Raises `PortalBusy` before.
+    `record_intent` is T1: given the incarnation of the database, it commits the attempt, or raises and no key is made.
+    Raises `PortalBusy` or `MarkNotKept` before.
     """
     with twilio_slot(), client_for(account) as client:
-        issuance = record_intent()  # 1. durable, with a random marker
+        issuance = record_intent(check.current())  # 1. durable, with a random marker
+        _mark_attempt(issuance, actor)
         created = _ask_twilio(client, issuance, actor)  # 2. once
         if created.policy != issuance.request.policy:  # 3. nothing but what was approved is ever shown
             raise withdraw(client, issuance, created.sid, created.policy, actor)
-        key = _record_key(issuance, created.sid, actor)  # 4. durable
+        key, mark = _record_key(issuance, created.sid, actor)  # 4. durable
+        _mark_key(key, mark)
     return IssuedKey(key, created.secret)  # 5. for the answer to the same POST
 
 
@@ -109,7 +124,7 @@ def why_not_issuable(key_request: KeyRequest, keys: Sequence[ApiKey], who: acces
     return ""
 
 
-def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
+def _record_intent(key_request: KeyRequest, incarnation: str, actor: Actor) -> Issuance:
     """T1: approved → issuing with the marker, durable before Twilio is asked.
 
     Raises `ApprovalNeeded` where the approvals no longer suffice; then T1 has sent the request back to pending.
@@ -122,7 +137,7 @@ def _record_intent(key_request: KeyRequest, actor: Actor) -> Issuance:
         today = approvals_today.approvals_today(locked)
         if today.suffices:
             move_request(locked, RequestStep.ISSUE, **rated_today(locked))  # the triggers count by it
-            issuance = begin_attempt(locked)
+            issuance = begin_attempt(locked, incarnation)
             record("key.issue_started", actor, key_request=locked, marker=issuance.marker, attempt=issuance.number)
             return issuance
         needed = reopen_void(locked, today, actor)
@@ -182,6 +197,28 @@ def require_as_approved(key_request: KeyRequest) -> None:
         raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
 
 
+def _mark_attempt(issuance: Issuance, actor: Actor) -> None:
+    """Raise the mark to the attempt. Where that fails, Twilio is not asked, and `MarkNotKept` is raised."""
+    try:
+        raising.raise_mark()
+    except MarkNotKept as error:
+        settle(issuance, IssuanceState.NOT_PROCESSED, actor, error)
+        raise
+
+
+def _mark_key(key: ApiKey, mark: LedgerMark | None) -> None:
+    """Raise the mark to the key: the secret is shown only if no older database can pass for one that knows the key."""
+    try:
+        raising.raise_to(present(mark))
+    except Exception:  # whatever it is, the key is recorded and its secret not shown
+        log.exception("the mark was not raised after key %s was issued, so its secret is not shown", key.pk)
+        raise SecretWithheld(
+            f"Key {key.pk} was made and recorded, but the portal's mark outside the database could not be written, so "
+            "its secret is not shown.",
+            next_step="Tell a portal admin. When the portal can write again, press “Replace key” on the key's page.",
+        ) from None
+
+
 @sensitive_variables()
 def _ask_twilio(client: TwilioIamClient, issuance: Issuance, actor: Actor) -> CreatedKey:
     """Ask Twilio once. On anything but a readable success, commit the outcome and raise it."""
@@ -230,8 +267,8 @@ def _try_again(issuance: Issuance, retry_after: float | None) -> str:
     return f"Press “Issue key” again {when}. The approval still stands."
 
 
-def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
-    """T2: issued, with the SID, durable before the secret is rendered."""
+def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> tuple[ApiKey, LedgerMark | None]:
+    """T2: issued, with the SID, durable before the secret is rendered. Return the mark to raise then, None without."""
     try:
         with transaction.atomic(durable=True):
             key_request = close_issuance(
@@ -248,11 +285,21 @@ def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> ApiKey:
                 record_retirement(issuance.rotates, successor=key, actor=actor)
             rotates = {"rotates": issuance.rotates_id} if issuance.rotates_id else {}
             record("key.issued", actor, key=key, marker=issuance.marker, expires=key.expires_at, details=rotates)
+            mark = _next_mark()
     except Exception as error:  # whatever it is, the reconciler will settle it
         log.exception("key %s was made but could not be recorded; the reconciler will delete it", key_sid)
         why = f" {error.message}" if isinstance(error, Conflict) and issuance.rotates_id else ""
         raise unknown(issuance, f"The key was made but could not be recorded, so it is not shown.{why}") from None
-    return key
+    return key, mark
+
+
+def _next_mark() -> LedgerMark | None:
+    """Return the mark that goes with this transaction, None if there can be none: the key is recorded all the same."""
+    try:
+        return raising.next_mark()
+    except MarkNotKept as error:
+        log.error("no mark can be raised: %s", error.message)
+        return None
 
 
 def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor: Actor) -> ApiKey:

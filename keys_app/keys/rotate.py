@@ -58,13 +58,13 @@ def rotate_key(*, key: ApiKey, overlap_hours: int, actor: Actor) -> IssuedKey:
         raise InvalidInput("overlap_hours", "Choose how long the old key is kept.")
     if key.request_id is None:
         raise Conflict(ADOPTED)
-    issued = make_key(key.account, lambda: _record_intent(key, overlap_hours, actor), actor)
+    issued = make_key(key.account, lambda incarnation: _record_intent(key, overlap_hours, incarnation, actor), actor)
     if not overlap_hours:
         _delete_now(key, actor)
     return issued
 
 
-def _record_intent(key: ApiKey, overlap_hours: int, actor: Actor) -> Issuance:
+def _record_intent(key: ApiKey, overlap_hours: int, incarnation: str, actor: Actor) -> Issuance:
     """T1: issued → issuing with the marker and the key to rotate, durable before Twilio is asked."""
     with transaction.atomic(durable=True):
         locked = lock_row(KeyRequest, key.request_id)
@@ -77,7 +77,7 @@ def _record_intent(key: ApiKey, overlap_hours: int, actor: Actor) -> Issuance:
         require_guard_rails(locked)
         doubts = approvals_today.approvals_today(locked).reasons
         move_request(locked, RequestStep.ROTATE)
-        issuance = begin_attempt(locked, rotates=key, overlap_hours=overlap_hours)
+        issuance = begin_attempt(locked, incarnation, rotates=key, overlap_hours=overlap_hours)
         if doubts:
             rotated_on_old_approval(locked, key, doubts)
         details: dict[str, object] = {"doubts": list(doubts)} if doubts else {}

@@ -44,6 +44,8 @@ def move_key(key: "ApiKey", step: KeyStep, **values: object) -> None:
     """
     read = KeyState(key.state)
     as_read = Q(state=read, revoked_at=key.revoked_at)
+    if step.after == KeyState.REVOKING:
+        values["revoking_since"] = timezone.now()
     values["revoked_at"] = timezone.now() if step.after == KeyState.REVOKED else None
     moved = read in step.before and compare_and_swap(key, as_read, state=step.after, **values)
     key.refresh_from_db()

@@ -1,6 +1,11 @@
-"""The marker that ties a key at Twilio to the portal's intent to make it."""
+"""The marker that ties a key at Twilio to the portal's intent to make it.
+
+It has 12 base32 characters: 8 at random, and 4 of a hash of those under the identity of the installation. A name is a
+hint, not proof: anyone at Twilio can copy one.
+"""
 
 import base64
+import hmac
 import re
 import secrets
 
@@ -12,9 +17,22 @@ MARKER_LENGTH = len(" [kp:") + 12 + len("]")
 MAX_NAME = MAX_FRIENDLY_NAME - MARKER_LENGTH
 
 
-def new_marker() -> str:
-    """Return 12 random base32 characters (60 bits)."""
-    return base64.b32encode(secrets.token_bytes(8)).decode()[:12]
+def new_marker(identity: bytes) -> str:
+    """Return a marker of the installation with this identity: 40 random bits, and a hash of 20."""
+    random = base64.b32encode(secrets.token_bytes(5)).decode()
+    return random + _hash(random, identity)
+
+
+def is_marker_of(identity: bytes, marker: str) -> bool:
+    """Tell whether the installation with this identity made a marker. Of a million others' one passes for its own.
+
+    Markers of version 0.9.0 have no hash; which of those are the portal's own its database alone knows.
+    """
+    return hmac.compare_digest(_hash(marker[:8], identity), marker[8:])
+
+
+def _hash(random: str, identity: bytes) -> str:
+    return base64.b32encode(hmac.digest(identity, random.encode(), "sha256")).decode()[:4]
 
 
 def marked_name(name: str, marker: str) -> str:

@@ -89,6 +89,14 @@ class Api:
         )
         return {"sid": key.sid, "secret": secret}
 
+    def age(self, body: bytes) -> None:
+        """Make every key older by `seconds`."""
+        try:
+            seconds = float(json.loads(body)["seconds"])
+        except (ValueError, KeyError, TypeError):
+            raise Refusal(400, 20001, "not an age") from None
+        self._store.age(seconds)
+
     def limit_keys(self, body: bytes) -> None:
         """Refuse new keys from now on while the account has `most`; `null` takes the limit off."""
         try:

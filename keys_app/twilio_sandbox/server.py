@@ -156,6 +156,7 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", "faults"): lambda: api.faults.add(request.body),
             ("POST", "mix"): lambda: api.faults.mix(request.body),
             ("POST", "credentials"): lambda: api.add_credential(request.body),
+            ("POST", "age"): lambda: api.age(request.body),
             ("POST", "limit"): lambda: api.limit_keys(request.body),
             ("DELETE", "faults"): api.clear_orders,
             ("DELETE", "hidden"): api.show_hidden,

@@ -98,6 +98,15 @@ class Store:
             self._put({**self._keys, sid: key})
         return key
 
+    def age(self, seconds: float) -> None:
+        """Make every key older, as if it had been made and changed that much earlier."""
+        with self._lock:
+            older = (
+                replace(key, created=key.created - seconds, updated=key.updated - seconds)
+                for key in self._keys.values()
+            )
+            self._put({key.sid: key for key in older})
+
     def remove(self, sid: str) -> bool:
         """Return whether there was such a key."""
         with self._lock:

@@ -4,8 +4,6 @@ After every run of actions the reconciler works until nothing is open. Then the 
 and the ledger are compared.
 """
 
-from datetime import timedelta
-
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
@@ -13,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from keys_app.audit.ledger import matching
-from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.key_requests.models import KeyRequest
 from keys_app.keys.models import ApiKey
 from keys_app.permissions.policy import Policy
 from keys_app.reconcile.models import UnmanagedKey
 from keys_app.reconcile.run import reconcile
-from tests.cast import READ_MESSAGES, READ_USAGE, Cast, secret_in
+from tests.cast import READ_MESSAGES, READ_USAGE, Cast, secret_in, time_passes
 from tests.twilio_iam.simulator import StandIn
 
 FAULTS = ["", "", "", "drop_before", "drop_after", "error_after", "rate_limit", "null_policy", "other_policy", "html"]
@@ -108,7 +106,7 @@ class Keys(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """Let the reconciler look, with every attempt past its patience, until nothing changes any more."""
-        Issuance.objects.update(started_at=timezone.now() - timedelta(hours=2))
+        time_passes(self.standin)
         for _ in range(6):
             reconcile()
 

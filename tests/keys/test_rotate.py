@@ -7,13 +7,13 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from keys_app.audit.ledger import matching
-from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.key_requests.models import KeyRequest
 from keys_app.keys import issue
 from keys_app.keys import rotate as keys_rotate
 from keys_app.keys.models import ApiKey
 from keys_app.organisation.models import TeamMembership
 from keys_app.reconcile.run import reconcile
-from tests.cast import READ_MESSAGES, READ_USAGE, secret_in, tamper, text_of
+from tests.cast import READ_MESSAGES, READ_USAGE, secret_in, tamper, text_of, time_passes
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def test_it_is_not_shown_when_the_old_key_is_revoked_meanwhile(cast, standin, ke
     assert answer.status_code == 504
     assert not secret_in(answer)
     assert "This key is revoked, since" in text_of(answer)
-    Issuance.objects.update(started_at=timezone.now() - timedelta(hours=1))
+    time_passes(standin)
     assert reconcile().orphans_deleted == 1
     assert standin.keys() == []
     assert state_of(key) == "issued"
@@ -275,7 +275,7 @@ def test_it_is_not_shown_when_it_cannot_be_recorded(cast, standin, key, monkeypa
     assert answer.status_code == 504
     assert not secret_in(answer)
     assert (state_of(key), key.retires_at) == ("issuing", None)
-    Issuance.objects.update(started_at=timezone.now() - timedelta(hours=1))
+    time_passes(standin)
     reconcile()
     assert [item["sid"] for item in standin.keys()] == [key.sid]
     assert state_of(key) == "issued"

@@ -13,10 +13,11 @@ from keys_app.audit import record
 from keys_app.audit.ledger import LedgerDamaged
 from keys_app.catalogue.models import Probe
 from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.keys import breaches
 from keys_app.keys.models import ApiKey
 from keys_app.reconcile.run import reconcile
 from keys_app.twilio_iam.transport import Transport
-from tests.cast import secret_in, text_of
+from tests.cast import secret_in, text_of, time_passes
 
 
 @pytest.fixture
@@ -49,20 +50,19 @@ def failing(monkeypatch):
 
 
 @pytest.fixture
-def keys_dir_is_a_file(settings, tmp_path):
+def no_file_can_be_written(monkeypatch):
     """Nothing can be written beside the checkpoints either."""
-    settings.CHECKPOINT_DIR = tmp_path / "no-directory"
-    settings.CHECKPOINT_DIR.write_text("")
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(breaches, "write_new", full)
 
 
-def long_ago():
-    Issuance.objects.update(started_at=timezone.now() - timedelta(hours=1))
-
-
-def settled(settings, key_request):
+def settled(settings, standin, key_request):
     """Reconcile until nothing is left to do, and return the request's state."""
     settings.RECONCILE_GRACE = timedelta(0)
-    long_ago()
+    time_passes(standin)
     for _ in range(4):
         reconcile()
     key_request.refresh_from_db()
@@ -89,7 +89,7 @@ def test_it_deletes_a_key_with_another_policy_and_tells_of_it_whatever_the_datab
     assert not secret_in(answer)
     assert {key["sid"] for key in standin.keys()} == before
 
-    assert settled(settings, key_request) == ("issued" if rotating else "failed")
+    assert settled(settings, standin, key_request) == ("issued" if rotating else "failed")
     assert [notice["kind"] for notice in told].count("alarm.policy_breach") == 1
     assert actions(key_request.pk).count("key.policy_breach") == 1
     assert not Issuance.objects.filter(state__in=("started", "unknown")).exists()
@@ -97,7 +97,7 @@ def test_it_deletes_a_key_with_another_policy_and_tells_of_it_whatever_the_datab
 
 
 def test_it_leaves_to_the_reconciler_what_it_cannot_write_down(
-    live_cast, standin, settings, actions, told, failing, keys_dir_is_a_file
+    live_cast, standin, settings, actions, told, failing, no_file_can_be_written
 ):
     key_request = live_cast.approved()
     standin.fault("other_policy")
@@ -106,7 +106,7 @@ def test_it_leaves_to_the_reconciler_what_it_cannot_write_down(
     assert answer.status_code == 502
     assert "could not be recorded or deleted yet" in text_of(answer)
     (left,) = standin.keys()
-    assert settled(settings, key_request) == "failed"
+    assert settled(settings, standin, key_request) == "failed"
     assert standin.key(left["sid"]) is None
     assert [notice["kind"] for notice in told].count("alarm.policy_breach") == 1
     assert actions(key_request.pk)[-2:] == ["key.policy_breach", "key.orphan_deleted"]
@@ -156,7 +156,7 @@ def test_it_says_that_the_outcome_is_unknown_when_a_good_key_cannot_be_recorded(
         else:
             answer = live_cast.issue(key_request)
     assert (answer.status_code, secret_in(answer)) == (504, "")
-    assert settled(settings, key_request) == ("issued" if rotating else "approved")
+    assert settled(settings, standin, key_request) == ("issued" if rotating else "approved")
     assert {key["sid"] for key in standin.keys()} == before
 
 

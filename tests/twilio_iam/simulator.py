@@ -140,6 +140,10 @@ class StandIn:
         """Refuse new keys from now on while it has `most` (70151); None and `clear_faults` take the limit off."""
         self._control("POST", "limit", json={"most": most})
 
+    def age(self, seconds: float) -> None:
+        """Make every key older: time passes for them too when a test moves the portal's records back."""
+        self._control("POST", "age", json={"seconds": seconds})
+
     def truth(self) -> dict[str, Any]:
         """Return what really happened since the start: `asked` (names) and `keys`, deleted ones included."""
         return dict(self._control("GET", "truth").json())

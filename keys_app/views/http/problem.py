@@ -18,6 +18,8 @@ _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.InvalidInput, 422, "Check what you entered"),
     (errors.TwilioRefused, 502, "Twilio refused"),
     (errors.PortalBusy, 503, "Busy"),
+    (errors.MarkNotKept, 503, "No key was made"),
+    (errors.SecretWithheld, 503, "The secret is not shown"),
     (errors.TwilioUnavailable, 503, "Twilio did not take the request"),
     (errors.NotDeleted, 503, "Not deleted yet"),
     (errors.NotRecorded, 503, "Not recorded yet"),
