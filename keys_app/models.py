@@ -5,7 +5,7 @@ from keys_app.catalogue.models import CatalogueObservation, CataloguePermission,
 from keys_app.key_requests.decision_models import Approval, ApprovalRule, Comment, Narrowing
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.keys.models import ApiKey
-from keys_app.notifications.models import NoticeKey, Webhook, WebhookDelivery
+from keys_app.notifications.models import Heartbeat, NoticeKey, Trouble, Webhook, WebhookDelivery
 from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Delegation, Team, TeamMembership
 from keys_app.reconcile.models import AccountCheck, ReconcileRun, UnmanagedKey
 from keys_app.reports.models import AccessReview, ReviewedKey
@@ -24,6 +24,7 @@ __all__ = [
     "Comment",
     "Delegation",
     "FeedToken",
+    "Heartbeat",
     "Installation",
     "Issuance",
     "KeyRequest",
@@ -38,6 +39,7 @@ __all__ = [
     "SignIn",
     "Team",
     "TeamMembership",
+    "Trouble",
     "UnmanagedKey",
     "Webhook",
     "WebhookDelivery",

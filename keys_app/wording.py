@@ -274,6 +274,8 @@ _WORDS = {
     "key.adoption_proposed": "proposed key {key} to a team",
     "key.unmanaged_seen": "saw key {key}, which the portal never made",
     "key.unmanaged_gone": "no longer saw key {key}, which the portal never made",
+    "trouble.began": "raised an alarm",
+    "trouble.ended": "found that the trouble is over",
     "access_review.kept": "kept key {key} in an access review",
     "access_review.revoked": "had key {key} revoked in an access review",
 }

@@ -7,6 +7,7 @@ policy than the approved one, deleted). A stop or a reload waits that long for t
 
 import math
 import resource
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -28,3 +29,10 @@ timeout = math.ceil(2 * _deadline) + 10
 graceful_timeout = timeout
 keepalive = 5
 control_socket_disable = True  # nothing here uses it, and two portals of one user would share its path
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Let each worker look for silent processes beside it, once it has loaded the portal."""
+    from portal import watch  # noqa: PLC0415 (there is no Django yet when gunicorn reads this file)
+
+    watch.start()

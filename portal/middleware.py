@@ -36,9 +36,13 @@ class ProbeMiddleware:
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        failure = check(request)
-        body = f"{failure or 'ok'}\n" if request.method == "GET" else ""
-        return HttpResponse(body, status=503 if failure else 200, content_type="text/plain")
+        if request.path_info == "/readyz" and "workers" in request.GET:
+            status, text = readiness.workers(request)
+        else:
+            text = check(request)
+            status = 503 if text else 200
+        body = f"{text or 'ok'}\n" if request.method == "GET" else ""
+        return HttpResponse(body, status=status, content_type="text/plain")
 
 
 class NoStoreMiddleware:

@@ -3,6 +3,7 @@
 Each check returns what is wrong in words for the operator, without a path, an address or a value; empty if nothing is.
 """
 
+import hmac
 import logging
 from collections.abc import Callable
 from functools import cache
@@ -21,6 +22,7 @@ from django.template.loader import render_to_string
 
 from keys_app.catalogue.current import current_catalogue
 from keys_app.core import db
+from keys_app.notifications import heartbeats
 from keys_app.organisation.credentials import can_decrypt_credentials
 from keys_app.permissions.presets import templates
 
@@ -43,6 +45,24 @@ def problem(request: HttpRequest) -> str:
         log.exception("a page cannot be rendered")
         return "pages cannot be rendered; the log says why"
     return ""
+
+
+def workers(request: HttpRequest) -> tuple[int, str]:
+    """Return status and text of how the processes beside the portal are, a line each: 503 if one is not well.
+
+    For who shows `PORTAL_METRICS_TOKEN`: 404 where none is set, 401 without it.
+    """
+    if not settings.METRICS_TOKEN:
+        return 404, "set PORTAL_METRICS_TOKEN to ask for workers"
+    kind, _, shown = request.headers.get("Authorization", "").partition(" ")
+    right = hmac.compare_digest(shown.strip().encode(), settings.METRICS_TOKEN.encode())
+    if kind.lower() != "bearer" or not right:
+        return 401, "show PORTAL_METRICS_TOKEN as Authorization: Bearer …"
+    try:
+        said, well = heartbeats.lines()
+    except Error:
+        return 503, "the database does not answer"
+    return (200 if well else 503), "\n".join(said)
 
 
 def _database() -> str:

@@ -68,6 +68,9 @@ TWILIO_CONCURRENCY = env.twilio_concurrency()
 AUDIT_PUSH_URL = env.text("PORTAL_AUDIT_PUSH_URL")
 AUDIT_PUSH_TOKEN = env.text("PORTAL_AUDIT_PUSH_TOKEN")
 
+# Lets a monitor ask `/readyz?workers=1` how the processes beside the portal are.
+METRICS_TOKEN = env.text("PORTAL_METRICS_TOKEN")
+
 CATALOGUE_FILE = env.text("PORTAL_CATALOGUE_FILE")  # permissions the package does not have
 CONFIRM_WITHIN = env.seconds("PORTAL_CONFIRM_WITHIN", 900, least=0)
 RECONCILE_GRACE = env.seconds("PORTAL_RECONCILE_GRACE", 900, least=0)
@@ -80,6 +83,8 @@ RECONCILE_PATIENCE = env.decimal("PORTAL_RECONCILE_PATIENCE", 30.0, least=0, mos
 # An account is reported after this many failed runs in a row, the reconciler itself after this time without a run.
 RECONCILE_FAILED_RUNS = env.number("PORTAL_RECONCILE_FAILED_RUNS", 5, least=1, most=1000)
 RECONCILE_LATE_AFTER = env.seconds("PORTAL_RECONCILE_LATE_AFTER", 900)
+# What waits for Twilio this long after the portal itself would have settled it is an alarm.
+STUCK_AFTER = env.seconds("PORTAL_STUCK_AFTER", 900)
 # A lead has this long to take over the keys of somebody who left.
 LEAVER_GRACE = timedelta(days=env.number("PORTAL_LEAVER_DAYS", 14, least=0, most=3650))
 # An operator's own tasks, in the form of keys_app/permissions/data/templates.toml; same slugs replace the package's.

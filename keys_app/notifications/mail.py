@@ -4,7 +4,7 @@ import smtplib
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.core.mail import get_connection
 from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
-from post_office.models import STATUS, Email
+from post_office.models import PRIORITY, STATUS, Email
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
@@ -46,20 +46,24 @@ def send_mails(stopping: Callable[[], bool] = lambda: False) -> Sent:
 
 
 class MailOutbox(Outbox[Email]):
-    """Mails, over one connection. All wait where the server cannot be reached, or is lost several times in a row."""
+    """Mails, over one connection. All wait where the server cannot be reached, or is lost several times in a row.
+
+    With `since` only the alarms that were queued from then on.
+    """
 
     due_at = "scheduled_time"
     attempts = "number_of_retries"
     waiting = Q(status__in=(STATUS.queued, STATUS.requeued))
 
-    def __init__(self) -> None:
+    def __init__(self, since: datetime | None = None) -> None:
+        self.only = Q() if since is None else Q(created__gte=since, priority=PRIORITY.high)
         self.connection = get_connection()
         self._lost = 0
 
     def in_turn(self) -> QuerySet[Email]:
         """Return mails that are due: the urgent ones first, and of those first one for each address, then the next."""
         turn = Window(RowNumber(), partition_by=["priority", "to"], order_by=["scheduled_time", "id"])
-        due = Email.objects.filter(self.waiting, scheduled_time__lte=timezone.now())
+        due = Email.objects.filter(self.waiting, self.only, scheduled_time__lte=timezone.now())
         rows: QuerySet[Email] = due.annotate(turn=turn)
         return rows.order_by("-priority", "turn", "scheduled_time", "id")[:_BATCH]
 

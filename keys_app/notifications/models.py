@@ -1,4 +1,4 @@
-"""Where notices go besides people's mail, and what waits to be sent there."""
+"""Where notices go besides people's mail, what waits to be sent there, and what is told until it is over."""
 
 import uuid
 
@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from keys_app.organisation.models import Team
+from keys_app.organisation.models import Account, Team
 
 
 class Webhook(models.Model):
@@ -93,3 +93,46 @@ class NoticeKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+MAX_TITLE = 150
+MAX_WORDS = 600
+
+
+class Trouble(models.Model):
+    """Something that has waited too long, or that Twilio contradicts itself about: told until it is over.
+
+    `key` says what it is, as `stuck:SK…`, so that it is one row; it opens again if the same comes back. `told_at` is
+    empty while it may still settle by itself.
+    """
+
+    key = models.CharField(max_length=120, unique=True)
+    kind = models.CharField(max_length=30)
+    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE, related_name="troubles")
+    key_sid = models.CharField(max_length=34, blank=True)
+    title = models.CharField(max_length=MAX_TITLE)
+    words = models.CharField(max_length=MAX_WORDS)
+    path = models.CharField(max_length=200)
+    since = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text="When Security was told.")
+    reminded_at = models.DateTimeField(null=True, help_text="When Security was last reminded.")
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["since", "id"]
+        indexes = [models.Index(fields=["kind"], condition=Q(ended_at__isnull=True), name="trouble_open")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Heartbeat(models.Model):
+    """When a process that runs beside the portal last finished a round. It has a row once it has run for good."""
+
+    name = models.CharField(max_length=30, primary_key=True)
+    interval = models.PositiveIntegerField(help_text="Seconds between two rounds.")
+    beat_at = models.DateTimeField()
+    alarmed_at = models.DateTimeField(null=True, help_text="When a process last took it on to tell that it is silent.")
+
+    def __str__(self) -> str:
+        return self.name

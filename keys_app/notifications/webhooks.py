@@ -52,14 +52,15 @@ class WebhookOutbox(Outbox["WithAnnotations[WebhookDelivery, DeliveryNotes]"]):
     """Deliveries. Webhooks have their turn one after the other, those that work before those that failed.
 
     When failing ones have taken `_PATIENCE` seconds the rest of those wait too, so that a dead one costs the others
-    little.
+    little. With `since` only what was queued from then on.
     """
 
     due_at = "next_try_at"
     attempts = "attempts"
     waiting = Q(delivered_at=None, gave_up_at=None)
 
-    def __init__(self) -> None:
+    def __init__(self, since: datetime | None = None) -> None:
+        self.only = Q() if since is None else Q(created_at__gte=since)
         self._lost = 0.0  # seconds
 
     def in_turn(self) -> "QuerySet[WithAnnotations[WebhookDelivery, DeliveryNotes]]":
@@ -67,7 +68,9 @@ class WebhookOutbox(Outbox["WithAnnotations[WebhookDelivery, DeliveryNotes]"]):
         turn = Window(RowNumber(), partition_by="webhook_id", order_by=["created_at", "id"])
         failed = WebhookDelivery.objects.filter(self.waiting, webhook=OuterRef("webhook")).exclude(last_error="")
         by_chance = Case(When(troubled=True, then=Random()), default=0.0, output_field=FloatField())
-        due = WebhookDelivery.objects.filter(self.waiting, webhook__is_active=True, next_try_at__lte=timezone.now())
+        due = WebhookDelivery.objects.filter(
+            self.waiting, self.only, webhook__is_active=True, next_try_at__lte=timezone.now()
+        )
         rows = due.select_related("webhook").annotate(turn=turn, troubled=Exists(failed))
         return rows.order_by("troubled", "turn", by_chance, "created_at", "id")[:_BATCH]
 

@@ -19,6 +19,12 @@ def last_run() -> ReconcileRun | None:
     return ReconcileRun.objects.filter(finished_at__isnull=False).first()
 
 
+def finished_lately() -> bool:
+    """Tell whether a run has come to its end within `RECONCILE_LATE_AFTER`."""
+    last = last_run()
+    return last is not None and timezone.now() - present(last.finished_at) <= settings.RECONCILE_LATE_AFTER
+
+
 def runs_with_findings() -> QuerySet[ReconcileRun]:
     """Return the runs that found something or broke off, the latest first."""
     return ReconcileRun.objects.filter(found_something=True)
@@ -29,7 +35,7 @@ def reconciler_warning() -> str:
     last = last_run()
     if last is None:
         return "The reconciler has never run. Keys past their lifetime and keys with lost secrets stay at Twilio."
-    if timezone.now() - present(last.finished_at) > settings.RECONCILE_LATE_AFTER:
+    if not finished_lately():
         return f"The reconciler ran last at {moment(present(last.finished_at))}. Start it again: keys wait for it."
     if last.error:
         return f"The reconciler's last run could not do everything. {last.error} The portal's log says more."

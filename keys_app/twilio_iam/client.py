@@ -1,5 +1,6 @@
 """The client for Twilio's Key resource, v1. Facts about it are from Twilio's documentation."""
 
+import time
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,9 @@ from .types import CreatedKey, KeyDetail, KeySummary, check_account_sid, check_k
 KEYS = "/v1/Keys"
 MAX_PAGE_SIZE = 1000
 MAX_PAGES = 10_000
+MAX_KEYS = 100_000
+LISTING_SECONDS = 300.0
+"""How many keys a listing may have, and how long it may take altogether: one beyond that is not whole."""
 
 
 class TwilioIamClient:
@@ -88,7 +92,8 @@ class TwilioIamClient:
         """Yield every key of an account once, page by page, in Twilio's order.
 
         `page_size` is 1 to 1000. If the iterator raises, the listing is incomplete and proves nothing about a
-        key that was not in it. `OutcomeUnknown` also stands for a next page elsewhere, or pages without end.
+        key that was not in it. `OutcomeUnknown` also stands for a next page elsewhere, pages without end, and a
+        listing over `MAX_KEYS` or `LISTING_SECONDS`.
         """
         check_account_sid(account_sid)
         if not 1 <= page_size <= MAX_PAGE_SIZE:
@@ -128,12 +133,17 @@ class TwilioIamClient:
         seen: set[str] = set()
         visited: set[tuple[tuple[str, str], ...]] = set()
         place: dict[str, str] = {}
+        ends = time.monotonic() + LISTING_SECONDS
         while True:
             keys, link = self._page({**query, **place})
+            if time.monotonic() > ends:
+                raise OutcomeUnknown(f"Twilio's listing of keys did not end within {LISTING_SECONDS:.0f} seconds.")
             for key in keys:  # a key that is changed meanwhile moves in the order, and may turn up twice
                 if key.sid not in seen:
                     seen.add(key.sid)
                     yield key
+            if len(seen) > MAX_KEYS:
+                raise OutcomeUnknown(f"Twilio lists more than {MAX_KEYS} keys, so the listing was broken off.")
             if link is None:
                 return
             place = self._next_place(link)

@@ -1,5 +1,6 @@
 """Pushing the audit to another system: in order, each event at least once, from where it stopped."""
 
+import contextlib
 import json
 import socket
 import socketserver
@@ -15,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from keys_app.audit import ledger
-from keys_app.audit.export import forward
+from keys_app.audit.export import forward, targets
 from keys_app.audit.export.targets import PushFailed
 from keys_app.audit.models import PushPosition
 from tests.twilio_iam.wire import tls_context
@@ -154,6 +155,32 @@ def test_syslog_over_a_stream(db, settings):
         assert fields[3:6] == ["key-portal", "-", "test.event"]
         assert fields[6] == f'[meta sequenceId="{number}"]'
         assert text.decode() == ledger.event(number).canonical
+
+
+class Stuck(socketserver.BaseRequestHandler):
+    """A peer that never reads, or reads all and then sends a byte now and then instead of closing."""
+
+    def handle(self):
+        if self.server.reads:
+            self.request.recv(65_536)
+        while not self.server.over.wait(0.02):
+            with contextlib.suppress(OSError):
+                self.request.send(b"x" if self.server.reads else b"")
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_syslog_peer_that_hangs_holds_the_process_up_until_the_deadline_only(db, settings, monkeypatch, reads):
+    monkeypatch.setattr(targets, "DEADLINE", 0.5)
+    append(3)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Stuck) as server:
+        server.reads, server.over, server.daemon_threads = reads, threading.Event(), True
+        settings.AUDIT_PUSH_URL = f"syslog+tcp://127.0.0.1:{server.server_address[1]}"
+        with serving(server), pytest.raises(CommandError, match="did not take the events"):
+            try:
+                run()
+            finally:
+                server.over.set()
+    assert not PushPosition.objects.exclude(sequence=0).exists()
 
 
 def test_syslog_by_datagrams(db, settings):

@@ -21,7 +21,10 @@ PARTS = {
         *("approvalrule.created", "approvalrule.changed"),
     ],
     "request.*": ["request.approved", "request.rejected"],
-    "alarm.*": ["alarm.key_vanished", "alarm.key_drifted", "alarm.key_reappeared"],
+    "alarm.*": [
+        *("alarm.key_vanished", "alarm.key_drifted", "alarm.key_reappeared"),
+        *("alarm.stuck", "alarm.contradiction", "alarm.silent", "alarm.ended"),
+    ],
 }
 
 

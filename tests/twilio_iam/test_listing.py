@@ -108,6 +108,24 @@ def test_pages_without_end_end(wire: type[Wire], monkeypatch: pytest.MonkeyPatch
     assert len(server.received) == 6
 
 
+def test_a_listing_of_too_many_keys_is_not_whole(wire: type[Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MAX_KEYS", 2)
+    pages = [listing([{"sid": sid(number)}], f"BASE/v1/Keys?Page={number}") for number in range(1, 20)]
+    server = Pages(*pages)
+    with pytest.raises(OutcomeUnknown, match="more than 2 keys"):
+        collect(server)
+    assert len(server.received) == 3
+    assert len(collect(Pages(pages[0], listing([{"sid": sid(2)}], None)))) == 2
+
+
+def test_a_listing_that_takes_too_long_is_not_whole(wire: type[Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "LISTING_SECONDS", -1.0)
+    server = Pages(listing([{"sid": sid(1)}], "BASE/v1/Keys?Page=1"))
+    with pytest.raises(OutcomeUnknown, match="did not end within"):
+        collect(server)
+    assert len(server.received) == 1
+
+
 def test_it_yields_a_key_once(wire: type[Wire]) -> None:
     server = Pages(
         listing([{"sid": sid(1)}, {"sid": sid(2)}], "BASE/v1/Keys?Page=1"),

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import requests
-
 from keys_app.core.errors import NotConfigured, PortalError
+from keys_app.core.http.guard import Guard
 from keys_app.core.http.public_addresses import is_https_or_loopback
+from keys_app.core.http.safe_post import post
 from keys_app.core.secret import Secret
 
 from . import syslog
 
-TIMEOUT = 10.0
+TIMEOUT, DEADLINE = 10.0, 60.0
+"""Seconds for each step, and for all of one sending: a peer that reads or answers bit by bit holds up no process."""
 _PORTS = {"syslog+udp": 514, "syslog+tcp": 601, "syslog+tls": 6514}
 _LARGEST_DATAGRAM = 65_507
 
@@ -44,18 +45,12 @@ class WebhookTarget:
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token.reveal()}"
-        try:
-            with requests.Session() as session:
-                session.trust_env = False
-                body = f'{{"events":[{lines}],"next":{events[-1][0]}}}\n'.encode()
-                answer = session.post(
-                    self.url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
-                )
-                answer.close()
-        except requests.RequestException as error:
-            raise PushFailed(f"The webhook did not answer: {type(error).__name__}.") from None
-        if not 200 <= answer.status_code < 300:
-            raise PushFailed(f"The webhook answered {answer.status_code}.")
+        body = f'{{"events":[{lines}],"next":{events[-1][0]}}}\n'.encode()
+        outcome = post(self.url, body, headers, timeout=TIMEOUT, deadline=DEADLINE, allowed=lambda _: True)
+        if outcome.status and not 200 <= outcome.status < 300:
+            raise PushFailed(f"The webhook answered {outcome.status}.")
+        if outcome.problem:
+            raise PushFailed(f"The webhook did not take the events: {outcome.problem}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +81,22 @@ class SyslogTarget:
                 sender.sendto(text[:_LARGEST_DATAGRAM], address)
 
     def _stream(self, messages: list[bytes]) -> None:
-        with socket.create_connection((self.host, self.port), TIMEOUT) as plain, self._secured(plain) as stream:
-            stream.sendall(b"".join(map(syslog.framed, messages)))
-            if isinstance(stream, ssl.SSLSocket):
-                with contextlib.suppress(ssl.SSLError):  # many servers close without a word; a reset is another error
-                    stream.unwrap()
-                return
-            stream.shutdown(socket.SHUT_WR)
-            while stream.recv(4096):  # until the other side has read it all and closed
-                pass
+        """Send all within `DEADLINE`; what the peer has closed by then counts as taken. Raises `OSError`."""
+        with Guard(DEADLINE) as guard:
+            with guard.open_socket(self.host, self.port, TIMEOUT) as plain, self._secured(plain) as stream:
+                stream.sendall(b"".join(map(syslog.framed, messages)))
+                self._wait_until_read(stream)
+            if guard.expired:  # a connection that the guard has shut down looks like one that the peer closed
+                raise TimeoutError("it did not read them before the deadline")
+
+    def _wait_until_read(self, stream: socket.socket) -> None:
+        if isinstance(stream, ssl.SSLSocket):
+            with contextlib.suppress(ssl.SSLError):  # many servers close without a word; a reset is another error
+                stream.unwrap()
+            return
+        stream.shutdown(socket.SHUT_WR)
+        while stream.recv(4096):  # until the other side has read it all and closed
+            pass
 
     def _secured(self, plain: socket.socket) -> socket.socket:
         if self.transport != "syslog+tls":

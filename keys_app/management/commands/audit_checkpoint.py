@@ -7,6 +7,7 @@ from django.db import close_old_connections
 from keys_app.audit.merkle import checkpoints
 from keys_app.core.errors import PortalError
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.notifications import heartbeats
 from keys_app.reconcile.ledger_check import sign_checkpoint
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,15 @@ class Command(BaseCommand):
 
     def _forever(self, pause: int) -> None:
         stop = stopped_by_signal()
+        heartbeats.start(heartbeats.SIGNER, pause)
         while not stop.is_set():
             try:
                 sign_checkpoint()
+                heartbeats.beat(heartbeats.SIGNER)
             except PortalError as error:
                 log.error("no checkpoint was signed: %s", error.message)
             except Exception:  # the database may be away for a while
                 log.exception("no checkpoint was signed; the next run tries again")
                 close_old_connections()
+            heartbeats.look()
             stop.wait(pause)

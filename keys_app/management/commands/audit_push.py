@@ -9,6 +9,7 @@ from keys_app.audit.export.forward import configured, push
 from keys_app.core.errors import NotConfigured, PortalError
 from keys_app.core.retry import Backoff
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.notifications import heartbeats
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +43,17 @@ class Command(BaseCommand):
     def _go_on(self, target: Any, every: int) -> None:
         """Push until a signal; after a failure wait longer each time, up to ten minutes."""
         stop, failed = stopped_by_signal(), 0
+        heartbeats.start(heartbeats.PUSHER, every)
         pauses = Backoff(first=every, factor=2, longest=max(every, LONGEST_PAUSE))
         while not stop.is_set():
             try:
                 push(target)
                 failed = 0
+                heartbeats.beat(heartbeats.PUSHER)
             except Exception as error:  # noqa: BLE001 whatever it is, the events must still arrive by a later run
                 failed += 1
                 reason = error.message if isinstance(error, PortalError) else type(error).__name__
                 log.warning("pushing the audit failed, tried again in %.0f s: %s", pauses.after(failed + 1), reason)
                 close_old_connections()
+            heartbeats.look()
             stop.wait(pauses.after(failed + 1))

@@ -6,7 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.notifications import heartbeats
 from keys_app.reconcile.account_run import RunFindings
+from keys_app.reconcile.queries import finished_lately
 from keys_app.reconcile.run import reconcile
 from keys_app.wording import findings_in_words
 
@@ -27,21 +29,25 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         every = pause_of(options)
         watched = self.stdout.isatty() or options["verbosity"] > 1
-        progress: Callable[[str], None] = self._say if watched else lambda _: None
+        progress = _beating(self._say if watched else lambda _: None)
         if every is None:
             self._once(progress)
             return
         stop = stopped_by_signal()
+        heartbeats.start(heartbeats.RECONCILER, every)
         while not stop.is_set():
             try:
                 self._report(reconcile(progress=progress, wait=stop.wait), quiet=not watched)
+                heartbeats.beat(heartbeats.RECONCILER)
             except Exception:  # whatever it is, keys past their lifetime must still be deleted by a later run
                 log.exception("the run failed; the next one tries again")
                 close_old_connections()
+            heartbeats.look()
             stop.wait(every)
 
     def _once(self, progress: Callable[[str], None]) -> None:
         found = reconcile(progress=progress)
+        heartbeats.beat(heartbeats.RECONCILER)
         self._report(found)
         if found.accounts_failed or found.not_revoked or found.failures:
             raise CommandError("Not everything could be settled; see above and run it again.")
@@ -54,3 +60,17 @@ class Command(BaseCommand):
         """Write what was found; with `quiet` only if there is something that is not seen in every run."""
         if not quiet or any(count for name, count in vars(found).items() if name != "compared"):
             self._say(findings_in_words(vars(found)))
+
+
+def _beating(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what takes the lines of a run, and beats with each while some run was finished lately.
+
+    So a long run is not silent, but one that never gets to its end is, however often it is started.
+    """
+
+    def line(text: str) -> None:
+        if finished_lately():
+            heartbeats.beat(heartbeats.RECONCILER)
+        say(text)
+
+    return line

@@ -1,8 +1,10 @@
+import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.notifications import heartbeats
 from keys_app.notifications.outbox import Sent
 from keys_app.reconcile.send_notices import send_notices
 
@@ -19,9 +21,17 @@ class Command(BaseCommand):
             self._once()
             return
         stop = stopped_by_signal()
+        heartbeats.start(heartbeats.SENDER, every)
         while not stop.is_set():
-            self._report(send_notices(stop.is_set)[0], quiet=True)
+            self._report(send_notices(lambda: self._goes_on(stop))[0], quiet=True)
+            heartbeats.beat(heartbeats.SENDER)
+            heartbeats.look()
             stop.wait(every)
+
+    def _goes_on(self, stop: threading.Event) -> bool:
+        """Tell between two notices whether to stop; each is a sign of life, since a slow server makes a run long."""
+        heartbeats.beat(heartbeats.SENDER)
+        return stop.is_set()
 
     def _once(self) -> None:
         sent, failed = send_notices()

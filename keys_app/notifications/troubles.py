@@ -1,0 +1,161 @@
+"""Troubles: what is told when it is found, reminded of daily, and told to be over. Their one home.
+
+Whoever looks at something says what it sees with `see` each time, and `end`s what it no longer sees. Security gets an
+alarm, the ledger an event for the beginning and the end, and `/reconciliation/` a line in between.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.core.actor import Actor
+from keys_app.core.db import compare_and_swap
+from keys_app.core.isolation import isolated
+from keys_app.core.times import duration
+from keys_app.organisation.models import Account
+
+from . import notify
+from .models import MAX_TITLE, MAX_WORDS, Trouble
+
+STUCK, CONTRADICTION, SILENT = "stuck", "contradiction", "silent"
+REMIND_AFTER = timedelta(days=1)
+PAGE = "/reconciliation/"
+KEPT_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What someone sees now: `key` names the trouble, `words` are Twilio's or say how things stand, `since` begins it.
+
+    `key_sid` and `account` say which key it is about, if it is about one; `path` is the page to look at.
+    """
+
+    key: str
+    kind: str
+    title: str
+    words: str
+    since: datetime
+    account: Account | None = None
+    key_sid: str = ""
+    path: str = PAGE
+
+
+def see(seen: Seen, actor: Actor, *, after: timedelta = timedelta(0)) -> bool:
+    """Keep what is seen, and tell Security once it has been so for `after`; tell whether it was told just now.
+
+    A trouble that is known keeps its beginning, and has the latest words.
+    """
+    with transaction.atomic(durable=True):
+        return see_within(seen, actor, after=after)
+
+
+def see_within(seen: Seen, actor: Actor, *, after: timedelta = timedelta(0)) -> bool:
+    """Do what `see` does, inside a transaction, as its last step."""
+    row = _kept(seen)
+    now = timezone.now()
+    if row.told_at is not None or now - row.since < after:
+        return False
+    if not compare_and_swap(row, Q(told_at=None, ended_at=None), told_at=now):
+        return False  # another process was first
+    _alarm(seen.kind, seen.title, _text(row, now), seen.path)
+    details = {"trouble": row.key, "message": row.words, "since": row.since}
+    record("trouble.began", actor, account=seen.account, key_sid=seen.key_sid, details=details)
+    return True
+
+
+def _kept(seen: Seen) -> Trouble:
+    """Return the open row of what is seen, made or opened again; with the latest words."""
+    values = {
+        "kind": seen.kind,
+        "account": seen.account,
+        "key_sid": seen.key_sid,
+        "title": notify.one_line(seen.title, MAX_TITLE),
+        "words": notify.one_line(seen.words, MAX_WORDS),
+        "path": seen.path,
+    }
+    row, is_new = Trouble.objects.get_or_create(key=seen.key, defaults={**values, "since": seen.since})
+    if not is_new:
+        again = {"since": seen.since, "told_at": None, "reminded_at": None, "ended_at": None}
+        if not compare_and_swap(row, Q(ended_at__isnull=False), **values, **again):
+            compare_and_swap(row, Q(ended_at=None), **values)
+        row.refresh_from_db()
+    return row
+
+
+def end(troubles: Iterable[Trouble], actor: Actor) -> int:
+    """End troubles that are over, each with its event and, if Security was told of it, a notice. Return how many."""
+    ended = 0
+    for row in troubles:
+        with isolated("ending troubles", row.key), transaction.atomic(durable=True):
+            ended += end_within(row, actor)
+    return ended
+
+
+def end_within(row: Trouble, actor: Actor) -> bool:
+    """Do what `end` does for one, inside a transaction, as its last step; tell whether it was open and told."""
+    now = timezone.now()
+    if not compare_and_swap(row, Q(ended_at=None, told_at=row.told_at), ended_at=now) or row.told_at is None:
+        return False
+    _alarm("ended", f"Over: {row.title}", f"It lasted {duration(now - row.since)}.", row.path)
+    details = {"trouble": row.key, "since": row.since}
+    record("trouble.ended", actor, account=row.account, key_sid=row.key_sid, details=details)
+    return True
+
+
+def remind() -> int:
+    """Remind Security of each open trouble it was not told of for a day; return of how many.
+
+    Not of silent processes: of those `heartbeats` reminds, which does not need what is silent.
+    """
+    reminded, earlier = 0, timezone.now() - REMIND_AFTER
+    not_since = Q(reminded_at=None, told_at__lte=earlier) | Q(reminded_at__lte=earlier)
+    for row in known().filter(not_since).exclude(kind=SILENT):
+        with isolated("reminding of troubles", row.key), transaction.atomic(durable=True):
+            reminded += remind_within(row)
+    return reminded
+
+
+def remind_within(row: Trouble) -> bool:
+    """Remind of one trouble, inside a transaction, unless another process just did."""
+    now = timezone.now()
+    as_read = Q(ended_at=None, told_at=row.told_at, reminded_at=row.reminded_at)
+    if not compare_and_swap(row, as_read, reminded_at=now):
+        return False
+    _alarm(row.kind, f"Still: {row.title}", _text(row, now), row.path)
+    return True
+
+
+def open_troubles(*kinds: str) -> QuerySet[Trouble]:
+    """Return what is not over, told or not; of these kinds, or of all."""
+    rows = Trouble.objects.filter(ended_at=None).select_related("account")
+    return rows.filter(kind__in=kinds) if kinds else rows
+
+
+def known() -> QuerySet[Trouble]:
+    """Return what is not over and Security was told of, the longest first."""
+    return open_troubles().filter(told_at__isnull=False)
+
+
+def end_others(seen: Collection[str], kind: str, actor: Actor) -> int:
+    """End the open troubles of a kind that are not among the keys `seen`; return how many were told to be over."""
+    return end([row for row in open_troubles(kind) if row.key not in seen], actor)
+
+
+def forget_old() -> None:
+    """Remove troubles that have been over for a month: the ledger has them."""
+    Trouble.objects.filter(ended_at__lt=timezone.now() - KEPT_FOR).delete()
+
+
+def _text(row: Trouble, now: datetime) -> str:
+    account = f" Account: {row.account} ({row.account.sid})." if row.account else ""
+    words = row.words if row.words.endswith((".", "!", "?", "…")) else f"{row.words}."
+    return f"{words}{account} For {duration(now - row.since)} by now."
+
+
+def _alarm(kind: str, title: str, text: str, path: str) -> None:
+    notify.notify(f"alarm.{kind}", title=title, text=text, path=path)

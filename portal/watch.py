@@ -1,0 +1,31 @@
+"""Looks at the heartbeats from each web process, so that whatever is left notices what is silent."""
+
+import random
+import threading
+import time
+
+from django.db import connections
+
+from keys_app.notifications import heartbeats
+
+LOOK_EVERY = 30.0
+"""Seconds, in the mean: several processes do not look at the same moment."""
+
+
+def start() -> None:
+    """Start looking, in a thread of this process. Call it after the fork: a thread does not survive one."""
+    threading.Thread(target=_watch, name="heartbeats", daemon=True).start()
+
+
+def _watch() -> None:
+    while True:
+        time.sleep(LOOK_EVERY * random.uniform(0.5, 1.5))  # noqa: S311 it hides nothing
+        look_once()
+
+
+def look_once() -> None:
+    """Look once; keep no connection in between."""
+    try:
+        heartbeats.look()
+    finally:
+        connections.close_all()
