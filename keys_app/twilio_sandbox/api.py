@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from keys_app.twilio_iam.types import KEY_SID
 
@@ -143,6 +144,30 @@ class Api:
         """List every key from now on, also those that were to be listed later."""
         with self._lock:
             self._hidden.clear()
+
+    def remember(self) -> None:
+        """Keep the account's keys as they are now for `recall`."""
+        self._store.remember()
+
+    def recall(self) -> None:
+        """Have the keys of the last `remember` again, and no others."""
+        self._store.recall()
+
+    def change_key(self, body: bytes) -> None:
+        """Read a JSON object with a key's `sid`, and change what no caller of Twilio's can.
+
+        `age` (seconds) is how long ago it was made, `unlisted` (seconds) how long no listing has it. Raises `Refusal`.
+        """
+        try:
+            order: Mapping[str, Any] = json.loads(body)
+            sid, age, unlisted = str(order["sid"]), order.get("age"), order.get("unlisted")
+            if age is not None:
+                self._store.backdate(sid, time.time() - float(age))
+            if unlisted is not None:
+                with self._lock:
+                    self._hidden[sid] = time.monotonic() + float(unlisted)
+        except (ValueError, KeyError, TypeError):
+            raise Refusal(400, 20001, "not a change of a key") from None
 
     def truth(self) -> dict[str, object]:
         """Return what really happened so far, see `History.truth`. Nobody but a harness may know this much."""

@@ -62,6 +62,7 @@ class Store:
         self._keys: dict[str, Key] = {}
         if file is not None and file.exists():
             self._keys = _load(file)
+        self._remembered = self._keys
         self._next = max((key.number for key in self._keys.values()), default=0) + 1
 
     def all(self) -> list[Key]:
@@ -106,6 +107,21 @@ class Store:
                 for key in self._keys.values()
             )
             self._put({key.sid: key for key in older})
+
+    def backdate(self, sid: str, created: float) -> None:
+        """Let a key have been made, and last changed, at another moment. Raises `KeyError` if it is gone."""
+        with self._lock:
+            self._put({**self._keys, sid: replace(self._keys[sid], created=created, updated=created)})
+
+    def remember(self) -> None:
+        """Keep the keys as they are now, in memory, for `recall`."""
+        with self._lock:
+            self._remembered = self._keys
+
+    def recall(self) -> None:
+        """Have the keys of the last `remember` again, and no others."""
+        with self._lock:
+            self._put(self._remembered)
 
     def remove(self, sid: str) -> bool:
         """Return whether there was such a key."""

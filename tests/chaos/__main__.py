@@ -19,7 +19,8 @@ from tests.browser.checkout import ROOT
 
 from . import mutations
 from .figures import Figures, table
-from .parts import PARTS, WHOLE, run_part
+from .parts import ONLY, PARTS, WHOLE, run_part
+from .promotion import first_server
 
 LOCAL = "postgres://postgres@127.0.0.1:5432/postgres"
 AT_ONCE = 3
@@ -69,7 +70,7 @@ def _answers(server: str) -> bool:
 
 def _run(database: str, server: str, options: argparse.Namespace) -> bool:
     """Run the parts on one database, print what they found, and tell whether it is as it has to be."""
-    parts = options.parts.split(",")
+    parts = [name for name in options.parts.split(",") if ONLY.get(name, database) == database]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         jobs = {name: pool.submit(_run_child, name, database, server, options.seed) for name in parts}
         found = {name: job.result() for name, job in jobs.items()}
@@ -111,6 +112,10 @@ def _database(database: str, server: str, part: str) -> Iterator[dict[str, str]]
     environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
     if database == "sqlite":
         yield environment
+        return
+    if part == "promotion":
+        with first_server() as variables:
+            yield environment | variables
         return
     name = f"key_portal_chaos_{os.getpid()}_{part}".replace("-", "_")
     with psycopg.connect(server, autocommit=True) as admin:

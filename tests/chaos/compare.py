@@ -34,6 +34,9 @@ class Difference:
     `unsettled` may still be settled by reconciling again; at the end it counts as unaccounted for.
     """
 
+    in_use_deleted: list[str] = field(default_factory=list)
+    believed_gone: list[str] = field(default_factory=list)
+    unalarmed: list[str] = field(default_factory=list)
     unaccounted: list[str] = field(default_factory=list)
     wrongly_shown: list[str] = field(default_factory=list)
     missing_events: list[str] = field(default_factory=list)
@@ -75,27 +78,46 @@ def compare(world: World) -> Difference:
     from keys_app.audit import ledger
     from keys_app.key_requests.models import Issuance
     from keys_app.keys.models import ApiKey
+    from keys_app.reconcile.models import UnmanagedKey
 
     truth = world.standin.truth()
     found = Difference()
     events = Events(ledger.matching().order_by("sequence"))
     keys = {key.sid: key for key in ApiKey.objects.all()}
-    _compare_twilio(truth["keys"], keys, events, found)
+    by_hand = world.found & set(UnmanagedKey.objects.filter(gone_at=None).values_list("sid", flat=True))
+    _compare_twilio(truth["keys"], keys, by_hand, events, found)
     _compare_keys(keys, {key["sid"] for key in truth["keys"] if key["exists"]}, events, found)
     _compare_attempts(list(Issuance.objects.all()), truth["asked"], events, found)
+    found.in_use_deleted += in_use_deleted(world, truth["keys"])
     _compare_shown(world, {key["secret_sha256"]: key for key in truth["keys"]}, keys, found)
     _compare_requests(world, events, found)
     return found
 
 
+def in_use_deleted(world: World, made: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each key that somebody has the secret of and did not end, and that is gone at Twilio.
+
+    `made` are the keys of `StandIn.truth()`.
+    """
+    gone = {key["sid"] for key in made if not key["exists"]}
+    return [f"{sid} is in use and was deleted" for sid in sorted(world.in_use() & gone)]
+
+
 def _compare_twilio(
-    made: list[dict[str, Any]], keys: dict[str, Any], events: Events, found: Difference
+    made: list[dict[str, Any]], keys: dict[str, Any], by_hand: set[str], events: Events, found: Difference
 ) -> None:  # fmt: skip
-    """Each key that was ever made is one of the portal's, or was deleted with an event that names it."""
+    """Each key that was ever made is one of the portal's, or was deleted with an event that names it.
+
+    `by_hand` are those that somebody made at Twilio and that stand before a person.
+    """
     for key in made:
         sid, known = key["sid"], keys.get(key["sid"])
-        if key["exists"] and (known is None or known.state == "revoked"):
+        if key["exists"] and known is None and sid in by_hand:
+            continue
+        if key["exists"] and known is None:
             found.unaccounted.append(f"{sid} “{key['friendly_name']}” exists at Twilio, not in the portal")
+        elif key["exists"] and known.state == "revoked":
+            found.believed_gone.append(f"{sid} exists at Twilio, and the portal says it was deleted")
         elif key["exists"] and key["policy"] != sorted(known.policy):
             found.unaccounted.append(f"{sid} may do other things at Twilio than the portal says")
         if not key["exists"] and known is None:
@@ -105,7 +127,8 @@ def _compare_twilio(
 def _compare_keys(keys: dict[str, Any], existing: set[str], events: Events, found: Difference) -> None:
     """Each key of the portal exists at Twilio if and only if the portal says so, and its events are all there."""
     for sid, key in keys.items():
-        _require(events.count("key.issued", sid) == 1, f"one key.issued of {sid}", found)
+        made = "key.adopted" if key.adopted_at else "key.issued"
+        _require(events.count(made, sid) == 1, f"one {made} of {sid}", found)
         if key.state == "active" and sid not in existing:
             found.unaccounted.append(f"{sid} is live in the portal and not at Twilio")
         if key.state == "revoking":
@@ -129,7 +152,7 @@ def _compare_attempts(attempts: list[Any], asked: list[str], events: Events, fou
             found.unsettled.append(f"attempt {attempt.marker} is open")
         else:
             _require(events.sum(ENDS, attempt.marker) > 0, f"end of {attempt.marker} ({attempt.state})", found)
-    for name in asked:
+    for name in filter(find_marker, asked):  # by hand a key is made without one
         _require(events.sum(STARTS, find_marker(name)) == 1, f"start of “{name}”", found)
 
 

@@ -6,7 +6,17 @@ from dataclasses import asdict, dataclass, field
 
 from .compare import Difference
 
-COLUMNS = ("part", "cases", "kill points", "faults", "kills", "unaccounted", "wrongly shown", "events missing")
+WRONG = {
+    "in_use_deleted": "in use deleted",
+    "believed_gone": "living believed gone",
+    "unalarmed": "waits without alarm",
+    "unaccounted": "unaccounted",
+    "wrongly_shown": "wrongly shown",
+    "missing_events": "events missing",
+}
+"""What must not be, by its name in `Figures` and at the head of its column."""
+
+COLUMNS = ("part", "cases", "kill points", "faults", "kills", "restores", *WRONG.values())
 
 
 @dataclass
@@ -16,18 +26,25 @@ class Figures:
     what: str
     cases: int = 0
     kills: int = 0
+    restores: int = 0
     points: list[str] = field(default_factory=list)
     reached: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    in_use_deleted: list[str] = field(default_factory=list)
+    believed_gone: list[str] = field(default_factory=list)
+    unalarmed: list[str] = field(default_factory=list)
     unaccounted: list[str] = field(default_factory=list)
     wrongly_shown: list[str] = field(default_factory=list)
     missing_events: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def add_case(self, point: str, fault: str, was_killed: bool, difference: Difference) -> None:
+    def add_case(
+        self, point: str, fault: str, was_killed: bool, difference: Difference, *, kills: int | None = None
+    ) -> None:  # fmt: skip
+        """Count a case; `was_killed` says whether its point was reached, `kills` how many there were if not one."""
         self.cases += 1
-        self.kills += was_killed
+        self.kills += was_killed if kills is None else kills
         for value, known in ((point, self.points), (fault, self.faults), (point if was_killed else "", self.reached)):
             if value and value not in known:
                 known.append(value)
@@ -35,9 +52,9 @@ class Figures:
 
     def add(self, difference: Difference, where: str = "") -> None:
         """Count a difference; what is still open at the end is not accounted for either."""
-        self.unaccounted += [where + line for line in (*difference.unaccounted, *difference.unsettled)]
-        self.wrongly_shown += [where + line for line in difference.wrongly_shown]
-        self.missing_events += [where + line for line in difference.missing_events]
+        for name in WRONG:
+            getattr(self, name).extend(where + line for line in getattr(difference, name))
+        self.unaccounted += [where + line for line in difference.unsettled]
 
     @property
     def unreached(self) -> list[str]:
@@ -49,12 +66,11 @@ class Figures:
         return not self.problems() and not self.unreached and self.cases > 0
 
     def problems(self) -> list[str]:
-        return [*self.unaccounted, *self.wrongly_shown, *self.missing_events, *self.leaks]
+        return [line for name in WRONG for line in getattr(self, name)] + self.leaks
 
     def row(self) -> tuple[str, ...]:
-        counts = (self.cases, len(self.reached), len(self.faults), self.kills)
-        wrong = (len(self.unaccounted), len(self.wrongly_shown), len(self.missing_events))
-        return (self.what, *map(str, (*counts, *wrong)))
+        counts = (self.cases, len(self.reached), len(self.faults), self.kills, self.restores)
+        return (self.what, *map(str, (*counts, *(len(getattr(self, name)) for name in WRONG))))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -22,24 +22,24 @@ def install() -> None:
 
 
 def _post_first() -> None:
-    from keys_app.keys import issue
+    from keys_app.audit.installation import identity
+    from keys_app.keys import issuance, issue
     from keys_app.organisation import credentials
-    from keys_app.permissions import naming
-    from keys_app.permissions.naming import new_marker
+    from keys_app.permissions.naming import marked_name, new_marker
 
     record_intent = issue._record_intent
     made = threading.local()
 
-    def ask_then_record(key_request: Any, actor: Any) -> Any:
-        marker = new_marker()
+    def ask_then_record(key_request: Any, incarnation: str, actor: Any) -> Any:
+        marker = new_marker(identity())
         with credentials.client_for(key_request.account) as client:
             made.key = client.create_restricted_key(
                 account_sid=key_request.account_id,
-                friendly_name=naming.marked_name(key_request.friendly_name, marker),
+                friendly_name=marked_name(key_request.friendly_name, marker),
                 policy=key_request.policy,
             )
-        with mock.patch.object(naming, "new_marker", lambda: marker):
-            return record_intent(key_request, actor)
+        with mock.patch.object(issuance, "new_marker", lambda _: marker):
+            return record_intent(key_request, incarnation, actor)
 
     issue._record_intent = ask_then_record
     issue._ask_twilio = lambda *_: made.key

@@ -4,10 +4,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import mutations, stopping
+from . import contradictions, markers, mutations, permissions, pristine, restores, series, stopping
 from .figures import Figures
 from .plans import BROKEN, LOCKED, PLANS, SESSION_ENDS, Plan, run_plan
+from .pristine import run_cases
+from .promotion import run_promotions
+from .replaced import run_replaced
+from .restores import run_restores
 from .rush import run_rush
+from .scenes import ENDING, MAKING
+from .series import run_series
 from .stopping import run_stop
 from .storm import run_storm
 from .world import World
@@ -43,12 +49,40 @@ PARTS: dict[str, Callable[[World, int], list[Figures]]] = {
     "storm": lambda world, seed: [run_storm(world, ISSUES, seed)],
     "rush": lambda world, seed: [run_rush(world, RUSH, ROUNDS)],
     "stop": lambda world, seed: [run_stop(world)],
+    "restore": lambda world, seed: [run_restores(world, "restore", MAKING)],
+    "restore-ends": lambda world, seed: [run_restores(world, "restore, ends", ENDING)],
+    "restore-quick": lambda world, seed: [run_restores(world, "restore", MAKING + ENDING, quick=True)],
+    "promotion": lambda world, seed: [run_promotions(world)],
+    "replaced": lambda world, seed: [run_replaced(world)],
+    "series": lambda world, seed: [run_series(world, series.ROUNDS)],
+    "markers": lambda world, seed: [run_cases(world, "markers", markers.CASES)],
+    "contradictions": lambda world, seed: [run_cases(world, "contradictions", contradictions.CASES)],
+    "permissions": lambda world, seed: [run_cases(world, "permissions", permissions.CASES)],
     **{name: lambda world, seed: [run_plan(world, BROKEN, quick=True)] for name in mutations.NAMES},
     "quick": _quick,
 }
-WHOLE = [name for name in PARTS if name not in ("quick", *mutations.NAMES)]
+WHOLE = [name for name in PARTS if name not in ("quick", "restore-quick", *mutations.NAMES)]
+
+FORKED = (
+    "restore",
+    "restore-ends",
+    "restore-quick",
+    "promotion",
+    "replaced",
+    "series",
+    "markers",
+    "contradictions",
+    "permissions",
+)
+"""Parts whose portal is stopped and started often."""
+
+ONLY = {"promotion": "postgresql", "replaced": "sqlite"}
+"""Parts that one database alone has."""
 
 ENVIRONMENTS = {
+    **dict.fromkeys(("restore", "restore-ends", "restore-quick", "promotion", "replaced"), restores.ENVIRONMENT),
+    **dict.fromkeys(("series", "markers", "contradictions"), pristine.ENVIRONMENT),
+    "permissions": permissions.ENVIRONMENT,
     "stop": stopping.PATIENT,
     "rush": {"PORTAL_WORKERS": "1"},  # two portals of one process each
     **{name: {"CHAOS_MUTATION": name} for name in mutations.NAMES},
@@ -62,7 +96,7 @@ def run_part(name: str, seed: int) -> list[Figures]:
         if name in mutations.NAMES:
             world.patience = BROKEN_PATIENCE
         try:
-            world.start(**ENVIRONMENTS.get(name, {}))
+            world.start(forked=name in FORKED, **ENVIRONMENTS.get(name, {}))
             return PARTS[name](world, seed)
         finally:
             world.stop()

@@ -10,6 +10,7 @@ A point is named after what any action of the portal does, not after a function 
     POST.headers              its status is read, its body is not
     POST.after                the exchange is over, whatever came of it
     rendered                  the page is made, nothing of it is sent
+    1, 2, 3, …                the first, second, third … of all these that it comes to
 
 An order in a file names the action of the portal, the point and what to do there. The process that gets there
 takes the order away, so that it is carried out once.
@@ -30,17 +31,21 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from . import database_faults
+from . import backups, clusters, database_faults
 
 ORDER_FILE = "CHAOS_ORDER"
-VERBS = ("issue", "replace", "revoke", "rotate", "confirm")
+VERBS = ("issue", "replace", "revoke", "rotate", "confirm", "adopt", "take-over")
+ANY = "*"
+"""Stands for every action in an order."""
+
 ANSWER_SECONDS = 0.3
 
 
 class Place(threading.local):
-    """Where a thread is: in which action of the portal, with how many commits so far, in which call to Twilio."""
+    """Where a thread is: in which action of the portal, after how many points and commits, in which call to Twilio."""
 
     verb = ""
+    passed = 0
     commits = 0
     method = ""
 
@@ -50,7 +55,8 @@ place = Place()
 
 def reached(point: str) -> None:
     """Carry out the order for this point, if there is one for what this thread does."""
-    if _is_ordered(point) and (action := _take_order()):
+    place.passed += 1
+    if (_is_ordered(point) or _is_ordered(str(place.passed))) and (action := _take_order()):
         ACTIONS[action]()
 
 
@@ -70,6 +76,8 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "kill all": _kill_all,
     "end session": database_faults.end_session,
     "lock": database_faults.lock,
+    "back up": backups.take,
+    "cut off": clusters.cut_off,
 }
 
 
@@ -82,7 +90,7 @@ def _is_ordered(point: str) -> bool:
         order = json.loads(_file().read_text())
     except (OSError, ValueError):
         return False
-    return (order["verb"], order["point"]) == (place.verb, point)
+    return bool(place.verb) and order["verb"] in (place.verb, ANY) and order["point"] == point
 
 
 def _take_order() -> str:
@@ -97,7 +105,7 @@ def _take_order() -> str:
 @contextmanager
 def doing(verb: str) -> Iterator[None]:
     """Say what this thread does from now on."""
-    place.verb, place.commits = verb, 0
+    place.verb, place.commits, place.passed = verb, 0, 0
     try:
         yield
     finally:

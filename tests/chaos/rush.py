@@ -31,13 +31,16 @@ def _issue(world: World, windows: list[Person], number: int, figures: Figures) -
     seen = _all_at_once(windows, f"/requests/{request_id}/issue/")
     sids = _noted(world, request_id, seen)
     _judge(world, figures, "issue", seen, [] if len(sids) == 1 else [f"{len(sids)} secrets shown for {request_id}"])
+    world.ended.add(sids[0])
     if number % 2:
         seen = _all_at_once(windows, f"/keys/{sids[0]}/replace/")
         _judge(world, figures, "replace", seen, _wrong_winners(seen, sids[0]))
         sids = [world.issue(request_id).sid]
+        world.ended.add(sids[0])
     seen = _all_at_once(windows, f"/keys/{sids[0]}/rotate/", overlap_hours="24" if number % 2 else "0")
     sids = _noted(world, request_id, seen)
     _judge(world, figures, "rotate", seen, [] if len(sids) == 1 else [f"{len(sids)} successors shown"])
+    world.ended.add(sids[0])
     seen = _all_at_once(windows, f"/keys/{sids[0]}/revoke/", reason="A kill test.")
     _judge(world, figures, "revoke", seen, _wrong_winners(seen, sids[0]))
 

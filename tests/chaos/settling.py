@@ -1,30 +1,36 @@
 """Runs the reconciler until nothing is left to settle, each run as a process of its own."""
 
 import os
+import sys
 import time
 import traceback
 
-from . import pace, points
+from . import mutations, pace, points
 from .compare import Difference, compare
 from .world import World
 
 PAUSE_SECONDS = 0.1
 
 
-def reconcile(world: World) -> int:
+def reconcile(world: World, *arguments: str) -> int:
     """Run `manage.py reconcile` once in a fork of this process, and return its exit status (-9 if it was killed)."""
+    return run_command(world, "reconcile", *arguments)
+
+
+def run_command(world: World, *command: str) -> int:
+    """Run a command of `manage.py` in a fork of this process, which may be killed, and return its exit status."""
     from django.db import connections
 
     connections.close_all()  # two processes must not speak over one connection
     pid = os.fork()
     if not pid:
-        _reconcile_and_exit(world)
+        _run_and_exit(world, command)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
 
 
-def _reconcile_and_exit(world: World) -> None:
-    """Do what the command does, and never come back."""
+def _run_and_exit(world: World, command: tuple[str, ...]) -> None:
+    """Do what the command does, and never come back. Its output goes to `reconcile.log`."""
     status = 1
     try:
         log = os.open(world.directory / "reconcile.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -34,12 +40,15 @@ def _reconcile_and_exit(world: World) -> None:
 
         points.install()
         pace.install()
+        mutations.install()
         try:
-            with points.doing("reconcile"):
-                call_command("reconcile")
+            with points.doing(command[0]):
+                call_command(*command)
             status = 0
         except CommandError as error:
+            status = error.returncode
             os.write(2, f"{error}\n".encode())
+        sys.stdout.flush()
     except BaseException:  # noqa: BLE001 it is told, and the process ends
         os.write(2, traceback.format_exc().encode())
         status = 2

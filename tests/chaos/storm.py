@@ -15,6 +15,7 @@ import requests
 
 from tests.browser.checkout import ROOT
 
+from . import points
 from .faults import MIX
 from .figures import Figures
 from .people import Person, Shown
@@ -24,8 +25,11 @@ from .world import World
 
 RATE = 0.35
 PEOPLE = 6
-KILL_EVERY = 1.5
-"""Seconds between two kills."""
+KILL_EVERY = 0.25
+"""Seconds between two kills, where the point is reached by then."""
+
+ORDERS_WAIT = 4
+"""For so many times that long an order waits for somebody to come to its point, then another point is chosen."""
 
 
 def run_storm(world: World, issues: int, seed: int) -> Figures:
@@ -64,9 +68,9 @@ def _go_on(world: World, engineer: Person, sid: str, number: int) -> None:
         case 1:
             world.rotate(sid, 24 if number % 8 == 1 else 0, engineer)
         case 2:
-            engineer.press(f"/keys/{sid}/replace/")
+            world.press_key(sid, "replace", engineer)
         case 3:
-            engineer.press(f"/keys/{sid}/revoke/", reason="A kill test.")
+            world.press_key(sid, "revoke", engineer, reason="A kill test.")
 
 
 @contextlib.contextmanager
@@ -89,11 +93,15 @@ def _disasters(world: World, chance: random.Random, figures: Figures) -> Iterato
 
 
 def _kill_at_random(world: World, chance: random.Random, figures: Figures, stop: threading.Event) -> None:
-    places = [(plan.verb, point) for plan in PLANS.values() for point in plan.points]
+    places = sorted({point for plan in PLANS.values() for point in plan.points})
+    waited = ORDERS_WAIT
     while not stop.wait(KILL_EVERY):
-        if world.was_carried_out():
-            figures.kills += 1
-        world.order(*chance.choice(places))
+        was_there = world.was_carried_out()
+        figures.kills += was_there
+        waited += 1
+        if was_there or waited > ORDERS_WAIT:
+            world.order(points.ANY, chance.choice(places))
+            waited = 0
 
 
 def _keep_reconciling(world: World, stop: threading.Event) -> None:

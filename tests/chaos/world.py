@@ -9,27 +9,33 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.browser.checkout import ROOT
+from tests.browser.checkout import ROOT, free_port
 from tests.twilio_iam.simulator import StandIn
 
 from . import pace
 from .people import PASSWORD, Person, Shown
 from .points import ORDER_FILE
-from .portal_process import PortalProcess
+from .portal_process import ForkedPortal, PortalProcess
 
 POLICIES = (
     ("/twilio/billing/usage/read",),
     ("/twilio/messaging/messages/list", "/twilio/messaging/messages/read"),
     ("/twilio/voice/calls/create", "/twilio/voice/calls/list"),
 )
+ALARMS_TO = "security@portal.invalid"
+"""Who gets every alarm by mail. No one else has an address, so that the queue holds alarms and little else."""
+
+ENDING = ("revoke", "replace")
+"""The buttons that end a key. A rotated one is ended as well: its owner chose when."""
 
 
 class World:
     """Call `start()` once for each process, since Django's settings are read only once, and `stop()` at the end.
 
     `approved` maps each request to the policy its approver saw; `shown` lists every secret that somebody saw as
-    request, SID and SHA-256; `secrets` are the same secrets, to search the logs for. `reported` holds what was
-    found wrong so far, so that one fault is counted once; `patience` is how long settling may take, in seconds.
+    request, SID and SHA-256; `secrets` are the same secrets, to search the logs for. `ended` are the keys that
+    somebody pressed a button to end, `found` those that were in use before the portal knew them. `reported` holds what
+    was found wrong so far, so that one fault is counted once; `patience` is how long settling may take, in seconds.
     """
 
     def __init__(self, directory: Path, patience: float = 20.0) -> None:
@@ -40,17 +46,24 @@ class World:
         self.approved: dict[str, tuple[str, ...]] = {}
         self.shown: list[tuple[str, str, str]] = []
         self.secrets: list[str] = []
+        self.ended: set[str] = set()
+        self.found: set[str] = set()
         self.reported: set[str] = set()
         self._lock = threading.Lock()
 
-    def start(self, module: str = "tests.chaos.wsgi", **environment: str) -> None:
-        """Start everything; `module` is what gunicorn serves, `environment` overrides variables of the portal."""
+    def start(self, module: str = "tests.chaos.wsgi", *, forked: bool = False, **environment: str) -> None:
+        """Start everything; `module` is what gunicorn serves, `environment` overrides variables of the portal.
+
+        A `forked` portal starts and stops quickly.
+        """
+        port = free_port()
         self.standin.start()
-        _configure(self.directory, self.standin)
+        _configure(self.directory, self.standin, port)
         os.environ.update(environment)
         os.environ[ORDER_FILE] = str(self.order_file)
         _set_up(self.standin)
-        self.portal = PortalProcess(self.directory / "portal.log", module=module).start()
+        kind = ForkedPortal if forked else PortalProcess
+        self.portal = kind(self.directory / "portal.log", port=port, module=module).start()
         self.engineer = Person(self.portal.url, "engineer")
         self.lead = Person(self.portal.url, "lead")
 
@@ -85,11 +98,20 @@ class World:
         from keys_app.keys.models import ApiKey
 
         seen = (engineer or self.engineer).press(f"/keys/{sid}/rotate/", overlap_hours=overlap_hours)
+        if seen.status in (0, 200):  # in any other case the old key stays as it is
+            self.ended.add(sid)
         self.note(str(ApiKey.objects.get(pk=sid).request_id), seen)
         return seen
 
-    def press_key(self, sid: str, verb: str, **fields: Any) -> Shown:
-        return self.engineer.press(f"/keys/{sid}/{verb}/", **fields)
+    def press_key(self, sid: str, verb: str, who: Person | None = None, **fields: Any) -> Shown:
+        """Press a button on a key's page, and note it if the key is ended by that."""
+        if verb in ENDING:
+            self.ended.add(sid)
+        return (who or self.engineer).press(f"/keys/{sid}/{verb}/", **fields)
+
+    def in_use(self) -> set[str]:
+        """Return the SIDs of keys whose secret somebody has, and that nobody pressed a button to end."""
+        return ({sid for _, sid, _ in self.shown} | self.found) - self.ended
 
     def order(self, verb: str, point: str, action: str = "kill") -> None:
         """Have the next process that gets there killed, or have something else done to it."""
@@ -106,13 +128,27 @@ class World:
         self.order_file.unlink(missing_ok=True)
         self.order_file.with_suffix(".taken").unlink(missing_ok=True)
 
+    def remember(self) -> None:
+        """Keep what people know now, for `recall`."""
+        self._known = (dict(self.approved), list(self.shown), set(self.ended), set(self.found))
+
+    def recall(self) -> None:
+        """Let people know what they knew at the last `remember`. What they were shown since is still searched for."""
+        approved, shown, ended, found = self._known
+        self.approved, self.shown, self.ended, self.found = dict(approved), list(shown), set(ended), set(found)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the portal keeps what it writes outside its database."""
+        return self.directory / "checkpoints"
+
     def leaks(self) -> list[str]:
         """Return the logs that hold a secret somebody was shown."""
         logs = {path.name: path.read_bytes() for path in self.directory.glob("*.log*")}
         return [name for name, text in logs.items() if any(secret.encode() in text for secret in self.secrets)]
 
 
-def _configure(directory: Path, standin: StandIn) -> None:
+def _configure(directory: Path, standin: StandIn, port: int) -> None:
     """Point Django, in this process and in those it starts, at this world."""
     from cryptography.fernet import Fernet
 
@@ -124,7 +160,10 @@ def _configure(directory: Path, standin: StandIn) -> None:
             "PORTAL_SECRET_KEY": "only-for-a-kill-test-" * 3,
             "PORTAL_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "PORTAL_ALLOWED_HOSTS": "127.0.0.1",
+            "PORTAL_BASE_URL": f"http://127.0.0.1:{port}",
             "PORTAL_STATIC_ROOT": str(directory),
+            "PORTAL_CHECKPOINT_DIR": str(directory / "checkpoints"),
+            "EMAIL_URL": "dummymail://",  # mail is queued, and no one sends it
         }
     )
     os.environ.setdefault("DATABASE_URL", f"sqlite:///{directory / 'portal.sqlite3'}")
@@ -144,3 +183,4 @@ def _set_up(standin: StandIn) -> None:
 
     assemble(standin)
     User.objects.update(password=make_password(PASSWORD))
+    User.objects.filter(username="security").update(email=ALARMS_TO)

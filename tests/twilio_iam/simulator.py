@@ -155,6 +155,18 @@ class StandIn:
         """List from now on also the keys that were to be listed later (the option `hide` of a fault)."""
         self._control("DELETE", "hidden")
 
+    def change_key(self, sid: str, **changes: float) -> None:
+        """Let a key be older, by `age` in seconds, or be `unlisted` for so many seconds."""
+        self._control("POST", "key", json={"sid": sid, **changes})
+
+    def remember(self) -> None:
+        """Keep the account's keys as they are now for `recall`."""
+        self._control("POST", "remember")
+
+    def recall(self) -> None:
+        """Have the keys of the last `remember` again, and no others."""
+        self._control("POST", "recall")
+
     def keys(self) -> list[dict[str, Any]]:
         """Return every key: `sid`, `friendly_name`, `policy` (sorted, expanded, or None) and `account`."""
         return list(self._control("GET", "keys").json()["keys"])

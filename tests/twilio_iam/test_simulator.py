@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,29 @@ def test_it_refuses_what_orders_no_credential_and_no_limit(standin: StandIn, ord
     names = ["limit"] if b"most" in order else ["credentials"]
     for name in names:
         assert ask(standin, "POST", f"/_sandbox/{name}", data=order).json()["code"] == 20001
+
+
+def test_a_key_can_be_older_and_missing_from_listings_for_a_while(standin: StandIn) -> None:
+    sid = create(standin).json()["sid"]
+    made = parsedate_to_datetime(ask(standin, "GET", f"/v1/Keys/{sid}").json()["date_created"])
+    standin.change_key(sid, age=3600)
+    older = parsedate_to_datetime(ask(standin, "GET", f"/v1/Keys/{sid}").json()["date_created"])
+    assert (made - older).total_seconds() >= 3600
+    standin.change_key(sid, unlisted=60)
+    with standin.client() as client:
+        assert sid not in {key.sid for key in client.list_keys(account_sid=standin.account_sid)}
+        assert client.fetch_key(sid).sid == sid
+    standin.show_hidden()
+    assert sid in {key["sid"] for key in standin.keys()}
+    for order in ({}, {"sid": "SK1", "age": 1}, {"sid": sid, "age": "x"}):
+        assert ask(standin, "POST", "/_sandbox/key", json=order).status_code == 400
+
+
+def test_the_keys_of_a_moment_can_be_had_again(standin: StandIn) -> None:
+    kept = create(standin).json()["sid"]
+    standin.remember()
+    standin.delete_keys()
+    made = create(standin).json()["sid"]
+    standin.recall()
+    assert standin.key(kept) is not None
+    assert standin.key(made) is None

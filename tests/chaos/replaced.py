@@ -1,0 +1,102 @@
+"""The file of SQLite is replaced by a backup while people use the portal, which is not stopped for it.
+
+From then on nobody may go on writing into the old file: what is issued there would be lost. What a request that was
+under way wrote into it stands before a person, as after any other restore.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import requests
+
+from . import backups, safety
+from .figures import Figures
+from .people import Person
+from .pristine import begin_anew, close_connections, pristine_cases
+from .restores import reconcile_until_quiet, review
+from .world import World
+
+PEOPLE = 4
+WORK_SECONDS = 1.5
+"""How long people work before the file is replaced, and after."""
+
+UNDER_WAY_SECONDS = 2.0
+"""Longer than a request that was under way may take."""
+
+TIMES = 5
+
+
+def run_replaced(world: World, times: int = TIMES) -> Figures:
+    """Replace the file `times` times under load, and return what was found."""
+    figures = Figures("replaced file")
+    with pristine_cases(world):
+        for _ in range(times):
+            begin_anew(world)
+            _replace_once(world, figures)
+    figures.leaks += world.leaks()
+    return figures
+
+
+def _replace_once(world: World, figures: Figures) -> None:
+    backups.take()
+    with _people_at_work(world):
+        time.sleep(WORK_SECONDS)
+        old = _replace()
+        time.sleep(UNDER_WAY_SECONDS)
+        before = _size(old)
+        time.sleep(WORK_SECONDS)
+        after = _size(old)
+    figures.cases += 1
+    figures.restores += 1
+    if after != before:
+        figures.unaccounted.append(f"{after - before} events went into the file that was replaced")
+    close_connections()
+    set_back = safety.Moment(frozenset(), 0, 1)
+    found = reconcile_until_quiet(world, set_back)
+    figures.add(found or review(world), "[replaced file] ")
+
+
+def _replace() -> Path:
+    """Rename the backup over the file; return where the old one, with its log, can still be read."""
+    file = backups.file()
+    old = file.with_suffix(".old")
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{old}{suffix}").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.link(f"{file}{suffix}", f"{old}{suffix}")
+    backups.restore("renamed")
+    return old
+
+
+def _size(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as connection:
+        return int(connection.execute("SELECT max(sequence) FROM audit_event").fetchone()[0])
+
+
+@contextmanager
+def _people_at_work(world: World) -> Iterator[None]:
+    """Let people ask for keys, approve and issue without a pause."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(PEOPLE) as pool:
+        work = [pool.submit(_work, world, world.engineer.double(), world.lead.double(), stop) for _ in range(PEOPLE)]
+        try:
+            yield
+        finally:
+            stop.set()
+            for one in work:
+                one.result()
+
+
+def _work(world: World, engineer: Person, lead: Person, stop: threading.Event) -> None:
+    number = 0
+    while not stop.is_set():
+        number += 1
+        # A request that the older database does not have can't be approved any more.
+        with suppress(requests.RequestException, AssertionError):
+            world.issue(world.approved_request(f"load-{number}", engineer, lead), engineer)
