@@ -81,6 +81,7 @@ RECONCILE_DELETES = env.number("PORTAL_RECONCILE_DELETES", 100, least=0, most=10
 RECONCILE_LOOK_EVERY = env.seconds("PORTAL_RECONCILE_LOOK_EVERY", 3600, least=0)
 RECONCILE_PATIENCE = env.decimal("PORTAL_RECONCILE_PATIENCE", 30.0, least=0, most=3600)
 # An account is reported after this many failed runs in a row, the reconciler itself after this time without a run.
+ORPHAN_WITHIN = env.seconds("PORTAL_ORPHAN_WITHIN", 3600, least=0)
 RECONCILE_FAILED_RUNS = env.number("PORTAL_RECONCILE_FAILED_RUNS", 5, least=1, most=1000)
 RECONCILE_LATE_AFTER = env.seconds("PORTAL_RECONCILE_LATE_AFTER", 900)
 # What waits for Twilio this long after the portal itself would have settled it is an alarm.

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from keys_app.audit.record import record
@@ -30,13 +31,17 @@ def lapse(key_request: KeyRequest, actor: Actor) -> None:
         record("request.lapsed", actor, key_request=locked, reason=reason)
 
 
-def lapse_overdue(actor: Actor) -> int:
-    """End every request nobody decided and every approval nobody used in time; return how many."""
+def overdue_requests() -> QuerySet[KeyRequest]:
+    """Return every request nobody decided and every approval nobody used in time."""
     now = timezone.now()
-    undecided = pending_between(latest=now - settings.PENDING_LAPSES_AFTER)
-    unused = KeyRequest.objects.filter(state__in=TO_PRESS, claim_until__lt=now)
+    undecided = pending_between(latest=now - settings.PENDING_LAPSES_AFTER).values("pk")
+    return KeyRequest.objects.filter(Q(pk__in=undecided) | Q(state__in=TO_PRESS, claim_until__lt=now))
+
+
+def lapse_overdue(actor: Actor) -> int:
+    """End every request that is overdue; return how many."""
     done = 0
-    for key_request in [*undecided, *unused]:
+    for key_request in overdue_requests():
         with isolated("lapsing requests", key_request.pk), suppress(Conflict):  # decided, issued or reopened just now
             lapse(key_request, actor)
             done += 1

@@ -16,7 +16,7 @@ from keys_app.organisation.credentials import twilio_slot
 from .confirm import require_owner
 from .models import ApiKey
 from .queries import why_not_active
-from .revoke import ADOPTED, finish_revoking
+from .revoke import ADOPTED, REPLACED, finish_revoking
 from .states import KeyStep, move_key
 
 
@@ -40,7 +40,7 @@ def _start_replacing(key: ApiKey, actor: Actor) -> None:
         key.refresh_from_db()
         _check_replaceable(key, key_request)
         now = timezone.now()
-        move_key(key, KeyStep.REVOKE, revoke_reason="The secret was lost before it was stored.")
+        move_key(key, KeyStep.REVOKE, revoke_reason=REPLACED)
         move_request(key_request, RequestStep.REPLACE, claim_until=now + settings.APPROVAL_LAPSES_AFTER)
         record("key.replace_started", actor, key=key, reason=key.revoke_reason)
 

@@ -1,11 +1,12 @@
 """Revoking a key: by a user, at the end of an overlap, or when it expires."""
 
 import logging
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from keys_app.audit.record import record
@@ -15,10 +16,11 @@ from keys_app.core.errors import Conflict, NotAllowed, NotDeleted, NotRecorded, 
 from keys_app.core.isolation import isolated
 from keys_app.core.text import require_reason
 from keys_app.organisation import access
-from keys_app.organisation.credentials import client_for, twilio_slot
+from keys_app.organisation.credentials import client_for, is_credential, twilio_slot
+from keys_app.organisation.models import Account
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
-from keys_app.twilio_iam.errors import TwilioError
+from keys_app.twilio_iam.errors import OwnCredential, TwilioError
 
 from .models import ApiKey
 from .queries import OWNER_LEFT, can_revoke, why_not_active
@@ -28,6 +30,10 @@ log = logging.getLogger(__name__)
 
 ADOPTED = "This key was adopted: the portal did not make it, so it can only be revoked. Send a request for a new one."
 ROTATED = "It was rotated, and the overlap with its successor is over."
+REPLACED = "The secret was lost before it was stored."
+LEFT = "Its owner left, and nobody took it over in time."
+BEGUN_BY_ITSELF = (ROTATED, REPLACED, LEFT)
+"""Reasons that rest on what the portal has recorded, not on what someone wants."""
 
 
 def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> None:
@@ -91,8 +97,11 @@ def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None)
 def carry_out(client: TwilioIamClient, key: ApiKey, actor: Actor) -> None:
     """Delete a revoking key at Twilio and commit that it is gone.
 
-    Raises `TwilioError` if that is not certain, `NotRecorded` if it is gone and that cannot be written.
+    Raises `TwilioError` if that is not certain, and for a key that the portal itself works with on any account;
+    `NotRecorded` if it is gone and that cannot be written.
     """
+    if is_credential(key.sid):
+        raise OwnCredential
     delete_at_twilio(client, account_sid=key.account_id, key_sid=key.sid)
     try:
         with transaction.atomic(durable=True):
@@ -137,14 +146,39 @@ def record_retirement(key: ApiKey, *, successor: ApiKey, actor: Actor) -> None:
         record("key.revoke_started", actor, key=key, reason=key.revoke_reason)
 
 
-def revoke_due(actor: Actor) -> None:
-    """Start to revoke every key whose lifetime or overlap is over, or that nobody took over in time."""
+def revoke_expired(actor: Actor) -> None:
+    """Start to revoke every key whose lifetime is over."""
+    _start_all(
+        ApiKey.objects.filter(state=KeyState.ACTIVE, expires_at__lt=timezone.now()),
+        "The key's lifetime is over.",
+        actor,
+    )
+
+
+def ended_keys() -> QuerySet[ApiKey]:
+    """Return the keys whose overlap is over, or that nobody took over in time."""
+    return _overlap_over() | _left_too_long()
+
+
+def revoke_ended(accounts: Collection[Account], actor: Actor) -> None:
+    """Start to revoke the keys on these accounts whose overlap is over, or that nobody took over in time."""
+    _start_all(_overlap_over().filter(account__in=accounts), ROTATED, actor)
+    _start_all(_left_too_long().filter(account__in=accounts), LEFT, actor)
+
+
+def _overlap_over() -> QuerySet[ApiKey]:
     now = timezone.now()
-    active = ApiKey.objects.filter(state=KeyState.ACTIVE)
-    due = [(key, "The key's lifetime is over.") for key in active.filter(expires_at__lt=now)]
-    due += [(key, ROTATED) for key in active.filter(retires_at__lte=now, expires_at__gte=now)]
-    left = active.filter(OWNER_LEFT, handover_by__lte=now, expires_at__gte=now, retires_at=None)
-    due += [(key, "Its owner left, and nobody took it over in time.") for key in left]
-    for key, reason in due:
+    return ApiKey.objects.filter(state=KeyState.ACTIVE, retires_at__lte=now, expires_at__gte=now)
+
+
+def _left_too_long() -> QuerySet[ApiKey]:
+    now = timezone.now()
+    return ApiKey.objects.filter(
+        OWNER_LEFT, state=KeyState.ACTIVE, handover_by__lte=now, expires_at__gte=now, retires_at=None
+    )
+
+
+def _start_all(keys: Iterable[ApiKey], reason: str, actor: Actor) -> None:
+    for key in keys:
         with isolated("revoking what is due", key.pk), suppress(Conflict), transaction.atomic(durable=True):
             start_revoking(key, reason, actor)

@@ -38,6 +38,11 @@ def can_decrypt_credentials() -> bool:
     return not stored or any(decrypt(one) is not None for one in stored)
 
 
+def is_credential(key_sid: str) -> bool:
+    """Tell whether the portal works with this key itself, on any account. Such a key is never deleted."""
+    return Account.objects.filter(credential_user=key_sid).exists()
+
+
 def client_for(account: Account, *, patience: Patience | None = None, deadline: float | None = None) -> TwilioIamClient:
     """Return a client that acts for this account. Close it after use.
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from keys_app.core.actor import Actor
 from keys_app.core.isolation import note_failure
+from keys_app.keys.models import ApiKey
 from keys_app.organisation.models import Account
 from keys_app.permissions.naming import find_marker
 from keys_app.twilio_iam.client import TwilioIamClient
@@ -46,7 +47,10 @@ class RunFindings:
 class Visit:
     """`listed` is Twilio's whole list by SID, from a listing begun at `began_at`; empty before `list_keys`.
 
-    `problem` is what Twilio said first of what went wrong.
+    `incarnation` is that of the database, empty if its mark cannot be read; `set_back_at` is when it was last found to
+    be older than the world, None if never, and `held` whether that still waits for a person. `doubts` are the keys that
+    only bear a marker of the portal, by SID: the marker, and what was weighed. `problem` is what Twilio said first of
+    what went wrong.
     """
 
     client: TwilioIamClient
@@ -59,6 +63,11 @@ class Visit:
     looks_left: int = field(default_factory=lambda: settings.RECONCILE_LOOKS)
     deletes_left: int = field(default_factory=lambda: settings.RECONCILE_DELETES)
     problem: str = ""
+    is_listed: bool = False
+    incarnation: str = ""
+    held: bool = False
+    set_back_at: datetime | None = None
+    doubts: dict[str, tuple[str, dict[str, list[str]]]] = field(default_factory=dict)
 
     def list_keys(self) -> None:
         """Page through all keys. A SID that is listed twice counts once. Raises `TwilioError` unless it is whole."""
@@ -90,6 +99,11 @@ class Visit:
             if marker := find_marker(key.friendly_name):
                 marked.setdefault(marker, []).append(key)
         return marked
+
+    def strangers(self, keys: list[KeySummary]) -> list[KeySummary]:
+        """Return those that are no keys of the portal."""
+        mine = ApiKey.objects.filter(pk__in=[key.sid for key in keys]).values_list("sid", flat=True)
+        return [key for key in keys if key.sid not in set(mine)]
 
     def may_look(self) -> bool:
         """Take one fetch off what this run may still do; false if nothing is left."""

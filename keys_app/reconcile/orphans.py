@@ -19,27 +19,32 @@ from keys_app.keys.breaches import note_breach
 from keys_app.keys.issuance import claim_for_deletion, close_issuance, move_on
 from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
 from keys_app.twilio_iam.errors import Rejected
+from keys_app.twilio_iam.types import KeySummary
 
 from .account_run import Visit, chunks
+from .proof import of_issuance, weigh
 
 LOOKS_BEFORE_CLOSING = 3
 """A key was seen to turn up in the listing only after the first look, so one empty look proves nothing."""
 
 
 def settle_attempts(visit: Visit) -> None:
-    """Delete every listed key that carries the marker of an attempt without a key, then count the missing ones.
+    """Delete each listed key that is provably an attempt's without a key, then count the attempts that miss theirs.
 
-    Raises `TwilioError` where Twilio does not answer.
+    What is not proved is left in `visit.doubts`, for a person. Raises `TwilioError` where Twilio does not answer.
     """
     listed = visit.by_marker()
-    keyless = Issuance.objects.filter(request__account=visit.account, key=None).select_related("request")
-    begun = list(keyless.exclude(orphan_sid=""))
-    found = [one for markers in chunks(sorted(listed)) for one in keyless.filter(marker__in=markers, orphan_sid="")]
-    still_open = keyless.filter(state__in=OPEN_ISSUANCES, started_at__lt=visit.began_at, orphan_sid="")
+    here = Issuance.objects.filter(request__account=visit.account).select_related("request")
+    begun = list(here.filter(key=None, incarnation__isnull=False).exclude(orphan_sid=""))
+    found = [one for markers in chunks(sorted(listed)) for one in here.filter(marker__in=markers)]
+    still_open = here.filter(key=None, state__in=OPEN_ISSUANCES, started_at__lt=visit.began_at, orphan_sid="")
     try:
-        for issuance in begun + found:
+        for issuance in begun:  # it was proved when it was claimed
             with visit.attempt("settling attempts", issuance.marker), suppress(Conflict):  # another reconciler did
-                _delete_orphan(visit, issuance, [key.sid for key in listed.get(issuance.marker, [])])
+                _delete_orphan(visit, issuance, issuance.orphan_sid)
+        for issuance in found:
+            with visit.attempt("settling attempts", issuance.marker), suppress(Conflict):
+                _judge(visit, issuance, listed[issuance.marker])
     finally:
         for issuance in still_open:
             if issuance.marker not in listed and not _in_flight(issuance):
@@ -52,29 +57,38 @@ def _in_flight(issuance: Issuance) -> bool:
     return issuance.state == IssuanceState.STARTED and issuance.started_at > answers_due_since()
 
 
-def _delete_orphan(visit: Visit, issuance: Issuance, listed: list[str]) -> None:
-    """Delete the keys nobody has the secret of, then let the request go on.
+def _judge(visit: Visit, issuance: Issuance, keys: list[KeySummary]) -> None:
+    """Delete the key with an attempt's marker if it is proved to be that attempt's; leave any other to a person."""
+    for key in visit.strangers(keys):
+        if _in_flight(issuance) or key.sid == issuance.orphan_sid:
+            continue  # it may still be recorded, or is being deleted
+        weighed = weigh(visit, key, of_issuance(issuance, key.sid))
+        if weighed.for_a_person:
+            visit.doubts[key.sid] = (issuance.marker, weighed.to_json())
+        elif weighed.proves and visit.may_delete():
+            _delete_orphan(visit, issuance, key.sid)
+
+
+def _delete_orphan(visit: Visit, issuance: Issuance, sid: str) -> None:
+    """Delete the key nobody has the secret of, then let the request go on.
 
     An open attempt is claimed first: from then on the process that made the key, should it still be at
     work, cannot record it any more and does not show its secret. The SID is noted with the claim, so that a
     reconciler that is killed after Twilio has deleted the key does not leave the deletion out of the ledger.
     """
     was_open = issuance.state in OPEN_ISSUANCES
-    if _in_flight(issuance) or not visit.may_delete():
-        return  # it may still be recorded, or has its turn in the next run
-    sids = list(dict.fromkeys(filter(None, [issuance.orphan_sid, *listed])))
-    if not claim_for_deletion(issuance, sids[0]):
+    if not claim_for_deletion(issuance, sid):
         return  # it was settled just now
-    for sid in sids:
-        _note_other_policy(visit, issuance, sid)
-        delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
+    _note_other_policy(visit, issuance, sid)
+    delete_at_twilio(visit.client, account_sid=visit.account.sid, key_sid=sid)
     with transaction.atomic(durable=True):
-        key_request = _close(issuance, IssuanceState.ORPHAN_DELETED, key_sid=sids[0]) if was_open else issuance.request
-        if not compare_and_swap(issuance, Q(orphan_sid=sids[0]), orphan_sid=""):
+        key_request = (
+            close_without_key(issuance, IssuanceState.ORPHAN_DELETED, key_sid=sid) if was_open else issuance.request
+        )
+        if not compare_and_swap(issuance, Q(orphan_sid=sid), orphan_sid=""):
             raise Conflict("Another reconciler has recorded this deletion.")
-        for sid in sids:
-            record("key.orphan_deleted", visit.actor, key_request=key_request, key_sid=sid, marker=issuance.marker)
-    visit.found.orphans_deleted += len(sids)
+        record("key.orphan_deleted", visit.actor, key_request=key_request, key_sid=sid, marker=issuance.marker)
+    visit.found.orphans_deleted += 1
 
 
 def _note_other_policy(visit: Visit, issuance: Issuance, sid: str) -> None:
@@ -101,7 +115,7 @@ def _note_missing(visit: Visit, issuance: Issuance) -> None:
         visit.found.still_open += 1
         return
     with suppress(Conflict), transaction.atomic(durable=True):  # another reconciler may have settled it
-        key_request = _close(issuance, IssuanceState.NEVER_CREATED)
+        key_request = close_without_key(issuance, IssuanceState.NEVER_CREATED)
         action = "key.breach" if issuance.key_sid else "key.never_created"
         record(
             action,
@@ -114,10 +128,11 @@ def _note_missing(visit: Visit, issuance: Issuance) -> None:
         visit.found.never_created += 1
 
 
-def _close(issuance: Issuance, outcome: IssuanceState, key_sid: str = "") -> KeyRequest:
+def close_without_key(issuance: Issuance, outcome: IssuanceState, key_sid: str = "") -> KeyRequest:
     """Settle an attempt, and return the request to a state it can go on from, with at least an hour to do so.
 
-    An attempt that noted a SID before made a key with another policy.
+    An attempt that noted a SID before made a key with another policy. Call it inside a transaction. Raises `Conflict`
+    if it was settled meanwhile.
     """
     lock_row(KeyRequest, issuance.request_id)
     issuance.refresh_from_db(fields=["key_sid"])

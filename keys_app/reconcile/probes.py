@@ -11,30 +11,51 @@ from keys_app.catalogue.models import Probe
 from keys_app.core.db import compare_and_swap
 from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
 
-from .account_run import Visit
+from .account_run import Visit, chunks
+from .proof import of_probe, weigh
 
 
 def settle_probes(visit: Visit) -> None:
-    """Delete every listed key that a check left behind, and close its probe. Raises `TwilioError`.
+    """Delete every key that a check provably left behind, and close its probe. Raises `TwilioError`.
 
-    A probe whose key is not listed is closed after the grace period only; a key that turns up even later is deleted
-    all the same, since no such key is ever wanted. A check that may still wait for Twilio is left alone.
+    Proved is a key whose SID Twilio's answer gave, or one that passes every test; what only bears a probe's marker is
+    left in `visit.doubts`, for a person. A probe whose key is not listed is closed after the grace period only. A check
+    that may still wait for Twilio is left alone.
     """
-    listed = {marker: keys[0].sid for marker, keys in visit.by_marker().items()}
-    left_alone = Q(finished_at=None, in_flight_until__gt=visit.began_at)
-    unsettled = Q(finished_at=None) | Q(marker__in=list(listed))
-    for probe in Probe.objects.filter(unsettled, account=visit.account).exclude(left_alone).order_by("pk"):
+    listed = visit.by_marker()
+    here = Probe.objects.filter(account=visit.account)
+    in_flight = Q(finished_at=None, in_flight_until__gt=visit.began_at)
+    found = [one for markers in chunks(sorted(listed)) for one in here.filter(marker__in=markers)]
+    missing = here.filter(finished_at=None).exclude(in_flight)
+    for probe in [*found, *(one for one in missing if one.marker not in listed)]:
+        if probe.finished_at is None and probe.in_flight_until > visit.began_at:
+            continue
         with visit.attempt("settling catalogue checks", probe.marker):
-            _settle(visit, probe, listed.get(probe.marker) or probe.key_sid)
+            _settle(visit, probe, _its_key(visit, probe))
+
+
+def _its_key(visit: Visit, probe: Probe) -> str:
+    """Return the SID of the key that is provably the probe's; empty if none is. What is doubtful is noted."""
+    proved = probe.key_sid if probe.finished_at is None or probe.key_sid in visit.listed else ""
+    for key in visit.strangers(visit.by_marker().get(probe.marker, [])):
+        if key.sid == probe.key_sid:
+            continue
+        weighed = weigh(visit, key, of_probe(probe, key.sid))
+        if weighed.for_a_person:
+            visit.doubts[key.sid] = (probe.marker, weighed.to_json())
+        elif weighed.proves:
+            proved = key.sid
+    return proved
 
 
 def _settle(visit: Visit, probe: Probe, sid: str) -> None:
     if sid:
         visit.found.orphans_deleted += _delete_leftover(visit, probe, sid)
-    elif timezone.now() - probe.started_at < settings.RECONCILE_GRACE:
-        visit.found.still_open += 1
-    else:
-        visit.found.never_created += _give_up(visit, probe)
+    elif probe.finished_at is None and probe.marker not in visit.by_marker():
+        if timezone.now() - probe.started_at < settings.RECONCILE_GRACE:
+            visit.found.still_open += 1
+        else:
+            visit.found.never_created += _give_up(visit, probe)
 
 
 def _delete_leftover(visit: Visit, probe: Probe, sid: str) -> bool:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from keys_app.audit.incarnation import set_backs
 from keys_app.audit.record import record
 from keys_app.audit.throttle import sum_up
 from keys_app.core.actor import Actor
@@ -30,7 +31,7 @@ from keys_app.keys.breaches import enter_kept
 from keys_app.keys.expiry import remind_of_expiry
 from keys_app.keys.handover import note_leavers
 from keys_app.keys.models import ApiKey
-from keys_app.keys.revoke import carry_out, revoke_due
+from keys_app.keys.revoke import carry_out, revoke_ended, revoke_expired
 from keys_app.keys.states import KeyState
 from keys_app.notifications import notify
 from keys_app.organisation.credentials import client_for
@@ -39,7 +40,9 @@ from keys_app.twilio_iam.errors import TwilioError
 from keys_app.twilio_iam.retry import Patience
 from keys_app.users.feed_tokens import check_tokens
 
+from . import holds
 from .account_run import ITSELF, RunFindings, Visit, is_about_all
+from .doubtful import DELETING, carry_out_decisions
 from .drift import compare_keys
 from .models import AccountCheck, ReconcileRun
 from .orphans import settle_attempts
@@ -71,18 +74,16 @@ def reconcile(
         try:
             with isolated("recording breaches kept in files"):
                 enter_kept(actor)
-            with isolated("the keys of users who left"):
-                found.owners_left = note_leavers(actor)
-            with isolated("revoking what is due"):
-                revoke_due(actor)
-            # Those that failed before come after the others, which they then do not delay.
-            in_turn = F("check_state__failed_runs").asc(nulls_first=True), "sid"
-            for account in Account.objects.order_by(*in_turn):
-                _reconcile_account(account, actor, found, progress, wait)
+            with isolated("revoking what has expired"):
+                revoke_expired(actor)
+            with ExitStack() as clients:
+                visits = _list_all(clients, actor, found, progress, wait)
+                if _may_rely_on_records(visits, actor):
+                    _do_what_is_due(visits, found, actor)
+                for visit in visits:
+                    _settle(visit)
             with isolated("reminders"):
                 found.reminded = remind_of_expiry(actor)
-            with isolated("lapsing requests"):
-                found.lapsed = lapse_overdue(actor)
             with isolated("feed tokens"):
                 check_tokens()
             with isolated("sums of repetitions"):
@@ -93,43 +94,86 @@ def reconcile(
     return found
 
 
-def _reconcile_account(
-    account: Account,
+def _list_all(
+    clients: ExitStack,
     actor: Actor,
     found: RunFindings,
     progress: Callable[[str], None],
     wait: Callable[[float], object],
-) -> None:
-    patience = Patience(wait=wait, left=settings.RECONCILE_PATIENCE)
+) -> list[Visit]:
+    """List every account before anything is done on one: any of them may show that the database was set back."""
+    visits = []
+    # Those that failed before come after the others, which they then do not delay.
+    in_turn = F("check_state__failed_runs").asc(nulls_first=True), "sid"
+    for account in Account.objects.order_by(*in_turn):
+        patience = Patience(wait=wait, left=settings.RECONCILE_PATIENCE)
+        with isolated("an account", account):
+            try:
+                client = clients.enter_context(client_for(account, patience=patience))
+            except PortalError as error:  # the credential cannot be read
+                _note_failure(account, error.message, actor)
+                _count_failure(account, error.message, found, progress)
+                continue
+            visit = Visit(client, account, actor, found, progress)
+            visits.append(visit)
+            visit.is_listed = _list(visit)
+    return visits
+
+
+def _may_rely_on_records(visits: list[Visit], actor: Actor) -> bool:
+    """Find out whether the database was set back, and tell each visit; false if it was and nobody has looked yet.
+
+    Also false where that cannot be found out.
+    """
+    looked = False
+    with isolated("looking whether the database was set back"):
+        incarnation = holds.look()
+        for visit in visits:
+            holds.find_lost(visit)
+        for visit in visits:
+            visit.held, visit.set_back_at = set_backs.is_held(), set_backs.last_found_at()
+            visit.incarnation = incarnation
+        looked = True
+    with isolated("telling of a hold"):
+        holds.tell(actor)
+    return looked and not set_backs.is_held()
+
+
+def _do_what_is_due(visits: list[Visit], found: RunFindings, actor: Actor) -> None:
+    """Do what rests on the portal's records alone."""
+    with isolated("the keys of users who left"):
+        found.owners_left = note_leavers(actor)
+    with isolated("revoking what is due"):
+        revoke_ended([visit.account for visit in visits if visit.is_listed], actor)
+    with isolated("lapsing requests"):
+        found.lapsed = lapse_overdue(actor)
+
+
+def _settle(visit: Visit) -> None:
+    """Do all there is to do on an account. A failing step does not stop the rest."""
     problem = ITSELF
-    with isolated("an account", account):
-        try:
-            with client_for(account, patience=patience) as client:
-                problem = _visit(Visit(client, account, actor, found, progress))
-        except PortalError as error:  # the credential cannot be read
-            problem = error.message
-            _note_failure(account, problem, actor)
+    with isolated("an account", visit.account):
+        steps = {"deleting keys": carry_out_revocations, DELETING: carry_out_decisions}
+        if visit.is_listed:
+            visit.progress(f"{visit.account}: {len(visit.listed)} keys listed, comparing")
+            steps |= {
+                "settling attempts": settle_attempts,
+                "settling catalogue checks": settle_probes,
+                "comparing keys": compare_keys,
+                "taking the inventory": take_inventory,
+            }
+        for name, step in steps.items():
+            with suppress(TwilioError), visit.attempt(name):
+                step(visit)
+        problem = visit.problem
     if problem:
-        found.accounts_failed += 1
-        log.warning("account %s could not be reconciled: %s", account.sid, problem)
-        progress(f"{account}: {problem}")
+        _count_failure(visit.account, problem, visit.found, visit.progress)
 
 
-def _visit(visit: Visit) -> str:
-    """Do all there is to do on an account; return what went wrong first. A failing step does not stop the rest."""
-    steps = {"deleting keys": carry_out_revocations}
-    if _list(visit):
-        visit.progress(f"{visit.account}: {len(visit.listed)} keys listed, comparing")
-        steps |= {
-            "settling attempts": settle_attempts,
-            "settling catalogue checks": settle_probes,
-            "comparing keys": compare_keys,
-            "taking the inventory": take_inventory,
-        }
-    for name, step in steps.items():
-        with suppress(TwilioError), visit.attempt(name):
-            step(visit)
-    return visit.problem
+def _count_failure(account: Account, problem: str, found: RunFindings, progress: Callable[[str], None]) -> None:
+    found.accounts_failed += 1
+    log.warning("account %s could not be reconciled: %s", account.sid, problem)
+    progress(f"{account}: {problem}")
 
 
 def _list(visit: Visit) -> bool:
@@ -150,6 +194,8 @@ def carry_out_revocations(visit: Visit) -> None:
     """Delete what is to be deleted, in no order, so that one key that cannot be deleted does not keep others."""
     found = visit.found
     revoking = ApiKey.objects.filter(account=visit.account, state=KeyState.REVOKING).select_related("account")
+    if visit.held or not visit.incarnation:
+        revoking = revoking.exclude(pk__in=holds.held_deletions().values("pk"))
     waiting = list(revoking.order_by("?")[: settings.RECONCILE_DELETES])
     for number, key in enumerate(waiting):
         if not visit.may_delete():

@@ -35,6 +35,8 @@ def take_inventory(visit: Visit) -> None:
     if new:
         _enter_all(visit, new)
     with visit.attempt(TAKING):
+        _note_doubts(visit, [sid for sid in strangers if sid in known])
+    with visit.attempt(TAKING):
         _note_seen(visit, [sid for sid in strangers if sid in known])
     _note_missing(visit)
     _fetch_policies(visit)
@@ -43,16 +45,16 @@ def take_inventory(visit: Visit) -> None:
 def _strangers(visit: Visit) -> list[str]:
     """Return the listed SIDs that nothing of the portal accounts for.
 
-    Read after the listing: an intent is committed before its key is made, so a key that is listed has one. A
-    key with the marker of another key of the portal is a stranger, since a name can be copied.
+    Read after the listing: an intent is committed before its key is made, so a key that is listed has one. A key with
+    the marker of an attempt is a stranger only if it was weighed and left to a person.
     """
     mine = set(ApiKey.objects.filter(account=visit.account).values_list("sid", flat=True))
     marked = visit.by_marker()
     for markers in chunks(sorted(marked)):
-        keyless = Issuance.objects.filter(request__account=visit.account, key=None, marker__in=markers)
+        attempts = Issuance.objects.filter(request__account=visit.account, marker__in=markers)
         probes = Probe.objects.filter(account=visit.account, marker__in=markers)
-        for marker in [*keyless.values_list("marker", flat=True), *probes.values_list("marker", flat=True)]:
-            mine |= {key.sid for key in marked[marker]}
+        for marker in [*attempts.values_list("marker", flat=True), *probes.values_list("marker", flat=True)]:
+            mine |= {key.sid for key in marked[marker]} - visit.doubts.keys()
     return [sid for sid in visit.listed if sid not in mine]
 
 
@@ -75,7 +77,8 @@ def _enter(visit: Visit, sids: list[str]) -> None:
             here = {"gone_at": None, "missing_since": None, "last_seen": visit.began_at}
             if is_new or compare_and_swap(entry, Q(gone_at__isnull=False), **here):
                 entered.append(entry)
-        _alarm(visit, [entry.sid for entry in entered if entry.sid != visit.account.credential_user])
+        _alarm(visit, [entry.sid for entry in entered if not (entry.is_the_portals or entry.weighed)])
+        _alarm_of_doubts(visit, [entry.sid for entry in entered if entry.weighed])
         for entry in entered:
             name = entry.friendly_name
             record("key.unmanaged_seen", visit.actor, account=visit.account, key_sid=entry.sid, name=name)
@@ -89,19 +92,54 @@ def _values(visit: Visit, key: KeySummary) -> dict[str, object]:
         "created_at": key.date_created,
         "first_seen": visit.began_at,
         "last_seen": visit.began_at,
+        **_doubt(visit, key.sid),
     }
+
+
+def _doubt(visit: Visit, sid: str) -> dict[str, object]:
+    """Return what an entry says of the attempt whose marker the key bears; nothing for one that bears none."""
+    marker, weighed = visit.doubts.get(sid, (None, None))
+    return {"marker": marker, "weighed": weighed} if marker else {}
+
+
+def _note_doubts(visit: Visit, sids: list[str]) -> None:
+    """Put before a person what was known as a stranger's before it bore the marker of an attempt."""
+    for part in chunks([sid for sid in sids if sid in visit.doubts]):
+        for entry in UnmanagedKey.objects.filter(pk__in=part, gone_at=None, adopted_at=None, marker=None):
+            with transaction.atomic(durable=True):
+                if compare_and_swap(entry, Q(marker=None), **_doubt(visit, entry.sid)):
+                    _alarm_of_doubts(visit, [entry.sid])
+                    marker = visit.doubts[entry.sid][0]
+                    record("key.doubtful", visit.actor, account=visit.account, key_sid=entry.sid, marker=marker)
+
+
+def _alarm_of_doubts(visit: Visit, sids: list[str]) -> None:
+    """Tell Security of keys that wait for their decision."""
+    if sids:
+        one = len(sids) == 1
+        count = "A key" if one else f"{len(sids)} keys"
+        notify.notify(
+            "alarm.key_in_doubt",
+            title=f"{count} on {visit.account} may be the portal's own, without a record",
+            text=f"{_few(sids)}. The name has a marker of the portal, but that does not prove whose it is. Keep or "
+            "delete it: the portal does neither by itself.",
+            path=f"/keys/unmanaged/{sids[0]}/" if one else "/reconciliation/",
+        )
+
+
+def _few(sids: list[str]) -> str:
+    more = f" and {len(sids) - 5} more" if len(sids) > 5 else ""
+    return f"{', '.join(sids[:5])}{more}"
 
 
 def _alarm(visit: Visit, sids: list[str]) -> None:
     if not sids:
         return
     count = "A key" if len(sids) == 1 else f"{len(sids)} keys"
-    more = f" and {len(sids) - 5} more" if len(sids) > 5 else ""
     notify.notify(
         "alarm.unmanaged_key",
         title=f"{count} on {visit.account} that the portal never made",
-        text=f"Seen for the first time: {', '.join(sids[:5])}{more}. The portal leaves them alone until somebody "
-        "adopts them.",
+        text=f"Seen for the first time: {_few(sids)}. The portal leaves them alone until somebody adopts them.",
         path="/keys/unmanaged/",
     )
 

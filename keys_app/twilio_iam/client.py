@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -9,7 +10,7 @@ from keys_app.core.secret import Secret
 from keys_app.permissions.policy import Policy
 
 from . import responses
-from .errors import OutcomeUnknown
+from .errors import OutcomeUnknown, OwnCredential
 from .retry import Patience
 from .transport import Answer, Limits, Transport
 from .types import CreatedKey, KeyDetail, KeySummary, check_account_sid, check_key_sid, check_name, explicit
@@ -52,6 +53,9 @@ class TwilioIamClient:
         limits = Limits(connect_timeout, read_timeout, deadline, max_bytes)
         self._transport: Transport | None = Transport(base_url, username, password, limits)
         self._patience = patience
+        self._username = username
+        self.clock_ahead: timedelta | None = None
+        """How far Twilio's clock is ahead of this machine's, to a second, by its last answer; None before one."""
 
     def __enter__(self) -> Self:
         return self
@@ -124,9 +128,12 @@ class TwilioIamClient:
     def delete_key(self, sid: str) -> None:
         """Delete a key; it stops working, and so do tokens made with it.
 
-        Raises `Rejected` with status 404 if there is no such key, which may well be what the caller wants.
+        Raises `Rejected` with status 404 if there is no such key, which may well be what the caller wants, and
+        `OwnCredential`, before anything is sent, for the key this client itself works with.
         """
         check_key_sid(sid)
+        if sid == self._username:
+            raise OwnCredential
         self._call("DELETE", f"{KEYS}/{sid}", 204)
 
     def _pages(self, query: dict[str, str]) -> Iterator[KeySummary]:
@@ -193,6 +200,8 @@ class TwilioIamClient:
         form: Mapping[str, str] | None,
     ) -> Answer:
         answer = self._open_transport().exchange(method, path, query=query, form=form)
+        if date := responses.read_date(answer.date):
+            self.clock_ahead = date - datetime.now(UTC)
         error = responses.error_of(answer, expected)
         if error is None and answer.body is None and expected != 204:
             error = OutcomeUnknown(answer.problem)

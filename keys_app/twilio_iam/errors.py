@@ -33,6 +33,13 @@ class Rejected(TwilioError):
         self.code = code
 
 
+class OwnCredential(Rejected):
+    """The portal was about to delete the key that it itself works with. Twilio was not asked."""
+
+    def __init__(self) -> None:
+        super().__init__(409, None, "This is the key the portal itself works with. It is not deleted.")
+
+
 class NotProcessed(TwilioError):
     """The request was provably not processed, so sending it again is safe.
 

@@ -114,8 +114,8 @@ def _summary(entry: object) -> KeySummary | None:
     return KeySummary(
         entry["sid"],
         name,
-        _date(entry.get("date_created")),
-        _date(entry.get("date_updated")),
+        read_date(entry.get("date_created")),
+        read_date(entry.get("date_updated")),
         tuple(flag for flag in flags if isinstance(flag, str)) if isinstance(flags, list) else (),
     )
 
@@ -128,7 +128,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _date(value: object) -> datetime | None:
+def read_date(value: object) -> datetime | None:
     """Read an RFC 2822 date, the form in Twilio's documentation."""
     try:
         moment = parsedate_to_datetime(value) if isinstance(value, str) else None
@@ -156,6 +156,6 @@ def _seconds(retry_after: str | None) -> float | None:
     try:
         seconds = float(retry_after)
     except ValueError:
-        moment = _date(retry_after)
+        moment = read_date(retry_after)
         seconds = (moment - datetime.now(UTC)).total_seconds() if moment else math.nan
     return max(seconds, 0.0) if math.isfinite(seconds) else None

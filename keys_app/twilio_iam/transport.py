@@ -38,12 +38,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `body` is None where it could not be read whole; then `problem` says why."""
+    """What came back. `body` is None where it could not be read whole; then `problem` says why.
+
+    `retry_after` and `date` are the headers as they came.
+    """
 
     status: int
     retry_after: str | None
     body: bytes | None = field(repr=False)
     problem: str
+    date: str | None = None
 
 
 class _BasicAuth(AuthBase):
@@ -125,7 +129,8 @@ class Transport:
                 body, problem = _read_body(response.raw, self._limits.max_bytes)
                 if guard.expired:  # a connection shut down by the guard looks like the end of the answer
                     body, problem = None, "Twilio's answer did not end before the deadline."
-                return Answer(response.status_code, response.headers.get("Retry-After"), body, problem)
+                told = (response.headers.get("Retry-After"), response.headers.get("Date"))
+                return Answer(response.status_code, told[0], body, problem, told[1])
 
 
 def _read_body(raw: Any, max_bytes: int) -> tuple[bytes | None, str]:

@@ -10,7 +10,7 @@ from django.core.signals import request_started
 from django.db import connection, transaction
 
 from keys_app.audit import ledger
-from keys_app.audit.incarnation import check, mark, raising
+from keys_app.audit.incarnation import check, mark, raising, set_backs
 from keys_app.audit.installation import identity
 from keys_app.audit.models import SetBack
 from keys_app.audit.record import record
@@ -59,7 +59,7 @@ def test_what_is_rolled_back_does_not_raise_it(transactional_db):
             raise ZeroDivisionError
     assert mark.read().size == 2
     assert check.current() == mark.read().incarnation
-    assert not check.is_held()
+    assert not set_backs.is_held()
 
 
 def test_a_ledger_behind_its_mark_is_another_incarnation_and_held(transactional_db, monkeypatch):
@@ -69,7 +69,7 @@ def test_a_ledger_behind_its_mark_is_another_incarnation_and_held(transactional_
     after = check.current()
     assert after != before.incarnation
     assert mark.read().size == 3  # with the event that says so
-    (proof,) = check.open_set_backs()
+    (proof,) = set_backs.open_set_backs()
     assert proof.proof == f"mark:7:{before.incarnation}"
     assert ledger.last("database.set_back").details["proof"] == proof.proof
     assert [path.name for path in mark._path().parent.glob("mark-*")] == [f"mark-7-{before.incarnation}"]
@@ -83,7 +83,7 @@ def test_a_ledger_that_grew_past_its_mark_again_is_found_all_the_same(transactio
     happens(4)
     assert mark.read().size == 3  # none of these commits covered it up
     check.current()
-    assert check.is_held()
+    assert set_backs.is_held()
 
 
 def test_a_new_identifier_alone_is_another_incarnation_without_a_hold(transactional_db):
@@ -91,7 +91,7 @@ def test_a_new_identifier_alone_is_another_incarnation_without_a_hold(transactio
     kept = mark.read()
     mark.write(mark.LedgerMark(kept.incarnation, "sqlite 1 2", kept.size, kept.leaf))
     assert check.current() != kept.incarnation
-    assert not check.is_held()
+    assert not set_backs.is_held()
 
 
 def test_a_mark_that_is_gone_is_another_incarnation_without_a_hold(transactional_db):
@@ -99,7 +99,7 @@ def test_a_mark_that_is_gone_is_another_incarnation_without_a_hold(transactional
     before = check.current()
     mark._path().unlink()
     assert check.current() != before
-    assert not check.is_held()
+    assert not set_backs.is_held()
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"incarnation": 1}', "\0"])
@@ -168,10 +168,10 @@ def test_the_mark_is_of_the_key_when_its_secret_is_shown(live_cast, standin):
 def test_it_finds_a_newer_checkpoint_outside(transactional_db, settings):
     happens(2)
     check.check_newest_checkpoint()
-    assert not check.is_held()
+    assert not set_backs.is_held()
     (settings.CHECKPOINT_DIR / "9").write_text("origin\n9\nAAAA\n\n— origin AAAA\n")
     check.check_newest_checkpoint()
-    assert [one.proof for one in check.open_set_backs()] == ["checkpoint:9:000000"]
+    assert [one.proof for one in set_backs.open_set_backs()] == ["checkpoint:9:000000"]
 
 
 def test_it_finds_a_checkpoint_of_other_events(transactional_db, settings):
@@ -179,7 +179,7 @@ def test_it_finds_a_checkpoint_of_other_events(transactional_db, settings):
     root = "7" * 42 + "4="
     (settings.CHECKPOINT_DIR / "1").write_text(f"origin\n1\n{root}\n\n— origin AAAA\n")
     check.check_newest_checkpoint()
-    assert check.is_held()
+    assert set_backs.is_held()
 
 
 @sqlite_only

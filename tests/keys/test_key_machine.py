@@ -4,6 +4,7 @@ After every run of actions the reconciler works until nothing is open. Then the 
 and the ledger are compared.
 """
 
+from django.conf import settings as portal_settings
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
@@ -49,6 +50,7 @@ class Keys(RuleBasedStateMachine):
         finally:
             self.standin.clear_faults()
             transaction.savepoint_rollback(self.point)
+            (portal_settings.CHECKPOINT_DIR / "mark").unlink(missing_ok=True)  # it is of the ledger that is no more
 
     def press(self, url: str, fault: str = "", **fields: str) -> None:
         """Press a button while Twilio's next answer to a creation goes wrong, and note a secret that is shown."""

@@ -159,7 +159,7 @@ def killed_in(monkeypatch, job):
     ReconcileRun.objects.order_by("-pk")[:1].get().delete()  # a killed process closes no run
 
 
-@pytest.mark.parametrize("job", ["enter_kept", "revoke_due", "remind_of_expiry"])
+@pytest.mark.parametrize("job", ["enter_kept", "revoke_expired", "remind_of_expiry"])
 def test_a_run_that_is_killed_each_time_is_as_visible_as_none(cast, monkeypatch, job):
     """In its first job, or in the last: what it did before is no sign of life once no run was finished for long."""
     cast.other_account.delete()

@@ -43,7 +43,7 @@ def break_policy(key):
     ApiKey.objects.filter(pk=key.pk).update(policy_json='{"allow": "everything"}')
 
 
-JOBS = ["enter_kept", "note_leavers", "revoke_due", "remind_of_expiry", "lapse_overdue", "sum_up"]
+JOBS = ["enter_kept", "note_leavers", "revoke_expired", "revoke_ended", "remind_of_expiry", "lapse_overdue", "sum_up"]
 STEPS = ["carry_out_revocations", "settle_attempts", "settle_probes", "compare_keys", "take_inventory"]
 
 
@@ -64,7 +64,7 @@ def test_it_does_everything_else_and_tells_security_once(alone, standin, monkeyp
 
     found = reconcile()
 
-    assert (found.revoked == 1) is (job not in ("revoke_due", "carry_out_revocations"))
+    assert (found.revoked == 1) is (job not in ("revoke_expired", "carry_out_revocations"))
     assert (found.orphans_deleted == 1) is (job != "settle_attempts")
     assert UnmanagedKey.objects.filter(pk=made.sid).exists() is (job != "take_inventory")
     assert (found.lapsed == 1) is (job != "lapse_overdue")

@@ -6,24 +6,15 @@ be lost is held, until a person has looked. A new incarnation begins with it, wh
 
 import base64
 import binascii
-import logging
 
-from django.db import transaction
-from django.utils import timezone
-
-from keys_app.audit import ledger
 from keys_app.audit.merkle import checkpoint_files, proofs
 from keys_app.audit.merkle.tree_store import LedgerDamaged
-from keys_app.audit.models import SetBack
-from keys_app.audit.record import record
-from keys_app.core.actor import Actor
 
 from . import mark
 from .identifiers import identifiers
 from .mark import LedgerMark
 from .raising import begin, goes_on
-
-log = logging.getLogger(__name__)
+from .set_backs import enter
 
 
 def current() -> str:
@@ -79,23 +70,3 @@ def _root_in(note: str) -> bytes:
         return base64.b64decode(note.split("\n")[2], validate=True)
     except (IndexError, binascii.Error, ValueError):
         return b""
-
-
-def enter(proof: str, words: str) -> None:
-    """Enter once what proves that the database is older than the world. From then on there is a hold."""
-    with transaction.atomic(durable=True):
-        ledger.lock()  # before the row: whoever appends takes it first, and of two who enter it one is first
-        _, new = SetBack.objects.get_or_create(proof=proof, defaults={"words": words, "found_at": timezone.now()})
-        if new:
-            log.error("the database is older than the world: %s", words)
-            record("database.set_back", Actor.system("database check"), proof=proof, message=words)
-
-
-def open_set_backs() -> list[SetBack]:
-    """Return what is proved and no person has ended. While there is any, there is a hold."""
-    return list(SetBack.objects.filter(ended_at=None))
-
-
-def is_held() -> bool:
-    """Tell whether what depends on records that may be lost is held."""
-    return SetBack.objects.filter(ended_at=None).exists()
