@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from json.encoder import encode_basestring as quoted
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -77,10 +78,12 @@ class FaultFound(Exception):
 class Verification:
     """One run. Afterwards `fault` is what was found, None if nothing; `checked` counts events, `held` checkpoints."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder` holds the checkpoints outside the database, if not PORTAL_CHECKPOINT_DIR does."""
         self.fault: LedgerFault | None = None
         self.checked = self.held = 0
-        self._files = checkpoint_files.sizes()
+        self._folder = folder
+        self._files = checkpoint_files.sizes(folder)
         stored = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)
         self._sizes = sorted({*stored.iterator(), *self._files})
         self.size = proofs.size()  # read last: a checkpoint is signed after its events are there
@@ -129,7 +132,7 @@ class Verification:
                 raise FaultFound(self._good + 1, f"The checkpoint of {size} events in the database was changed.")
         place = bisect.bisect_left(self._files, size)
         if self._files[place : place + 1] == [size]:
-            self._check_note(size, "the directory", checkpoint_files.read(size), root)
+            self._check_note(size, "the directory", checkpoint_files.read(size, self._folder), root)
         self._good = size
 
     def _check_note(self, size: int, where: str, note: str, root: bytes) -> VerifierKey:

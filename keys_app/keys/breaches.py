@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from keys_app.audit.merkle.checkpoint_files import write_new
+from keys_app.audit.merkle.checkpoint_files import BREACHES, write_new
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
 from keys_app.core.db import compare_and_swap, lock_row
@@ -30,7 +30,6 @@ from .issuance import close_issuance, move_on
 
 log = logging.getLogger(__name__)
 
-_FILES = "breach-"
 _MADE = "Twilio made a key with another policy than the approved one. It was not shown, but could not be"
 
 
@@ -105,7 +104,7 @@ def _keep(issuance: Issuance, key_sid: str, policy: Policy | None) -> bool:
     content = {"marker": issuance.marker, "key_sid": key_sid, "policy": policy.to_json() if policy else ""}
     try:
         settings.CHECKPOINT_DIR.mkdir(parents=True, exist_ok=True)
-        write_new(settings.CHECKPOINT_DIR / f"{_FILES}{issuance.marker}", json.dumps(content).encode())
+        write_new(settings.CHECKPOINT_DIR / f"{BREACHES}{issuance.marker}", json.dumps(content).encode())
     except OSError:
         log.exception("nor could it be written into a file; the reconciler looks at key %s before deleting it", key_sid)
         return False
@@ -114,7 +113,7 @@ def _keep(issuance: Issuance, key_sid: str, policy: Policy | None) -> bool:
 
 def enter_kept(actor: Actor) -> None:
     """Record the breaches that are in files, and remove those."""
-    for path in sorted(settings.CHECKPOINT_DIR.glob(f"{_FILES}*")):
+    for path in sorted(settings.CHECKPOINT_DIR.glob(f"{BREACHES}*")):
         with isolated("recording breaches kept in files", path.name):
             kept = json.loads(path.read_text())
             policy = Policy.from_json(kept["policy"]) if kept["policy"] else None

@@ -65,6 +65,7 @@ OF_THE_DEMO = {"PORT"}
 READERS = {name for name, value in vars(env).items() if getattr(value, "__module__", "") == env.__name__}
 # A command is handed a credential, or the demo's sample people; processes are handed on what they need.
 READ_ELSEWHERE = {
+    "keys_app/backup/postgresql.py",
     "keys_app/management/commands/connect_account.py",
     "keys_app/management/commands/demo_data.py",
     "keys_app/twilio_sandbox/run.py",

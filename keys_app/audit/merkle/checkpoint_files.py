@@ -9,15 +9,18 @@ from django.conf import settings
 from keys_app.core.errors import CheckpointNotKept, HistoryReplaced
 
 MAX_BYTES = 20_000
+BREACHES = "breach-"
+"""How the names of files begin that `keys/breaches.py` keeps beside the checkpoints."""
 
 
-def sizes() -> list[int]:
+def sizes(folder: Path | None = None) -> list[int]:
     """Return the tree sizes there are checkpoints of, smallest first. Files with other names are not looked at.
 
-    Raises `CheckpointNotKept` if the directory is there but cannot be read.
+    `folder` is another one than PORTAL_CHECKPOINT_DIR, such as a backup's. Raises `CheckpointNotKept` if it is there
+    but cannot be read.
     """
     try:
-        names = [path.name for path in settings.CHECKPOINT_DIR.iterdir()]
+        names = [path.name for path in (folder or settings.CHECKPOINT_DIR).iterdir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -25,13 +28,22 @@ def sizes() -> list[int]:
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and str(int(name)) == name)
 
 
-def read(size: int) -> str:
+def read(size: int, folder: Path | None = None) -> str:
     """Return the note of a tree size; empty if its file cannot be read as one."""
     try:
-        with _path(size).open("rb") as file:
+        with _path(size, folder).open("rb") as file:
             return file.read(MAX_BYTES).decode()
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def outside(folder: Path | None = None) -> list[Path]:
+    """Return the files that belong to the ledger outside the database: its checkpoints, and breaches it lacks yet.
+
+    The mark is not among them: it speaks of the database there is, not of a copy. Raises `CheckpointNotKept`.
+    """
+    folder = folder or settings.CHECKPOINT_DIR
+    return [folder / str(size) for size in sizes(folder)] + sorted(folder.glob(f"{BREACHES}*"))
 
 
 def write(size: int, note: str) -> None:
@@ -51,18 +63,18 @@ def write(size: int, note: str) -> None:
         raise CheckpointNotKept(f"The checkpoint of {size} events cannot be written: {error}") from None
 
 
-def _path(size: int) -> Path:
-    return settings.CHECKPOINT_DIR / str(size)
+def _path(size: int, folder: Path | None = None) -> Path:
+    return (folder or settings.CHECKPOINT_DIR) / str(size)
 
 
-def write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write beside it, bring it to the disk, and give it its name. Raises `OSError`."""
     number, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(number, "wb") as file:
             file.write(data)
             file.flush()
-            os.fchmod(number, 0o644)
+            os.fchmod(number, mode)
             os.fsync(number)
         Path(temporary).replace(path)
     except BaseException:
