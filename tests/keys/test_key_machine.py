@@ -108,7 +108,7 @@ class Keys(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """Let the reconciler look, with every attempt past its patience, until nothing changes any more."""
-        time_passes(self.standin)
+        time_passes(self.standin, minutes=20)
         for _ in range(6):
             reconcile()
 
