@@ -42,7 +42,7 @@ from keys_app.permissions.catalogue import WILDCARD
 from keys_app.permissions.naming import marked_name, new_marker
 from keys_app.permissions.policy import MAX_PERMISSIONS, Policy
 from keys_app.twilio_iam.client import TwilioIamClient
-from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
+from keys_app.twilio_iam.ensure_deleted import delete_key
 from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
 
 from . import current
@@ -196,7 +196,7 @@ class _Check:
             self._record_key(probe, sid, policy if answered == policy else None)
         except Exception:
             log.exception("key %s of a catalogue check could not be recorded", sid)
-            delete_at_twilio(self.client, account_sid=self.account.sid, key_sid=sid)
+            delete_key(self.client, sid)
             what = f"Key {sid} was made for this check and deleted, but the database failed, so it proves nothing."
             raise TwilioOutcomeUnknown(what, next_step=RUN_RECONCILE) from None
         self._delete(probe, sid)
@@ -244,7 +244,7 @@ class _Check:
 
     def _delete(self, probe: Probe, sid: str) -> None:
         try:
-            self._patiently(partial(delete_at_twilio, self.client, account_sid=self.account.sid, key_sid=sid))
+            self._patiently(partial(delete_key, self.client, sid))
         except TwilioError as error:
             what = f"Key {sid} was made for this check and could not be deleted: {error.message}."
             raise TwilioOutcomeUnknown(what, next_step=RUN_RECONCILE) from None

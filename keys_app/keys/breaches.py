@@ -23,7 +23,7 @@ from keys_app.key_requests.states import IssuanceState
 from keys_app.notifications import notify
 from keys_app.permissions.policy import Policy
 from keys_app.twilio_iam.client import TwilioIamClient
-from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
+from keys_app.twilio_iam.ensure_deleted import delete_key
 from keys_app.twilio_iam.errors import TwilioError
 
 from .issuance import close_issuance, move_on
@@ -46,7 +46,7 @@ def withdraw(
             f"{_MADE} recorded or deleted yet.", next_step="The portal keeps retrying. Tell Security about it."
         )
     try:
-        delete_at_twilio(client, account_sid=issuance.request.account_id, key_sid=key_sid)
+        delete_key(client, key_sid)  # a 404 proves nothing of a key just made: the reconciler looks further
     except TwilioError:
         return PolicyBreach(
             f"{_MADE} deleted yet.",

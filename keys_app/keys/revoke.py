@@ -19,7 +19,7 @@ from keys_app.organisation import access
 from keys_app.organisation.credentials import client_for, is_credential, twilio_slot
 from keys_app.organisation.models import Account
 from keys_app.twilio_iam.client import TwilioIamClient
-from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
+from keys_app.twilio_iam.ensure_deleted import SaysGone, delete_key
 from keys_app.twilio_iam.errors import OwnCredential, TwilioError
 
 from .models import ApiKey
@@ -78,14 +78,21 @@ def _require_active(key: ApiKey) -> None:
 
 
 def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None) -> None:
-    """Delete a revoking key at Twilio; a key that is not there any more counts as deleted.
+    """Delete a revoking key at Twilio.
 
-    Raises `NotDeleted` if Twilio did not agree, `NotRecorded` if it did and that could not be written; the key stays
-    revoking and is tried again.
+    Raises `NotDeleted` if Twilio did not agree, or answered that there is no such key, `NotRecorded` if it did and that
+    could not be written; the key stays revoking and is tried again.
     """
     try:
         with client_for(key.account, deadline=deadline) as client:
             carry_out(client, key, actor)
+    except SaysGone as error:
+        raise NotDeleted(
+            f"{error.message.rstrip('.')}. The portal has not deleted it.",
+            code=error.code,
+            next_step="The portal believes that once Twilio's list of keys lacks it too, and looks by itself. Until "
+            "then the key counts as “revoking”: it may still work.",
+        ) from None
     except TwilioError as error:
         raise NotDeleted(
             f"Twilio has not deleted the key yet: {error.message.rstrip('.')}.",
@@ -97,12 +104,17 @@ def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None)
 def carry_out(client: TwilioIamClient, key: ApiKey, actor: Actor) -> None:
     """Delete a revoking key at Twilio and commit that it is gone.
 
-    Raises `TwilioError` if that is not certain, and for a key that the portal itself works with on any account;
-    `NotRecorded` if it is gone and that cannot be written.
+    Raises `TwilioError` if that is not certain, of which `SaysGone` at 404, and for a key that the portal itself works
+    with on any account; `NotRecorded` if it is gone and that cannot be written.
     """
     if is_credential(key.sid):
         raise OwnCredential
-    delete_at_twilio(client, account_sid=key.account_id, key_sid=key.sid)
+    delete_key(client, key.sid)
+    record_end(key, actor)
+
+
+def record_end(key: ApiKey, actor: Actor) -> None:
+    """Commit that a revoking key is gone at Twilio. Raises `Conflict`, or `NotRecorded` if it cannot be written."""
     try:
         with transaction.atomic(durable=True):
             _record_deletion(key, actor)

@@ -30,6 +30,7 @@ class KeyStep(Enum):
     DELETED = (KeyState.REVOKING,), KeyState.REVOKED
     VANISHED = (KeyState.ACTIVE,), KeyState.REVOKED  # it is gone at Twilio, and no one revoked it here
     REAPPEARED = (KeyState.REVOKED,), KeyState.REVOKING  # Twilio shows it again, so it is deleted once more
+    CAME_BACK = (KeyState.REVOKED,), KeyState.ACTIVE  # it had vanished, and Twilio shows it again
 
     def __init__(self, before: tuple[KeyState, ...], after: KeyState) -> None:
         self.before = before

@@ -153,8 +153,9 @@ def forget_old() -> None:
 
 def _text(row: Trouble, now: datetime) -> str:
     account = f" Account: {row.account} ({row.account.sid})." if row.account else ""
+    account += f" Key: {row.key_sid}." if row.key_sid else ""
     words = row.words if row.words.endswith((".", "!", "?", "…")) else f"{row.words}."
-    return f"{words}{account} For {duration(now - row.since)} by now."
+    return f"{words}{account} It has been so for {duration(now - row.since)}."
 
 
 def _alarm(kind: str, title: str, text: str, path: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -14,10 +14,13 @@ from keys_app.keys.models import ApiKey
 from keys_app.organisation.models import Account
 from keys_app.permissions.naming import find_marker
 from keys_app.twilio_iam.client import TwilioIamClient
+from keys_app.twilio_iam.ensure_deleted import IsStillThere
 from keys_app.twilio_iam.errors import Rejected, TwilioError
 from keys_app.twilio_iam.types import KeySummary
 
 ITSELF = "The portal itself failed; see its log."
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Twilio's clock may be from the portal's, when a date in the listing says that a key was changed."""
 
 
 @dataclass
@@ -50,7 +53,8 @@ class Visit:
     `incarnation` is that of the database, empty if its mark cannot be read; `set_back_at` is when it was last found to
     be older than the world, None if never, and `held` whether that still waits for a person. `doubts` are the keys that
     only bear a marker of the portal, by SID: the marker, and what was weighed. `problem` is what Twilio said first of
-    what went wrong.
+    what went wrong, `said` what it said last of single keys and attempts. Where it contradicts itself is in
+    `still_there` and `contradictions`, where it agrees again in `agreed`: see `contradictions.py`.
     """
 
     client: TwilioIamClient
@@ -59,6 +63,7 @@ class Visit:
     found: RunFindings
     progress: Callable[[str], None]
     listed: dict[str, KeySummary] = field(default_factory=dict)
+    listed_twice: set[str] = field(default_factory=set)
     began_at: datetime = field(default_factory=timezone.now)
     looks_left: int = field(default_factory=lambda: settings.RECONCILE_LOOKS)
     deletes_left: int = field(default_factory=lambda: settings.RECONCILE_DELETES)
@@ -68,16 +73,41 @@ class Visit:
     held: bool = False
     set_back_at: datetime | None = None
     doubts: dict[str, tuple[str, dict[str, list[str]]]] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    still_there: dict[str, str] = field(default_factory=dict)
+    contradictions: set[str] = field(default_factory=set)
+    agreed: set[str] = field(default_factory=set)
 
     def list_keys(self) -> None:
         """Page through all keys. A SID that is listed twice counts once. Raises `TwilioError` unless it is whole."""
-        self.began_at = timezone.now()
+        began_at = timezone.now()
         listed: dict[str, KeySummary] = {}
+        twice: set[str] = set()
         for key in self.client.list_keys(account_sid=self.account.sid):
+            if key.sid in listed and not _moved(listed[key.sid], key, began_at):
+                twice.add(key.sid)
             listed[key.sid] = key
             if not len(listed) % 1000:
                 self.progress(f"{self.account}: {len(listed)} keys listed")
-        self.listed = listed
+        self.listed, self.listed_twice, self.began_at = listed, twice, began_at
+
+    def listed_now(self) -> set[str]:
+        """Return the SIDs of a whole listing that begins now, to judge what Twilio has said since the first.
+
+        Raises `TwilioError` unless it is whole.
+        """
+        return {key.sid for key in self.client.list_keys(account_sid=self.account.sid)}
+
+    def note_words(self, subject: str, error: TwilioError) -> None:
+        """Keep what Twilio said of a key or attempt that waits for it, and where that contradicts what it lists."""
+        if subject:
+            self.said[subject] = error.message
+        if isinstance(error, IsStillThere):
+            self.still_there[error.key_sid] = error.message
+
+    def agree(self, what: str, sid: str) -> None:
+        """Note that Twilio does not contradict itself in this about a key."""
+        self.agreed.add(f"{what}:{sid}")
 
     @contextmanager
     def attempt(self, what: str, subject: object = "") -> Iterator[None]:
@@ -86,6 +116,7 @@ class Visit:
             yield
         except TwilioError as error:
             self.problem = self.problem or error.message
+            self.note_words(str(subject), error)
             if is_about_all(error):
                 raise
         except Exception as error:  # noqa: BLE001 whatever it is about this key, the others must still have their turn
@@ -114,6 +145,13 @@ class Visit:
         """Take one deletion off what this run may still do; false if nothing is left."""
         self.deletes_left -= 1
         return self.deletes_left >= 0
+
+
+def _moved(first: KeySummary, again: KeySummary, began_at: datetime) -> bool:
+    """Tell whether a key is listed twice because it was changed while the pages were read, which moves its place."""
+    changed = again.date_updated
+    recently = changed is not None and changed > began_at - CLOCKS_APART
+    return recently and changed != first.date_updated and first.date_created == again.date_created
 
 
 def is_about_all(error: TwilioError) -> bool:

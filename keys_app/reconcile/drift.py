@@ -1,15 +1,15 @@
 """Compares the portal's live keys with Twilio's: which are gone, and whose policy or name was changed outside.
 
-A key that the listing does not have is asked for by its SID before anything is believed. Policies are not in a
-listing, so each key is fetched now and then, a few in each run, those not looked at for longest first.
+A key that the listing does not have is asked for by its SID, and believed gone when Twilio answers 404 and a whole
+listing begun afterwards lacks it too. Policies are not in a listing, so each key is fetched now and then, a few in each
+run, those not looked at for longest first. What Twilio contradicts itself about is in `contradictions.py`.
 """
 
 import json
 from contextlib import suppress
-from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -19,16 +19,15 @@ from keys_app.core.errors import Conflict
 from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState, KeyStep, move_key
 from keys_app.notifications import notify
-from keys_app.twilio_iam.ensure_deleted import NO_SUCH_KEY
 from keys_app.twilio_iam.errors import Rejected, clean
 from keys_app.twilio_iam.types import KeyDetail
 
-from .account_run import Visit
-
-CLOCKS_APART = timedelta(seconds=60)
-"""How far Twilio's clock may be from the portal's, when a date in the listing says that a key was changed."""
+from . import contradictions
+from .account_run import CLOCKS_APART, Visit
 
 COMPARING = "comparing keys"
+NO_SUCH_KEY = 20404
+"""Twilio's code for a key that does not exist (inferred from its other APIs)."""
 VANISHED = "Deleted outside the portal."
 DRIFTED = (
     "At Twilio it is not what was approved any more. Its page says what differs. Rotate or revoke it, or set it back "
@@ -50,13 +49,18 @@ def compare_keys(visit: Visit) -> None:
         with visit.attempt(COMPARING, key.pk):
             _look_at_revoked(visit, key)
     missing = [key for key in keys if key.sid not in visit.listed]
-    due = [key for key in keys if key.sid in visit.listed and _is_due(visit, key)]
+    doubted = contradictions.doubted(visit)
+    due = [key for key in keys if key.sid in visit.listed and (key.sid in doubted or _is_due(visit, key))]
     due.sort(key=lambda key: (not _was_changed(visit, key), key.checked_at or key.issued_at))
-    for key in missing + due:
-        if not visit.may_look():
-            return
-        with visit.attempt(COMPARING, key.pk):
-            _look_at(visit, key)
+    gone = []
+    try:
+        for key in missing + due:
+            if not visit.may_look():
+                break
+            with visit.attempt(COMPARING, key.pk):
+                gone += [key] if _look_at(visit, key) else []
+    finally:
+        _confirm_gone(visit, gone)
 
 
 def _said_to_be_gone(visit: Visit) -> list[ApiKey]:
@@ -68,20 +72,51 @@ def _said_to_be_gone(visit: Visit) -> list[ApiKey]:
 
 
 def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
-    """Have a key that works though it was revoked deleted again."""
+    """See to a key that is listed though it is recorded as gone, whether Twilio shows it or answers 404.
+
+    What was revoked is deleted again. What had vanished nobody wanted deleted: it is live again if Twilio shows it.
+    """
     visit.found.compared += 1
     try:
         visit.client.fetch_key(key.sid)
     except Rejected as error:
         if error.status != 404:
             raise
-        return  # only the listing is old
+        words = f"It was recorded as gone. Twilio lists it, but answers for it: {error.message}"
+        contradictions.lists_what_is_gone(visit, key.sid, words, key.get_absolute_url(), after=contradictions.NOW)
+        if key.revoke_reason != VANISHED:
+            _take_up_again(visit, key, is_shown=False)
+        return
+    if key.revoke_reason == VANISHED:
+        _welcome_back(visit, key)
+    else:
+        _take_up_again(visit, key, is_shown=True)
+
+
+def _take_up_again(visit: Visit, key: ApiKey, *, is_shown: bool) -> None:
     with suppress(Conflict), transaction.atomic(durable=True):  # another run was first
         move_key(key, KeyStep.REAPPEARED)
-        title = f"Key {key.name} exists at Twilio though it was revoked"
-        _alarm("key_reappeared", key, title, f"Twilio shows key {key.sid} again. The portal deletes it once more.")
+        if is_shown:
+            title = f"Key {key.name} exists at Twilio though it was revoked"
+            text = f"Twilio shows key {key.sid} again. The portal deletes it once more."
+            _alarm("key_reappeared", key, title, text)
         record("key.reappeared", visit.actor, key=key, reason=key.revoke_reason)
         visit.found.reappeared += 1
+
+
+def _welcome_back(visit: Visit, key: ApiKey) -> None:
+    """Count a key that had vanished as live again; where its request has another by now, leave it to a person."""
+    try:
+        with suppress(Conflict), transaction.atomic(durable=True):
+            move_key(key, KeyStep.CAME_BACK, revoke_reason="", missing_since=None)
+            title = f"Key {key.name} is at Twilio again, so it counts as live"
+            text = f"The portal had found key {key.sid} deleted outside. Revoke it if it is not to work."
+            _alarm("key_reappeared", key, title, text)
+            record("key.came_back", visit.actor, key=key)
+            visit.found.reappeared += 1
+    except IntegrityError:
+        words = "The portal found it deleted outside, and its request has another key now. Delete it at Twilio."
+        contradictions.lists_what_is_gone(visit, key.sid, words, key.get_absolute_url(), after=contradictions.NOW)
 
 
 def _is_due(visit: Visit, key: ApiKey) -> bool:
@@ -95,26 +130,58 @@ def _was_changed(visit: Visit, key: ApiKey) -> bool:
     return key.checked_at is None or (changed is not None and changed > key.checked_at - CLOCKS_APART)
 
 
-def _look_at(visit: Visit, key: ApiKey) -> None:
+def _look_at(visit: Visit, key: ApiKey) -> bool:
+    """Compare a key with what Twilio shows; tell whether it says that the key is gone, for a listing to confirm."""
     visit.found.compared += 1
     try:
         detail = visit.client.fetch_key(key.sid)
     except Rejected as error:
         if error.status != 404:
             raise
-        _note_gone(visit, key, certain=error.code == NO_SUCH_KEY)
-    else:
-        _compare(visit, key, detail)
-
-
-def _note_gone(visit: Visit, key: ApiKey, *, certain: bool) -> None:
-    """Believe Twilio's own code. Another 404 may come from something in between: it takes a second listing."""
+        return _says_gone(visit, key, error)
+    _compare(visit, key, detail)
     if key.sid in visit.listed:
-        return  # it was listed a moment ago; the next listing tells
-    seen_missing_before = key.missing_since is not None and key.missing_since < visit.began_at
-    if not (certain or seen_missing_before):
-        compare_and_swap(key, Q(missing_since=None), missing_since=timezone.now())
+        contradictions.compare_with_listing(visit, detail, key.get_absolute_url())
+    elif visit.began_at - key.issued_at >= settings.RECONCILE_GRACE:  # a new one may be listed late
+        contradictions.lacks_what_is_there(visit, key.sid, key.get_absolute_url())
+    return False
+
+
+def _says_gone(visit: Visit, key: ApiKey, error: Rejected) -> bool:
+    """Judge a 404; tell whether it has Twilio's own code. Another may come from something in between.
+
+    That takes a second one in the next run, whose listing began after the first.
+    """
+    if key.sid in visit.listed:
+        words = f"Twilio lists it, but answers for it: {error.message}"
+        contradictions.lists_what_is_gone(visit, key.sid, words, key.get_absolute_url())
+        return False
+    visit.agree(contradictions.UNLISTED, key.sid)
+    if error.code == NO_SUCH_KEY:
+        return True
+    if key.missing_since is not None and key.missing_since < visit.began_at:
+        _note_vanished(visit, key)
+    else:
+        _note_missing(key)
+    return False
+
+
+def _note_missing(key: ApiKey) -> None:
+    compare_and_swap(key, Q(missing_since=None), missing_since=timezone.now())
+
+
+def _confirm_gone(visit: Visit, keys: list[ApiKey]) -> None:
+    """Believe Twilio's own 404 of keys that a whole listing, begun after it, lacks too. Raises `TwilioError`."""
+    if not keys:
         return
+    listed = visit.listed_now()
+    for key in keys:
+        with visit.attempt(COMPARING, key.pk):
+            if key.sid not in listed:
+                _note_vanished(visit, key)
+
+
+def _note_vanished(visit: Visit, key: ApiKey) -> None:
     with suppress(Conflict), transaction.atomic(durable=True):  # somebody revoked it just now
         move_key(key, KeyStep.VANISHED, revoke_reason=VANISHED)
         title = f"Key {key.name} was deleted outside the portal"

@@ -22,18 +22,16 @@ from keys_app.audit.incarnation import set_backs
 from keys_app.audit.record import record
 from keys_app.audit.throttle import sum_up
 from keys_app.core.actor import Actor
-from keys_app.core.errors import Conflict, PortalError
-from keys_app.core.isolation import Failures, isolated, note_failure, noting_failures
+from keys_app.core.errors import PortalError
+from keys_app.core.isolation import Failures, isolated, noting_failures
 from keys_app.core.present import present
 from keys_app.core.times import day
 from keys_app.key_requests.expire import lapse_overdue
 from keys_app.keys.breaches import enter_kept
 from keys_app.keys.expiry import remind_of_expiry
 from keys_app.keys.handover import note_leavers
-from keys_app.keys.models import ApiKey
-from keys_app.keys.revoke import carry_out, revoke_ended, revoke_expired
-from keys_app.keys.states import KeyState
-from keys_app.notifications import notify
+from keys_app.keys.revoke import revoke_ended, revoke_expired
+from keys_app.notifications import notify, troubles
 from keys_app.organisation.credentials import client_for
 from keys_app.organisation.models import Account
 from keys_app.twilio_iam.errors import TwilioError
@@ -41,12 +39,16 @@ from keys_app.twilio_iam.retry import Patience
 from keys_app.users.feed_tokens import check_tokens
 
 from . import holds
-from .account_run import ITSELF, RunFindings, Visit, is_about_all
+from .account_run import ITSELF, RunFindings, Visit
+from .contradictions import settle_contradictions
+from .deadlines import note_waiting
 from .doubtful import DELETING, carry_out_decisions
 from .drift import compare_keys
-from .models import AccountCheck, ReconcileRun
+from .health import note_health, note_listing
+from .models import ReconcileRun
 from .orphans import settle_attempts
 from .probes import settle_probes
+from .revocations import carry_out_revocations
 from .unmanaged import take_inventory
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,11 @@ def reconcile(
                     _do_what_is_due(visits, found, actor)
                 for visit in visits:
                     _settle(visit)
+                said = {about: words for visit in visits for about, words in visit.said.items()}
+            with isolated("noting what waits too long"):
+                note_waiting(said, actor)
+                troubles.remind()
+                troubles.forget_old()
             with isolated("reminders"):
                 found.reminded = remind_of_expiry(actor)
             with isolated("feed tokens"):
@@ -111,7 +118,7 @@ def _list_all(
             try:
                 client = clients.enter_context(client_for(account, patience=patience))
             except PortalError as error:  # the credential cannot be read
-                _note_failure(account, error.message, actor)
+                note_health(account, error.message, actor)
                 _count_failure(account, error.message, found, progress)
                 continue
             visit = Visit(client, account, actor, found, progress)
@@ -162,10 +169,13 @@ def _settle(visit: Visit) -> None:
                 "comparing keys": compare_keys,
                 "taking the inventory": take_inventory,
             }
+        steps["noting contradictions"] = settle_contradictions
         for name, step in steps.items():
             with suppress(TwilioError), visit.attempt(name):
                 step(visit)
         problem = visit.problem
+    with isolated("noting how an account is", visit.account):
+        note_health(visit.account, problem, visit.actor)
     if problem:
         _count_failure(visit.account, problem, visit.found, visit.progress)
 
@@ -177,80 +187,13 @@ def _count_failure(account: Account, problem: str, found: RunFindings, progress:
 
 
 def _list(visit: Visit) -> bool:
-    """List the account's keys and note how that went; tell whether there is a whole list."""
+    """List the account's keys; tell whether there is a whole list."""
     listed = False
     with suppress(TwilioError), visit.attempt("listing keys"):
         visit.list_keys()
         listed = True
-    with visit.attempt("noting how listing went"):
-        if listed:
-            _note_success(visit)
-        else:
-            _note_failure(visit.account, visit.problem, visit.actor)
+        note_listing(visit)
     return listed
-
-
-def carry_out_revocations(visit: Visit) -> None:
-    """Delete what is to be deleted, in no order, so that one key that cannot be deleted does not keep others."""
-    found = visit.found
-    revoking = ApiKey.objects.filter(account=visit.account, state=KeyState.REVOKING).select_related("account")
-    if visit.held or not visit.incarnation:
-        revoking = revoking.exclude(pk__in=holds.held_deletions().values("pk"))
-    waiting = list(revoking.order_by("?")[: settings.RECONCILE_DELETES])
-    for number, key in enumerate(waiting):
-        if not visit.may_delete():
-            return
-        try:
-            carry_out(visit.client, key, visit.actor)
-            found.revoked += 1
-        except Conflict:
-            continue
-        except TwilioError as error:
-            found.not_revoked += 1
-            if is_about_all(error):
-                found.not_revoked += len(waiting) - number - 1
-                raise
-            visit.problem = visit.problem or error.message
-        except Exception as error:  # noqa: BLE001 whatever it is about this key, the others must still be deleted
-            found.not_revoked += 1
-            visit.problem = visit.problem or ITSELF
-            note_failure(f"deleting keys on {visit.account}", key.pk, error)
-
-
-def _note_success(visit: Visit) -> None:
-    """Keep when the account was listed whole; say so if it had been reported as unreachable."""
-    state, _ = AccountCheck.objects.get_or_create(account=visit.account)
-    with transaction.atomic(durable=True):
-        reported = AccountCheck.objects.filter(pk=state.pk, failed_runs__gte=settings.RECONCILE_FAILED_RUNS)
-        was_reported = reported.update(failed_runs=0)
-        AccountCheck.objects.filter(pk=state.pk).update(
-            last_complete_at=visit.began_at,
-            keys_listed=len(visit.listed),
-            failed_runs=0,
-            failing_since=None,
-            last_error="",
-        )
-        if was_reported:
-            record("account.reachable", visit.actor, account=visit.account)
-
-
-def _note_failure(account: Account, problem: str, actor: Actor) -> None:
-    """Count a failed run; report the account once when there were too many in a row."""
-    state, _ = AccountCheck.objects.get_or_create(account=account)
-    rows = AccountCheck.objects.filter(pk=state.pk)
-    with transaction.atomic(durable=True):
-        rows.filter(failing_since=None).update(failing_since=timezone.now())
-        rows.update(failed_runs=F("failed_runs") + 1, last_error=problem[:400])
-        state.refresh_from_db()
-        if state.failed_runs != settings.RECONCILE_FAILED_RUNS:
-            return
-        notify.notify(
-            "alarm.account_unreachable",
-            title=f"Twilio account {account} could not be compared {state.failed_runs} times in a row",
-            text=f"{problem} Keys past their lifetime and keys with lost secrets stay there until it works again.",
-            path="/reconciliation/",
-        )
-        record("account.unreachable", actor, account=account, message=problem, runs=state.failed_runs)
 
 
 def _close_run(run: ReconcileRun, found: RunFindings, failures: Failures, actor: Actor) -> None:

@@ -15,8 +15,8 @@ from keys_app.notifications import notify
 from keys_app.twilio_iam.errors import Rejected, clean
 from keys_app.twilio_iam.types import KeySummary
 
-from .account_run import Visit, chunks
-from .drift import CLOCKS_APART
+from . import contradictions
+from .account_run import CLOCKS_APART, Visit, chunks
 from .models import UnmanagedKey
 
 TAKING = "taking the inventory"
@@ -152,7 +152,7 @@ def _note_seen(visit: Visit, sids: list[str]) -> None:
 
 
 def _note_missing(visit: Visit) -> None:
-    """Call an entry gone when two listings in a row lack it."""
+    """Call an entry gone when two listings in a row lack it, and Twilio answers 404 for it."""
     here = UnmanagedKey.objects.filter(account=visit.account, gone_at=None, adopted_at=None)
     for entry in here.filter(first_seen__lt=visit.began_at):
         if entry.sid not in visit.listed:
@@ -164,18 +164,34 @@ def _note_unlisted(visit: Visit, entry: UnmanagedKey) -> None:
     if entry.missing_since is None or entry.missing_since >= visit.began_at:
         compare_and_swap(entry, Q(gone_at=None, missing_since=None), missing_since=timezone.now())
         return
+    if not visit.may_look() or _is_there(visit, entry):
+        return
     with transaction.atomic(durable=True):
         if compare_and_swap(entry, Q(gone_at=None), gone_at=timezone.now()):
             record("key.unmanaged_gone", visit.actor, account=visit.account, key_sid=entry.sid)
             visit.found.unmanaged_gone += 1
 
 
+def _is_there(visit: Visit, entry: UnmanagedKey) -> bool:
+    """Tell whether Twilio shows an entry that it does not list. Raises `TwilioError` where it does not answer."""
+    try:
+        visit.client.fetch_key(entry.sid)
+    except Rejected as error:
+        if error.status != 404:
+            raise
+        visit.agree(contradictions.UNLISTED, entry.sid)
+        return False
+    contradictions.lacks_what_is_there(visit, entry.sid, entry.get_absolute_url())
+    return True
+
+
 def _fetch_policies(visit: Visit) -> None:
     """Fetch the policies of entries that nobody looked at yet, or that changed since. Raises `TwilioError`."""
     here = UnmanagedKey.objects.filter(account=visit.account, gone_at=None, adopted_at=None)
+    doubted = contradictions.doubted(visit)
     for entry in here.order_by(F("checked_at").asc(nulls_first=True), "sid"):
         listed = visit.listed.get(entry.sid)
-        if listed is None or not _is_due(entry, listed.date_updated):
+        if listed is None or not (entry.sid in doubted or _is_due(entry, listed.date_updated)):
             continue
         if not visit.may_look():
             return
@@ -190,10 +206,14 @@ def _is_due(entry: UnmanagedKey, changed: datetime | None) -> bool:
 def _fetch_policy(visit: Visit, entry: UnmanagedKey) -> None:
     visit.found.compared += 1
     try:
-        policy = visit.client.fetch_key(entry.sid).policy
+        detail = visit.client.fetch_key(entry.sid)
     except Rejected as error:
         if error.status != 404:
             raise
-        return  # the next listing tells
+        words = f"Twilio lists it, but answers for it: {error.message}"
+        contradictions.lists_what_is_gone(visit, entry.sid, words, entry.get_absolute_url())
+        return
+    contradictions.compare_with_listing(visit, detail, entry.get_absolute_url())
+    policy = detail.policy
     values = {"checked_at": timezone.now(), "policy_json": policy.to_json() if policy else ""}
     compare_and_swap(entry, Q(adopted_at=None), **values)

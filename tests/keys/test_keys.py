@@ -91,10 +91,15 @@ def test_it_goes_on_revoking_when_twilio_does_not_answer(cast, standin, key, fau
     assert standin.key(key.sid) is None
 
 
-def test_it_counts_as_revoked_when_twilio_no_longer_has_it(cast, standin, key):
+def test_it_counts_as_revoked_when_twilio_no_longer_has_it_nor_lists_it(cast, standin, key):
     with standin.client() as client:
         client.delete_key(key.sid)
-    assert cast.client("engineer").post(f"/keys/{key.sid}/revoke/", {"reason": "Gone."}).status_code == 302
+    answer = cast.client("engineer").post(f"/keys/{key.sid}/revoke/", {"reason": "Gone."})
+    assert answer.status_code == 503
+    assert "once Twilio's list of keys lacks it too" in text_of(answer).replace("’", "'")
+    key.refresh_from_db()
+    assert key.state == "revoking"
+    assert reconcile().revoked == 1
     key.refresh_from_db()
     assert key.state == "revoked"
 

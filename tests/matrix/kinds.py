@@ -305,10 +305,10 @@ def _take_over(world: World) -> None:
 
 
 def _let_twilio_show_it_again(world: World) -> None:
-    """Let Twilio say that it has deleted a key, and list it an hour later."""
+    """Let the portal record that it has deleted a key, and Twilio list it an hour later."""
     world.twilio.fault("refuse", operation="delete", status=404, code=20404)
-    world.press(world.kinds["there-again"], "revoke", reason="It leaked.")
-    later(world.kinds["there-again"].key, revoked_at=ago(HOUR))
+    world.press(world.kinds["there-again"], "revoke", expected=503, reason="It leaked.")
+    later(world.kinds["there-again"].key, state="revoked", revoked_at=ago(HOUR))
 
 
 def _review(world: World) -> None:
@@ -328,7 +328,7 @@ def _after_the_last_run(world: World) -> None:
     visit = Visit(None, world.cast.account, Actor.system("reconciler"), RunFindings(), print)
     key = kinds["without-a-policy"].key  # Twilio's answers for these two are not among what the simulator can say
     drift._compare(visit, key, KeyDetail(key.sid, key.friendly_name, None, None, (), None))
-    drift._note_gone(visit, kinds["missing"].key, certain=False)
+    drift._note_missing(kinds["missing"].key)
     world.twilio.fault("error_before", operation="delete")
     world.press(kinds["being-revoked"], "revoke", expected=503, reason="Not needed any more.")
     later(kinds["overdue"].key, issued_at=ago(60 * DAY), expires_at=ago(HOUR))

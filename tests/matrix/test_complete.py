@@ -52,6 +52,7 @@ NOT_MADE = {
     "catalogue.key_started": "test_catalogue_check",
     "delegation.ended": "test_deputies",
     "key.breach": "test_issue_troubles",
+    "key.came_back": "test_contradictions",
     "key.owner_back": "test_leavers",
     "key.rotate_not_processed": "test_rotate",
     "key.rotate_refused": "test_rotate",
@@ -78,6 +79,9 @@ ALWAYS_OR_NEVER = {
     "Delegation.ended_at": "set when a lead ends it before its time: test_deputies",
     "FeedToken.warned_at": "set when it is about to expire: test_audit_feeds",
     "ReconcileRun.finished_at": "empty while one runs, or after it was killed: test_reconcile_runs",
+    "Trouble.account": "empty only for a process: test_heartbeats",
+    "Trouble.ended_at": "set when it is over: test_deadlines",
+    "Trouble.reminded_at": "set after a day: test_deadlines",
     "WebhookDelivery.delivered_at": "nothing is sent here: test_webhooks",
     "WebhookDelivery.gave_up_at": "nothing is sent here: test_webhooks",
 }

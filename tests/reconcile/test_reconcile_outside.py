@@ -245,12 +245,17 @@ def test_it_tells_of_many_keys_in_one_alarm_and_enters_them_in_parts(cast, stand
     assert [notice["title"][:6] for notice in told] == ["4 keys", "2 keys"]
 
 
-def test_it_notes_what_is_gone_after_two_listings_and_what_is_back(cast, standin, outside, actions, monkeypatch):
+def test_it_notes_what_is_gone_after_two_listings_and_a_404_and_what_is_back(
+    cast, standin, outside, actions, monkeypatch
+):
     sid = outside.make()
     reconcile()
     with monkeypatch.context() as patch:
         patch.setattr(TwilioIamClient, "list_keys", lambda *_, **__: iter(()))
-        assert [reconcile().unmanaged_gone for _ in range(3)] == [0, 1, 0]
+        assert [reconcile().unmanaged_gone for _ in range(3)] == [0, 0, 0]  # Twilio still shows it
+        assert UnmanagedKey.objects.get().gone_at is None
+        standin.fault("refuse", operation="fetch", status=404, code=20404)
+        assert [reconcile().unmanaged_gone for _ in range(2)] == [1, 0]
     assert UnmanagedKey.objects.get().gone_at
     assert reconcile().unmanaged_new == 1
     assert UnmanagedKey.objects.get(pk=sid).gone_at is None

@@ -184,12 +184,12 @@ def test_a_late_key_is_listed_by_itself_in_the_end(
         time.sleep(0.01)
 
 
-def test_a_key_that_is_listed_twice_is_yielded_once(
+def test_a_key_that_is_listed_twice_is_yielded_twice(
     client: TwilioIamClient, standin: StandIn, name: str, policy: Policy
 ) -> None:
     sid = _make(standin, name, policy, client)
     standin.fault("duplicates")
-    assert [key.sid for key in client.list_keys(account_sid=standin.account_sid)].count(sid) == 1
+    assert [key.sid for key in client.list_keys(account_sid=standin.account_sid)].count(sid) == 2
 
 
 def test_a_next_page_elsewhere_is_not_followed(client: TwilioIamClient, standin: StandIn) -> None:
