@@ -94,6 +94,10 @@ def unmanaged_mark(key: UnmanagedKey) -> Mark:
         return Mark("Adopted", "good")
     if key.gone_at:
         return Mark("Gone", "neutral")
+    if key.delete_since:
+        return Mark("Being deleted", "warn")
+    if key.is_in_doubt:
+        return Mark("Keep or delete", "bad")
     return Mark(f"Proposed to {key.proposed_team}" if key.proposed_team else "No one’s", "warn")
 
 

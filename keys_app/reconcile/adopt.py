@@ -91,6 +91,10 @@ def _require_free(unmanaged: UnmanagedKey) -> None:
         raise Conflict("Twilio does not list this key any more.")
     if unmanaged.adopted_at:
         _refuse_adopted(unmanaged)
+    if unmanaged.is_in_doubt:
+        raise Conflict("It has a marker of the portal in its name. Security keeps or deletes it first.")
+    if unmanaged.delete_since:
+        raise Conflict("Security decided that it is deleted.")
 
 
 def _refuse_adopted(unmanaged: UnmanagedKey) -> NoReturn:

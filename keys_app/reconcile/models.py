@@ -62,6 +62,11 @@ class UnmanagedKey(models.Model):
         return policy_risk(self.policy) if self.policy is not None else None
 
     @property
+    def is_in_doubt(self) -> bool:
+        """Whether it waits for a person to keep or delete it: it may be an attempt's, which nothing proves."""
+        return self.weighed is not None and not (self.gone_at or self.adopted_at or self.delete_since)
+
+    @property
     def is_the_portals(self) -> bool:
         """Whether it is the credential that the portal itself manages the account's keys with."""
         return self.sid == self.account.credential_user

@@ -1,12 +1,18 @@
 """How the reconciler is doing, for Security."""
 
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from keys_app.audit.incarnation import set_backs
+from keys_app.core.errors import PortalError
 from keys_app.notifications.troubles import known
+from keys_app.reconcile import holds
 from keys_app.reconcile.queries import account_checks, drifted_keys, last_run, reconciler_warning, runs_with_findings
-from keys_app.views.http.decorators import security_only
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.decorators import post_or_go_back, security_only
+from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import run_in_words
 
@@ -24,9 +30,24 @@ def reconciliation(request: SignedInRequest) -> HttpResponse:
     context = {
         "last": last,
         "warning": reconciler_warning(),
+        "set_backs": set_backs.open_set_backs(),
+        "held": holds.held() if set_backs.is_held() else [],
+        "in_doubt": holds.keys_in_doubt(),
         "troubles": known(),
         "runs": runs,
         "accounts": account_checks(),
         "drifted": drifted_keys()[:RUNS_SHOWN],
     }
     return render(request, "portal/reconciliation.html", context)
+
+
+@post_or_go_back
+@security_only
+def resume(request: SignedInRequest) -> HttpResponse:
+    """End the hold after a set-back of the database."""
+    try:
+        holds.end(actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url="/reconciliation/", back_label="Back to Reconciliation")
+    messages.success(request, "The hold is over. What waited is done in the reconciler’s next run.")
+    return redirect("portal:reconciliation")

@@ -7,15 +7,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
 from keys_app.catalogue import current
+from keys_app.core.actor import name_and_login
 from keys_app.core.errors import InvalidInput, PortalError
 from keys_app.forms import AdoptForm, ProposeForm
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
 from keys_app.reconcile.adopt import adopt_key, propose_team
+from keys_app.reconcile.doubtful import delete_key, keep_key
 from keys_app.reconcile.models import UnmanagedKey
 from keys_app.reconcile.queries import adopting_teams, visible_unmanaged
 from keys_app.views.http.actor import actor_of
-from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.decorators import post_or_go_back, security_only
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
@@ -56,7 +58,8 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     who = access.person(request.user)
-    free = not (unmanaged.gone_at or unmanaged.adopted_at or unmanaged.is_the_portals)
+    decided = unmanaged.gone_at or unmanaged.adopted_at or unmanaged.delete_since
+    free = not (decided or unmanaged.is_in_doubt or unmanaged.is_the_portals)
     teams = adopting_teams(who, unmanaged)
     can_adopt = free and teams.exists()
     policy = unmanaged.policy
@@ -66,6 +69,7 @@ def _page(
         "summary": summarize(policy, current.current_catalogue()) if policy is not None else None,
         "can_adopt": can_adopt,
         "can_propose": free and who.is_security,
+        "can_decide": unmanaged.is_in_doubt and who.is_security,
         "adopt_form": adopt_form or AdoptForm(teams, initial={"team": unmanaged.proposed_team_id}),
         "propose_form": propose_form or ProposeForm(unmanaged.account),
         "timeline": history(key_sid=unmanaged.pk),
@@ -89,6 +93,37 @@ def adopt(request: SignedInRequest, sid: str) -> HttpResponse:
         return problem(request, error, back_url=unmanaged.get_absolute_url(), back_label="Back to the key")
     messages.success(request, "The key is adopted. The portal deletes it when it expires.")
     return redirect(key)
+
+
+@post_or_go_back
+@security_only
+def keep(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Keep a key in doubt, for the user whose attempt it may be, as Security."""
+    unmanaged = _visible(request, sid)
+    try:
+        key = keep_key(unmanaged, actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=unmanaged.get_absolute_url(), back_label="Back to the key")
+    if key is None:
+        messages.success(request, "The key stays. The portal does not know whose it is: let a lead adopt it.")
+        return redirect(unmanaged)
+    messages.success(
+        request, f"The key stays, and is {name_and_login(key.owner)}’s. The portal deletes it when it expires."
+    )
+    return redirect(key)
+
+
+@post_or_go_back
+@security_only
+def delete(request: SignedInRequest, sid: str) -> HttpResponse:
+    """Have a key in doubt deleted, as Security."""
+    unmanaged = _visible(request, sid)
+    try:
+        delete_key(unmanaged, actor_of(request))
+    except PortalError as error:
+        return problem(request, error, back_url=unmanaged.get_absolute_url(), back_label="Back to the key")
+    messages.success(request, "The portal deletes the key in its next run.")
+    return redirect(unmanaged)
 
 
 @post_or_go_back

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
 from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.management.resuming import Resume
 from keys_app.notifications import heartbeats
 from keys_app.reconcile.account_run import RunFindings
 from keys_app.reconcile.queries import finished_lately
@@ -25,8 +26,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_every(parser)
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="instead of a run, list what is held after a set-back of the database",
+        )
+        parser.add_argument("--keep", action="append", default=[], metavar="SK…", help="keep this key (repeatable)")
+        parser.add_argument("--delete", action="append", default=[], metavar="SK…", help="delete it (repeatable)")
+        parser.add_argument("--yes", action="store_true", help="end the hold, when no key is left to keep or delete")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["resume"]:
+            Resume(self.stdout.write).run(options["keep"], options["delete"], end=options["yes"])
+            return
+        if options["keep"] or options["delete"] or options["yes"]:
+            raise CommandError("--keep, --delete and --yes go with --resume.")
         every = pause_of(options)
         watched = self.stdout.isatty() or options["verbosity"] > 1
         progress = _beating(self._say if watched else lambda _: None)
