@@ -3,8 +3,10 @@
 import random
 import threading
 import time
+from datetime import datetime
 
 from django.db import connections
+from django.utils import timezone
 
 from keys_app.notifications import heartbeats
 
@@ -18,14 +20,15 @@ def start() -> None:
 
 
 def _watch() -> None:
+    since = timezone.now()
     while True:
         time.sleep(LOOK_EVERY * random.uniform(0.5, 1.5))  # noqa: S311 it hides nothing
-        look_once()
+        look_once(since)
 
 
-def look_once() -> None:
-    """Look once; keep no connection in between."""
+def look_once(since: datetime) -> None:
+    """Look once, in a process that does so since then; keep no connection in between."""
     try:
-        heartbeats.look()
+        heartbeats.look(since)
     finally:
         connections.close_all()

@@ -47,13 +47,15 @@ SENDING_SECONDS = 60.0
 ACTOR = Actor.system("heartbeats")
 
 
-def start(name: str, interval: int) -> None:
-    """Note that a loop with this interval in seconds begins, which is no beat yet. Never raises."""
+def start(name: str, interval: int) -> datetime:
+    """Note that a loop with this interval in seconds begins, which is no beat yet; return when. Never raises."""
+    now = timezone.now()
     with isolated("heartbeats", name):
-        first = {"interval": interval, "beat_at": timezone.now()}
+        first = {"interval": interval, "beat_at": now}
         _, is_new = Heartbeat.objects.get_or_create(name=name, defaults=first)
         if not is_new:
             Heartbeat.objects.filter(name=name).update(interval=interval)
+    return now
 
 
 def beat(name: str) -> None:
@@ -96,15 +98,19 @@ def silent() -> list[Heartbeat]:
     return [row for row in Heartbeat.objects.order_by("name") if is_configured(row.name) and is_silent(row, now)]
 
 
-def look() -> list[threading.Thread]:
+def look(watched_since: datetime) -> list[threading.Thread]:
     """Start a thread for each silent process that no one has told of within a day; return the threads.
 
-    Costs one query while all is well. Never raises.
+    `watched_since` is when the process that looks began to: after all were stopped together, each gets the time to
+    finish its first round. Costs one query while all is well. Never raises.
     """
     started: list[threading.Thread] = []
     with isolated("heartbeats"):
-        told_before = timezone.now() - REMIND_AFTER
+        now = timezone.now()
+        told_before = now - REMIND_AFTER
         for row in silent():
+            if now - watched_since <= allowed(row):
+                continue
             if row.alarmed_at is None or row.alarmed_at <= told_before:
                 thread = threading.Thread(target=_tell, args=(row,), name=f"alarm-{row.name}", daemon=True)
                 thread.start()

@@ -17,10 +17,11 @@ from keys_app.key_requests.queries import answers_due_since
 from keys_app.key_requests.states import OPEN_ISSUANCES, IssuanceState
 from keys_app.keys.breaches import note_breach
 from keys_app.keys.issuance import claim_for_deletion, close_issuance, move_on
-from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
+from keys_app.twilio_iam.ensure_deleted import delete_at_twilio, shows_key
 from keys_app.twilio_iam.errors import Rejected
 from keys_app.twilio_iam.types import KeySummary
 
+from . import contradictions
 from .account_run import Visit, chunks
 from .proof import of_issuance, weigh
 
@@ -113,6 +114,12 @@ def _note_missing(visit: Visit, issuance: Issuance) -> None:
     waited = timezone.now() - issuance.started_at
     if waited < settings.RECONCILE_GRACE or looks < LOOKS_BEFORE_CLOSING:
         visit.found.still_open += 1
+        return
+    if issuance.key_sid and shows_key(visit.client, issuance.key_sid):
+        visit.found.still_open += 1
+        contradictions.lacks_what_is_there(visit, issuance.key_sid, issuance.request.get_absolute_url())
+        if issuance.incarnation and issuance.incarnation == visit.incarnation and visit.may_delete():
+            _delete_orphan(visit, issuance, issuance.key_sid)
         return
     with suppress(Conflict), transaction.atomic(durable=True):  # another reconciler may have settled it
         key_request = close_without_key(issuance, IssuanceState.NEVER_CREATED)

@@ -23,7 +23,7 @@ from keys_app.audit.record import record
 from keys_app.audit.throttle import sum_up
 from keys_app.core.actor import Actor
 from keys_app.core.errors import PortalError
-from keys_app.core.isolation import Failures, isolated, noting_failures
+from keys_app.core.isolation import Failures, isolated, note_failure, noting_failures
 from keys_app.core.present import present
 from keys_app.core.times import day
 from keys_app.key_requests.expire import lapse_overdue
@@ -95,6 +95,9 @@ def reconcile(
                 check_tokens()
             with isolated("sums of repetitions"):
                 sum_up()
+        except Exception as error:  # such a run is not one that went well
+            note_failure("a whole run", "", error)
+            raise
         finally:
             found.failures = len(failures.kinds)
             _close_run(run, found, failures, actor)

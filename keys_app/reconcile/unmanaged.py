@@ -12,6 +12,7 @@ from keys_app.core.db import compare_and_swap
 from keys_app.key_requests.models import Issuance
 from keys_app.keys.models import ApiKey
 from keys_app.notifications import notify
+from keys_app.twilio_iam.ensure_deleted import shows_key
 from keys_app.twilio_iam.errors import Rejected, clean
 from keys_app.twilio_iam.types import KeySummary
 
@@ -174,15 +175,11 @@ def _note_unlisted(visit: Visit, entry: UnmanagedKey) -> None:
 
 def _is_there(visit: Visit, entry: UnmanagedKey) -> bool:
     """Tell whether Twilio shows an entry that it does not list. Raises `TwilioError` where it does not answer."""
-    try:
-        visit.client.fetch_key(entry.sid)
-    except Rejected as error:
-        if error.status != 404:
-            raise
-        visit.agree(contradictions.UNLISTED, entry.sid)
-        return False
-    contradictions.lacks_what_is_there(visit, entry.sid, entry.get_absolute_url())
-    return True
+    if shows_key(visit.client, entry.sid):
+        contradictions.lacks_what_is_there(visit, entry.sid, entry.get_absolute_url())
+        return True
+    visit.agree(contradictions.UNLISTED, entry.sid)
+    return False
 
 
 def _fetch_policies(visit: Visit) -> None:

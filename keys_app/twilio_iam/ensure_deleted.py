@@ -48,14 +48,15 @@ def require_gone(client: TwilioIamClient, key_sid: str, error: SaysGone, *, is_l
 
     Raises `IsStillThere` if it is listed or shown, and `TwilioError` if Twilio does not answer.
     """
-    if not is_listed and not _shows(client, key_sid):
+    if not is_listed and not shows_key(client, key_sid):
         return
     how = "lists" if is_listed else "shows"
     words = f"{error.message.rstrip('.')}. But it {how} the key."
     raise IsStillThere(key_sid, error.code, words)
 
 
-def _shows(client: TwilioIamClient, key_sid: str) -> bool:
+def shows_key(client: TwilioIamClient, key_sid: str) -> bool:
+    """Tell whether Twilio shows a key by its SID; false at 404. Raises `TwilioError` for any other answer."""
     try:
         client.fetch_key(key_sid)
     except Rejected as error:

@@ -31,8 +31,12 @@ def silent(name="reconciler", interval=60, **age):
     return Heartbeat.objects.update_or_create(name=name, defaults={"interval": interval, "beat_at": beat_at})[0]
 
 
+def long_ago():
+    return timezone.now() - timedelta(days=1)
+
+
 def look():
-    for thread in heartbeats.look():
+    for thread in heartbeats.look(long_ago()):
         thread.join()
 
 
@@ -48,7 +52,7 @@ def mailed(live_cast, settings):
 def test_a_silent_sender_is_told_of_without_the_sender(mailed):
     """Nothing runs `send_notices` here."""
     silent("sender", 10, minutes=5)
-    watch.look_once()
+    watch.look_once(long_ago())
     for thread in threading.enumerate():
         if thread.name == "alarm-sender":
             thread.join()
@@ -97,20 +101,27 @@ def test_one_that_beats_in_time_or_never_ran_or_is_not_wanted_is_no_alarm(cast, 
     silent("sender", 300, minutes=14)
     silent("signer")
     silent("pusher")
-    assert heartbeats.look() == []
+    assert heartbeats.look(long_ago()) == []
     settings.AUDIT_PUSH_URL = "https://audit.example.com/in"
     assert [row.name for row in heartbeats.silent()] == ["pusher"]
+
+
+def test_after_a_stop_of_everything_each_has_the_time_for_its_first_round(cast):
+    """Restarted, upgraded or restored: the beats are old, and those who look have only begun to."""
+    silent("reconciler", 60, hours=5)
+    assert heartbeats.look(timezone.now() - timedelta(seconds=170)) == []
+    assert not Trouble.objects.exists()
 
 
 def test_while_all_is_well_a_look_is_one_query(cast, django_assert_num_queries):
     silent("sender", 60, seconds=1)
     with django_assert_num_queries(1):
-        assert heartbeats.look() == []
+        assert heartbeats.look(long_ago()) == []
 
 
 def test_a_look_that_fails_stops_no_one(cast, monkeypatch):
     monkeypatch.setattr(heartbeats, "silent", lambda: 1 / 0)
-    assert heartbeats.look() == []
+    assert heartbeats.look(long_ago()) == []
 
 
 # Who beats when

@@ -254,3 +254,17 @@ def test_a_breach_that_answers_404_stays_open(alone, standin, told):
     assert "could not be deleted yet" in text_of(alone.issue(key_request))
     key_request.refresh_from_db()
     assert key_request.state == "issuing"
+
+
+def test_a_breach_that_is_not_listed_is_deleted_by_its_sid(alone, standin, told, listing):
+    """It was closed as gone after a few listings without it, though it lived."""
+    standin.fault("other_policy")
+    standin.fault("refuse", operation="delete", status=400, code=20001)
+    alone.issue(alone.approved())
+    sid = standin.keys()[0]["sid"]
+    listing(lambda keys: [])
+    for _ in range(4):
+        reconcile()
+    assert standin.key(sid) is None
+    assert matching(action="key.orphan_deleted").get().key_sid == sid
+    assert sid in named(told)

@@ -189,6 +189,17 @@ def test_a_single_failure_is_no_news(alone, standin, told):
     assert not matching(action="account").exists()
 
 
+def test_a_run_that_breaks_off_does_not_pass_for_one_that_went_well(alone, monkeypatch, told):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(reconcile_run, "_list_all", broken)
+    with pytest.raises(ZeroDivisionError):
+        reconcile()
+    assert [notice["kind"] for notice in told] == ["alarm.reconciler_failed"]
+    assert "a whole run (ZeroDivisionError)" in text_of(alone.client("security").get("/reconciliation/"))
+
+
 # The page
 
 

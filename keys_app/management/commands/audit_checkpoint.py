@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
     def _forever(self, pause: int) -> None:
         stop = stopped_by_signal()
-        heartbeats.start(heartbeats.SIGNER, pause)
+        since = heartbeats.start(heartbeats.SIGNER, pause)
         while not stop.is_set():
             try:
                 sign_checkpoint()
@@ -54,5 +54,5 @@ class Command(BaseCommand):
             except Exception:  # the database may be away for a while
                 log.exception("no checkpoint was signed; the next run tries again")
                 close_old_connections()
-            heartbeats.look()
+            heartbeats.look(since)
             stop.wait(pause)

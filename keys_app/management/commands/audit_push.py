@@ -43,7 +43,7 @@ class Command(BaseCommand):
     def _go_on(self, target: Any, every: int) -> None:
         """Push until a signal; after a failure wait longer each time, up to ten minutes."""
         stop, failed = stopped_by_signal(), 0
-        heartbeats.start(heartbeats.PUSHER, every)
+        since = heartbeats.start(heartbeats.PUSHER, every)
         pauses = Backoff(first=every, factor=2, longest=max(every, LONGEST_PAUSE))
         while not stop.is_set():
             try:
@@ -55,5 +55,5 @@ class Command(BaseCommand):
                 reason = error.message if isinstance(error, PortalError) else type(error).__name__
                 log.warning("pushing the audit failed, tried again in %.0f s: %s", pauses.after(failed + 1), reason)
                 close_old_connections()
-            heartbeats.look()
+            heartbeats.look(since)
             stop.wait(pauses.after(failed + 1))

@@ -48,7 +48,7 @@ class Command(BaseCommand):
             self._once(progress)
             return
         stop = stopped_by_signal()
-        heartbeats.start(heartbeats.RECONCILER, every)
+        since = heartbeats.start(heartbeats.RECONCILER, every)
         while not stop.is_set():
             try:
                 self._report(reconcile(progress=progress, wait=stop.wait), quiet=not watched)
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             except Exception:  # whatever it is, keys past their lifetime must still be deleted by a later run
                 log.exception("the run failed; the next one tries again")
                 close_old_connections()
-            heartbeats.look()
+            heartbeats.look(since)
             stop.wait(every)
 
     def _once(self, progress: Callable[[str], None]) -> None:

@@ -21,11 +21,11 @@ class Command(BaseCommand):
             self._once()
             return
         stop = stopped_by_signal()
-        heartbeats.start(heartbeats.SENDER, every)
+        since = heartbeats.start(heartbeats.SENDER, every)
         while not stop.is_set():
             self._report(send_notices(lambda: self._goes_on(stop))[0], quiet=True)
             heartbeats.beat(heartbeats.SENDER)
-            heartbeats.look()
+            heartbeats.look(since)
             stop.wait(every)
 
     def _goes_on(self, stop: threading.Event) -> bool:
