@@ -269,6 +269,7 @@ _WORDS = {
     "key.reminded": "reminded owner and team that key {key} expires",
     "key.vanished": "found that key {key} was deleted outside the portal",
     "key.reappeared": "found key {key} at Twilio though it was revoked",
+    "key.came_back": "found key {key} at Twilio again; it counts as live",
     "key.drifted": "found that key {key} was changed outside the portal",
     "key.drift_cleared": "found key {key} as it was before it was changed",
     "key.owner_left": "asked the team's leads to take over key {key}: its owner left",

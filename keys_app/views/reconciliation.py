@@ -17,6 +17,7 @@ from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import run_in_words
 
 RUNS_SHOWN = 20
+TROUBLES_SHOWN = 100
 
 
 @require_safe
@@ -33,7 +34,8 @@ def reconciliation(request: SignedInRequest) -> HttpResponse:
         "set_backs": set_backs.open_set_backs(),
         "held": holds.held() if set_backs.is_held() else [],
         "in_doubt": holds.keys_in_doubt(),
-        "troubles": known(),
+        "troubles": known()[:TROUBLES_SHOWN],
+        "troubles_more": max(0, known().count() - TROUBLES_SHOWN),
         "runs": runs,
         "accounts": account_checks(),
         "drifted": drifted_keys()[:RUNS_SHOWN],
