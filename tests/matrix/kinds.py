@@ -94,6 +94,8 @@ nobodys            -         -        -        -                          -
 nobodys-standard   -         -        -        -                          -
 nobodys-proposed   -         -        -        -                          -
 nobodys-gone       -         -        -        -                          -
+in-doubt           -         -        -        -                          -
+to-be-deleted      -         -        -        -                          -
 """
 
 
@@ -224,7 +226,9 @@ def _go_wrong(world: World) -> None:
         made = world.kinds[name] = world.decide(world.asked(name), "lead")
         world.twilio.fault(fault)
         world.post("engineer", f"/requests/{made.request.pk}/issue/")
-        later(made.request.issuances.get(), started_at=ago(HOUR))
+        if name != "found-and-deleted":  # Twilio's date must be within the attempt
+            later(made.request.issuances.get(), started_at=ago(HOUR))
+    later(world.kinds["refused"].request.issuances.get(), incarnation=None)  # made by an earlier version
     later(world.kinds["never-made"].request.issuances.get(), times_not_listed=2)
 
 
@@ -254,6 +258,9 @@ def _meddle(world: World) -> None:
     world.changed_by_hand(keys["renamed"], friendly_name="mine now")
     world.changed_by_hand(keys["set-back"], policy=Policy.of(READ_USAGE))
     world.deleted_by_hand(keys["gone"].sid)
+    for name in ("in-doubt", "to-be-deleted"):
+        copied = keys["issued" if name == "in-doubt" else "confirmed"].friendly_name
+        world.kinds[name] = Made(unmanaged=world.made_by_hand(copied, READ_USAGE))
     for name in ("adopted", "nobodys", "nobodys-proposed", "nobodys-gone"):
         world.kinds[name] = Made(unmanaged=world.made_by_hand(name, READ_MESSAGES))
     for name in ("adopted-drifted", "adopted-revoked"):
@@ -285,7 +292,7 @@ def _adopt(world: World) -> None:
     for name in ("adopted", "adopted-drifted", "adopted-revoked", "adopted-standard"):
         days = "20" if name == "adopted-standard" else "60"
         kinds[name] = world.adopted(str(kinds[name].unmanaged), lifetime_days=days)
-    for name in ("nobodys", "nobodys-standard", "nobodys-proposed", "nobodys-gone"):
+    for name in ("nobodys", "nobodys-standard", "nobodys-proposed", "nobodys-gone", "in-doubt", "to-be-deleted"):
         kinds[name] = Made(unmanaged=UnmanagedKey.objects.get(pk=kinds[name].unmanaged))
     later(kinds["adopted"].key, issued_at=ago(100 * DAY))
     page = f"/keys/unmanaged/{kinds['nobodys-proposed'].unmanaged.pk}/propose/"
@@ -325,6 +332,7 @@ def _review(world: World) -> None:
 def _after_the_last_run(world: World) -> None:
     """Make what the reconciler would settle at once."""
     kinds = world.kinds
+    world.post("security", f"/keys/unmanaged/{kinds['to-be-deleted'].unmanaged.pk}/delete/", expected=302)
     visit = Visit(None, world.cast.account, Actor.system("reconciler"), RunFindings(), print)
     key = kinds["without-a-policy"].key  # Twilio's answers for these two are not among what the simulator can say
     drift._compare(visit, key, KeyDetail(key.sid, key.friendly_name, None, None, (), None))

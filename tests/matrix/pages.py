@@ -41,7 +41,10 @@ portal:unmanaged_list            -          403   200  200    200      403   200
 portal:unmanaged_detail          unmanaged  404   200  200    200      404   404   404
 portal:unmanaged_adopt           unmanaged  -     back back   back     -     -     -
 portal:unmanaged_propose         unmanaged  -     back back   back     -     -     -
+portal:unmanaged_keep            unmanaged  -     back back   back     -     -     -
+portal:unmanaged_delete          unmanaged  -     back back   back     -     -     -
 portal:reconciliation            -          403   403  403    200      403   403   403
+portal:reconciliation_resume     -          -     -    -      back     -     -     -
 portal:audit_list                -          403   403  403    200      403   403   403
 portal:audit_complete            -          403   403  403    200      403   403   403
 portal:audit_event               event      403   403  403    200      403   403   403

@@ -314,6 +314,7 @@ def _unmanaged(html: str, world: World, kind: str, who: str) -> Problems:
         return
     lines, all_shown = rows(html), 'href="?show=all"' not in html
     states = {"nobodys-proposed": "Proposed to Payments", "nobodys-gone": "Gone"}
+    states |= {"in-doubt": "Keep or delete", "to-be-deleted": "Being deleted"}
     for name, made in world.kinds.items():
         if made.unmanaged is None:
             continue
