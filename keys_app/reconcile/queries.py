@@ -22,7 +22,11 @@ def last_run() -> ReconcileRun | None:
 def finished_lately() -> bool:
     """Tell whether a run has come to its end within `RECONCILE_LATE_AFTER`."""
     last = last_run()
-    return last is not None and timezone.now() - present(last.finished_at) <= settings.RECONCILE_LATE_AFTER
+    return last is not None and _is_recent(last)
+
+
+def _is_recent(run: ReconcileRun) -> bool:
+    return timezone.now() - present(run.finished_at) <= settings.RECONCILE_LATE_AFTER
 
 
 def runs_with_findings() -> QuerySet[ReconcileRun]:
@@ -35,7 +39,7 @@ def reconciler_warning() -> str:
     last = last_run()
     if last is None:
         return "The reconciler has never run. Keys past their lifetime and keys with lost secrets stay at Twilio."
-    if not finished_lately():
+    if not _is_recent(last):
         return f"The reconciler ran last at {moment(present(last.finished_at))}. Start it again: keys wait for it."
     if last.error:
         return f"The reconciler's last run could not do everything. {last.error} The portal's log says more."

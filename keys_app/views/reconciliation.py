@@ -28,14 +28,15 @@ def reconciliation(request: SignedInRequest) -> HttpResponse:
     runs = list(runs_with_findings()[:RUNS_SHOWN])
     for run in [*runs, *([last] if last else [])]:
         run.words = run_in_words(run)
+    found, in_trouble = set_backs.open_set_backs(), list(known()[: TROUBLES_SHOWN + 1])
     context = {
         "last": last,
         "warning": reconciler_warning(),
-        "set_backs": set_backs.open_set_backs(),
-        "held": holds.held() if set_backs.is_held() else [],
+        "set_backs": found,
+        "held": holds.held() if found else [],
         "in_doubt": holds.keys_in_doubt(),
-        "troubles": known()[:TROUBLES_SHOWN],
-        "troubles_more": max(0, known().count() - TROUBLES_SHOWN),
+        "troubles": in_trouble[:TROUBLES_SHOWN],
+        "more_troubles": in_trouble[TROUBLES_SHOWN:],
         "runs": runs,
         "accounts": account_checks(),
         "drifted": drifted_keys()[:RUNS_SHOWN],
