@@ -23,7 +23,7 @@ from .parts import ONLY, PARTS, WHOLE, run_part
 from .promotion import first_server
 
 LOCAL = "postgres://postgres@127.0.0.1:5432/postgres"
-AT_ONCE = 3
+AT_ONCE = 6
 """Parts that run side by side. They mostly wait for time-outs."""
 
 

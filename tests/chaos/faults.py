@@ -44,6 +44,19 @@ DELETE: dict[str, Fault] = {
     }.items()
 }
 
+FETCH: dict[str, Fault] = {
+    name: [{**fault, "operation": "fetch"} for fault in orders]
+    for name, orders in {
+        "none": [],
+        "dropped": [{"fault": "drop_after"}],
+        "delayed past the timeout": [HANG],
+        "reset": [{"fault": "reset"}],
+        "500": [{"fault": "error_before"}],
+        "429": [{"fault": "rate_limit", "retry_after": 1}],
+        "truncated": [{"fault": "truncated"}],
+    }.items()
+}
+
 RECONCILE: dict[str, Fault] = {
     **DELETE,
     "listed twice": [{"fault": "duplicates", "times": 3}],

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from . import safety
+from .buttons import make_by_hand
 from .compare import Difference
 from .pristine import Case
-from .scenes import Before, make_by_hand
+from .scenes import Before
 from .settling import reconcile
 from .world import World
 
@@ -126,11 +127,12 @@ def own_credential(world: World, before: Before, **order: Any) -> str:
 
     `order` is what `StandIn.credential` takes.
     """
+    from keys_app.core.secret import Secret
     from keys_app.organisation.credentials import encrypt
     from keys_app.organisation.models import Account
 
     made = world.standin.credential(**order)
-    values = {"credential_user": made.username, "credential_ciphertext": encrypt(made.password)}
+    values = {"credential_user": made.username, "credential_ciphertext": encrypt(Secret(made.password))}
     Account.objects.filter(pk=world.standin.account_sid).update(**values)
     return str(made.username)
 

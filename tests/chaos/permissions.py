@@ -6,11 +6,11 @@ from itertools import product
 from typing import Any
 
 from . import safety
-from .buttons import new_request
+from .buttons import adopt, new_request, take_over
 from .compare import Difference
 from .markers import own_credential
 from .pristine import Case
-from .scenes import OVERLAP_HOURS, Before, adopt, let_time_pass, take_over
+from .scenes import OVERLAP_HOURS, Before, let_time_pass
 from .settling import reconcile
 from .world import World
 

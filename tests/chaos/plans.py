@@ -5,8 +5,27 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from .buttons import get_a_key, lost_key, new_key, new_request, replace_it, revoke, revoke_it, rotate_again
-from .faults import CREATE, DELETE, RECONCILE, Fault
+from .buttons import (
+    adopt,
+    adopted_by_now,
+    end_overlap,
+    found_key,
+    get_a_key,
+    is_gone,
+    left_key,
+    lost_key,
+    new_key,
+    new_request,
+    overdue_key,
+    replace_it,
+    revoke,
+    revoke_it,
+    rotate_again,
+    rotated_key,
+    take_over,
+    taken_over_by_now,
+)
+from .faults import CREATE, DELETE, FETCH, RECONCILE, Fault
 from .figures import Figures
 from .settling import reconcile, settle_for_good
 from .world import World
@@ -149,6 +168,46 @@ RECONCILING = Plan(
     get_a_key,
     quick=(("GET.after", "listed twice"), ("DELETE.before", "none"), ("DELETE.after", "none"), ("tx1.in", "none")),
 )
+ADOPTING = Plan(
+    "adopt",
+    "adopt",
+    ("arrived", "tx1.in", "tx1.committed", *calls("GET"), "rendered"),
+    FETCH,
+    found_key,
+    adopt,
+    adopted_by_now,
+    quick=(("GET.sent", "none"), ("tx1.in", "none")),
+)
+HANDING_OVER = Plan(
+    "hand over",
+    "take-over",
+    ("arrived", "tx1.in", "tx1.committed", "rendered"),
+    {"none": []},
+    left_key,
+    take_over,
+    taken_over_by_now,
+    quick=(("tx1.in", "none"),),
+)
+LEAVING = Plan(
+    "keys of leavers",
+    "reconcile",
+    (*IN_TRANSACTIONS, *calls("GET", "DELETE")),
+    RECONCILE,
+    overdue_key,
+    lambda world, _: reconcile(world),
+    is_gone,
+    quick=(("tx1.committed", "none"),),
+)
+OVERLAPPING = Plan(
+    "ends of overlaps",
+    "reconcile",
+    (*IN_TRANSACTIONS, *calls("GET", "DELETE")),
+    RECONCILE,
+    rotated_key,
+    end_overlap,
+    is_gone,
+    quick=(("DELETE.sent", "none"), ("tx1.in", "none")),
+)
 SESSION_ENDS = replace(ISSUE, name="database ends session", action="end session", quick=(("tx2.in", "none"),))
 LOCKED = replace(
     ISSUE,
@@ -158,7 +217,8 @@ LOCKED = replace(
     quick=(("POST.after", "none"),),
 )
 
-PLANS = {plan.name: plan for plan in (ISSUE, ROTATE, REPLACE, REVOKE, RECONCILING)}
+PLANNED = (ISSUE, ROTATE, REPLACE, REVOKE, RECONCILING, ADOPTING, HANDING_OVER, LEAVING, OVERLAPPING)
+PLANS = {plan.name: plan for plan in PLANNED}
 BROKEN = replace(
     ISSUE,
     quick=(("POST.after", "none"), ("POST.sent", "processed and dropped"), ("", "201 with policy null"), ("", "none")),

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import clusters, safety
+from .buttons import take_over
 from .compare import Difference
 from .figures import Figures
 from .restores import reconcile_until_quiet, review
-from .scenes import LATER, OVERLAP_HOURS, Before, Scene, begin, let_time_pass, take_over
+from .scenes import LATER, OVERLAP_HOURS, Before, Scene, begin, let_time_pass
 from .world import World
 
 ISSUES = ("tx1.in", "tx1.committed", "POST.before", "POST.after", "tx2.in", "tx2.committed", "rendered")
@@ -26,6 +27,7 @@ def run_promotions(world: World) -> Figures:
     figures = Figures("promotion")
     primary = clusters.Server(Path(os.environ["CHAOS_FOLDER"]) / "primary", int(os.environ["CHAOS_PORT"]))
     for number, (scene, point, later) in enumerate(_cases(), 1):
+        world.forget()
         before = begin(world)
         replica = clusters.new_replica(primary, number)
         difference, was_there = _fail_over(world, before, scene, point, later, primary, replica)

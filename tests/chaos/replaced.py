@@ -75,8 +75,11 @@ def _replace() -> Path:
 
 
 def _size(file: Path) -> int:
+    """Return how many events a ledger in a file has."""
+    from keys_app.audit.models import AuditEvent
+
     with closing(sqlite3.connect(file)) as connection:
-        return int(connection.execute("SELECT max(sequence) FROM audit_event").fetchone()[0])
+        return int(connection.execute(f"SELECT max(sequence) FROM {AuditEvent._meta.db_table}").fetchone()[0])
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from itertools import cycle
 from pathlib import Path
 
 from . import backups, safety
+from .buttons import take_over
 from .compare import Difference
 from .figures import Figures
 from .pristine import begin_anew, close_connections, lose_mark, pristine_cases
@@ -26,7 +27,7 @@ UNDER_WAY_SECONDS = 1.8
 """How long an open attempt keeps the reconciler waiting: until nobody can wait for Twilio's answer any more."""
 
 PAUSE_SECONDS = 0.1
-TIMES = 4
+TIMES, TIMES_ENDING = 3, 4
 """How often there is a backup at each point, each restored in another way and with other work in between."""
 
 WITHOUT_MARK = 5
@@ -57,12 +58,12 @@ class Restore:
     has_mark: bool = True
 
 
-def run_restores(world: World, what: str, scenes: Sequence[Scene], *, quick: bool = False) -> Figures:
-    """Go through the scenes, each with a backup at each of its points, and return what was found."""
+def run_restores(world: World, what: str, scenes: Sequence[Scene], times: int, *, quick: bool = False) -> Figures:
+    """Go `times` times through the scenes, each with a backup at each of its points, and return what was found."""
     figures = Figures(what)
     with pristine_cases(world) as before:
         laters, ways = cycle(LATER), cycle(backups.ways())
-        for number, (scene, point) in enumerate(_cases(scenes, quick), 1):
+        for number, (scene, point) in enumerate(_cases(scenes, times, quick), 1):
             begin_anew(world)
             restore = Restore(next(ways), has_mark=bool(number % WITHOUT_MARK))
             _run_case(world, before, scene, point, next(laters), restore, figures)
@@ -70,12 +71,12 @@ def run_restores(world: World, what: str, scenes: Sequence[Scene], *, quick: boo
     return figures
 
 
-def _cases(scenes: Sequence[Scene], quick: bool) -> Iterator[tuple[Scene, str]]:
-    for number in range(1 if quick else TIMES):
+def _cases(scenes: Sequence[Scene], times: int, quick: bool) -> Iterator[tuple[Scene, str]]:
+    for number in range(times):
         for scene in scenes:
-            yield from (
-                (scene, point) for point in scene.points[:: 1 - 2 * number] if not quick or (scene.name, point) in QUICK
-            )
+            for point in scene.points[:: (1, -1)[number % 2]]:
+                if not quick or (scene.name, point) in QUICK:
+                    yield scene, point
 
 
 def _run_case(
@@ -128,11 +129,11 @@ def reconcile_until_quiet(world: World, set_back: safety.Moment) -> Difference:
 
 
 def review(world: World) -> Difference:
-    """Keep each key found that is in use, delete the others, and say that the review is done."""
-    here = safety.existing(world.standin.truth()["keys"])
-    unknown = sorted(here - safety.known())
-    keep = [sid for sid in unknown if sid in world.in_use()]
-    delete = [sid for sid in unknown if sid not in world.in_use()]
+    """Keep each key found that is in use, delete the others, take over what was taken over, and end the hold."""
+    in_use, doubtful = world.in_use(), safety.in_doubt()
+    keep, delete = sorted(doubtful & in_use), sorted(doubtful - in_use)
+    for sid in safety.past_handover() & in_use:
+        take_over(world, sid)
     arguments = [f"--keep={sid}" for sid in keep] + [f"--delete={sid}" for sid in delete]
     status = reconcile(world, "--resume")
     reconcile(world, "--resume", *arguments, "--yes")

@@ -12,6 +12,9 @@ from typing import Any
 from .compare import Difference, in_use_deleted
 from .world import ALARMS_TO, World
 
+HOLDS_BACK = "the portal holds back"
+"""In the title of the alarm of a hold."""
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -80,8 +83,13 @@ def always(world: World) -> Difference:
 
 
 def without_alarm() -> list[str]:
-    """Return a line for each thing that waits for Twilio longer than it may and that no mail to Security names."""
+    """Return a line for each thing that waits for Twilio longer than it may and that no mail to Security names.
+
+    While the portal is held, the alarm of that speaks for what it holds.
+    """
     alarms = alarm_texts()
+    if is_held():
+        return [] if any(HOLDS_BACK in text for text in alarms) else ["a hold that no mail tells of"]
     late = [(line, names) for line, names, is_late in waiting() if is_late]
     return [line for line, names in late if not any(name in text for name in names for text in alarms)]
 
@@ -107,7 +115,7 @@ def waiting() -> list[tuple[str, set[str], bool]]:
     settled = timezone.now() - stuck - settings.RECONCILE_GRACE - timedelta(seconds=settings.TWILIO_DEADLINE + 1)
     found: list[tuple[str, set[str], bool]] = []
     for one in Issuance.objects.filter(state__in=("started", "unknown")):
-        names = {one.marker, str(one.request_id)}
+        names = {one.marker, str(one.request_id), *_found_for(one.marker)}
         found.append((f"attempt {one.marker} is open", names, one.started_at < settled))
     for key in ApiKey.objects.filter(state="revoking"):
         since = getattr(key, "revoking_since", None) or key.issued_at
@@ -120,10 +128,8 @@ def waiting() -> list[tuple[str, set[str], bool]]:
 
 def is_held() -> bool:
     """Tell whether the portal knows that its database was set back, and waits for a person."""
-    try:
-        from keys_app.audit.models import SetBack
-    except ImportError:  # a portal that knows no hold
-        return False
+    from keys_app.audit.models import SetBack
+
     return bool(SetBack.objects.filter(ended_at=None).exists())
 
 
@@ -132,6 +138,31 @@ def known() -> set[str]:
     from keys_app.keys.models import ApiKey
 
     return set(ApiKey.objects.exclude(state="revoked").values_list("sid", flat=True))
+
+
+def _found_for(marker: str) -> set[str]:
+    """Return the keys before a person that may be an attempt's."""
+    from keys_app.reconcile.models import UnmanagedKey
+
+    return set(UnmanagedKey.objects.filter(marker=marker).values_list("sid", flat=True))
+
+
+def in_doubt() -> set[str]:
+    """Return the keys that a person has to keep or delete."""
+    from keys_app.reconcile.models import UnmanagedKey
+
+    waiting = UnmanagedKey.objects.filter(weighed__isnull=False, gone_at=None, adopted_at=None, delete_since=None)
+    return set(waiting.values_list("sid", flat=True))
+
+
+def past_handover() -> set[str]:
+    """Return the live keys whose owners left, and whose date is over."""
+    from django.utils import timezone
+
+    from keys_app.keys.models import ApiKey
+
+    due = ApiKey.objects.filter(state="active", handover_by__lte=timezone.now())
+    return set(due.values_list("sid", flat=True))
 
 
 def _before_a_person() -> set[str]:

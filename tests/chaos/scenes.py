@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .buttons import new_key, new_request
+from .buttons import adopt, end_overlap, give_to_leaver, make_by_hand, new_key, new_request, take_over
 from .plans import IN_TRANSACTIONS, calls
 from .settling import reconcile
-from .world import POLICIES, World
+from .world import World
 
 OVERLAP_HOURS = 24
-DAYS = 30
 
 
 @dataclass
@@ -49,30 +48,6 @@ def begin(world: World) -> Before:
     return Before(mine, old, theirs, by_hand)
 
 
-def make_by_hand(world: World, name: str) -> str:
-    """Make a key at Twilio that the portal knows nothing of, and that somebody uses."""
-    from keys_app.permissions.policy import Policy
-
-    policy = Policy.of(POLICIES[0])
-    with world.standin.client() as client:
-        made = client.create_restricted_key(
-            account_sid=world.standin.account_sid, friendly_name=name, policy=policy
-        )  # fmt: skip
-    world.found.add(made.sid)
-    return made.sid
-
-
-def give_to_leaver(sid: str) -> None:
-    """Let a key belong to somebody of the team who can't sign in any more."""
-    from django.contrib.auth.models import User
-
-    from keys_app.keys.models import ApiKey
-
-    owner = User.objects.get(username="colleague")
-    User.objects.filter(pk=owner.pk).update(is_active=False)
-    ApiKey.objects.filter(pk=sid).update(owner=owner)
-
-
 def let_time_pass() -> None:
     """Let every wait be over that a setting counts in days: overlaps, leavers' dates, unused approvals."""
     from django.utils import timezone
@@ -84,32 +59,6 @@ def let_time_pass() -> None:
     ApiKey.objects.filter(retires_at__gt=now).update(retires_at=now)
     ApiKey.objects.filter(handover_by__gt=now).update(handover_by=now)
     KeyRequest.objects.filter(claim_until__gt=now).update(claim_until=now)
-
-
-def adopt(world: World, sid: str) -> None:
-    """Let the lead adopt a key for the engineer."""
-    from django.contrib.auth.models import User
-
-    from keys_app.organisation.models import Team
-
-    team, owner = Team.objects.get(name="Payments"), User.objects.get(username="engineer")
-    fields = {"team": team.pk, "owner": owner.pk, "lifetime_days": DAYS}
-    world.lead.press(f"/keys/unmanaged/{sid}/adopt/", **fields)
-
-
-def take_over(world: World, sid: str) -> None:
-    """Let the lead take over the key of somebody who left."""
-    world.press_key(sid, "take-over", world.lead)
-
-
-def _end_overlap(world: World, sid: str) -> None:
-    from django.utils import timezone
-
-    from keys_app.keys.models import ApiKey
-
-    ApiKey.objects.filter(pk=sid).update(retires_at=timezone.now())
-    world.ended.add(sid)
-    reconcile(world)
 
 
 POSTING = ("arrived", *IN_TRANSACTIONS, *calls("POST"), "rendered")
@@ -168,7 +117,7 @@ ENDING = (
         "reconcile",
         (*IN_TRANSACTIONS, *calls("GET", "DELETE")),
         lambda world, before: before.retiring,
-        _end_overlap,
+        end_overlap,
     ),
 )
 """A key is ended, or gets another owner."""

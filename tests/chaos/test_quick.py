@@ -14,7 +14,7 @@ def kill_test(*parts: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_it_loses_no_key_and_no_event_and_the_kill_test_would_notice():
-    """With a SIGTERM while a key is issued, and a portal that is broken on purpose, which has to be found out."""
-    done = kill_test("quick", "stop", "post-first")
+    """With restores, a SIGTERM while a key is issued, and a portal broken on purpose, which has to be found out."""
+    done = kill_test("quick", "restore-quick", "stop", "post-first")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "broken on purpose" in done.stdout
