@@ -180,6 +180,13 @@ ISSUE_AGAIN = "the key can be issued again"
 
 def _issuing(key_request: "WithAnnotations[KeyRequest, RequestNotes]", last: Issuance | None) -> Status:
     again = "the key can be rotated again; the old one stays as it was" if last and last.rotates_id else ISSUE_AGAIN
+    if last and any(key.is_in_doubt for key in UnmanagedKey.objects.filter(marker=last.marker)):
+        return Status(
+            "warn",
+            "A key was found at Twilio that may be the one of this attempt. Nothing proves it, so it was not deleted.",
+            "Wait for Security to keep or delete it. This page updates itself.",
+            poll=True,
+        )
     if key_request.outcome_unknown:
         return Status(
             "warn",

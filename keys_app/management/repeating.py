@@ -2,9 +2,12 @@
 
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+
+from keys_app.core import db_file
 
 
 def add_every(parser: CommandParser) -> None:
@@ -18,6 +21,13 @@ def pause_of(options: dict[str, Any]) -> int | None:
     if every is not None and every < 1:
         raise CommandError("--every needs at least 1 second.")
     return every
+
+
+def runs(stop: threading.Event) -> Iterator[None]:
+    """Go on until `stop` is set. Each run looks first whether another file took the place of the database."""
+    while not stop.is_set():
+        db_file.reopen_if_replaced()
+        yield
 
 
 def stopped_by_signal() -> threading.Event:

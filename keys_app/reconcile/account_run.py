@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.conf import settings
 from django.utils import timezone
@@ -89,6 +90,8 @@ class Visit:
             listed[key.sid] = key
             if not len(listed) % 1000:
                 self.progress(f"{self.account}: {len(listed)} keys listed")
+        for known in ("by_marker", "strangers"):
+            self.__dict__.pop(known, None)
         self.listed, self.listed_twice, self.began_at = listed, twice, began_at
 
     def listed_now(self) -> set[str]:
@@ -123,17 +126,26 @@ class Visit:
             self.problem = self.problem or ITSELF
             note_failure(f"{what} on {self.account}", subject, error)
 
+    @cached_property
     def by_marker(self) -> dict[str, list[KeySummary]]:
-        """Return the listed keys that carry a marker of the portal; a copied name makes it several for one."""
+        """The listed keys that carry a marker of the portal; a copied name makes it several for one."""
         marked: dict[str, list[KeySummary]] = {}
         for key in self.listed.values():
             if marker := find_marker(key.friendly_name):
                 marked.setdefault(marker, []).append(key)
         return marked
 
-    def strangers(self, keys: list[KeySummary]) -> list[KeySummary]:
-        """Return those that are no keys of the portal."""
-        mine = ApiKey.objects.filter(pk__in=[key.sid for key in keys]).values_list("sid", flat=True)
+    @cached_property
+    def strangers(self) -> dict[str, list[KeySummary]]:
+        """Those of `by_marker` that are no keys of the portal, as it was when this was first asked for."""
+        mine = set(ApiKey.objects.filter(account=self.account).values_list("sid", flat=True))
+        others = {marker: [key for key in keys if key.sid not in mine] for marker, keys in self.by_marker.items()}
+        return {marker: keys for marker, keys in others.items() if keys}
+
+    def strangers_now(self, marker: str) -> list[KeySummary]:
+        """Return the listed keys with a marker that are no keys of the portal by now."""
+        keys = self.strangers.get(marker, [])
+        mine = ApiKey.objects.filter(pk__in=[key.sid for key in keys]).values_list("sid", flat=True) if keys else ()
         return [key for key in keys if key.sid not in set(mine)]
 
     def may_look(self) -> bool:

@@ -77,7 +77,7 @@ def _adopt(entry: UnmanagedKey, issuance: Issuance) -> ApiKey:
         policy_json=key_request.policy_json,
         issued_at=made,
         adopted_at=None if as_issued else now,
-        expires_at=max(made + timedelta(days=key_request.lifetime_days), made + timedelta(seconds=1)),
+        expires_at=made + timedelta(days=key_request.lifetime_days),
     )
 
 

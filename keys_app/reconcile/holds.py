@@ -49,14 +49,14 @@ def look() -> str:
 
 def find_lost(visit: Visit) -> None:
     """Enter it if Twilio lists a key that this installation named and its database does not know."""
-    mine, marked = identity(), visit.by_marker()
-    own = sorted(marker for marker in marked if is_marker_of(mine, marker))
+    mine = identity()
+    own = sorted(marker for marker in visit.strangers if is_marker_of(mine, marker))
     known: set[str] = set()
     for part in chunks(own):
         known |= set(Issuance.objects.filter(marker__in=part).values_list("marker", flat=True))
         known |= set(Probe.objects.filter(marker__in=part).values_list("marker", flat=True))
     for marker in own:
-        for key in visit.strangers(marked[marker]) if marker not in known else []:
+        for key in visit.strangers_now(marker) if marker not in known else []:
             visit.doubts[key.sid] = (marker, _LOST)
             if not UnmanagedKey.objects.filter(pk=key.sid, marker=marker).exists():
                 words = f"Twilio lists key {key.sid} on {visit.account}, which this portal named and has no record of."

@@ -19,7 +19,6 @@ from keys_app.keys.breaches import note_breach
 from keys_app.keys.issuance import claim_for_deletion, close_issuance, move_on
 from keys_app.twilio_iam.ensure_deleted import delete_at_twilio, shows_key
 from keys_app.twilio_iam.errors import Rejected
-from keys_app.twilio_iam.types import KeySummary
 
 from . import contradictions
 from .account_run import Visit, chunks
@@ -34,10 +33,10 @@ def settle_attempts(visit: Visit) -> None:
 
     What is not proved is left in `visit.doubts`, for a person. Raises `TwilioError` where Twilio does not answer.
     """
-    listed = visit.by_marker()
+    listed = visit.by_marker
     here = Issuance.objects.filter(request__account=visit.account).select_related("request")
     begun = list(here.filter(key=None, incarnation__isnull=False).exclude(orphan_sid=""))
-    found = [one for markers in chunks(sorted(listed)) for one in here.filter(marker__in=markers)]
+    found = [one for markers in chunks(sorted(visit.strangers)) for one in here.filter(marker__in=markers)]
     still_open = here.filter(key=None, state__in=OPEN_ISSUANCES, started_at__lt=visit.began_at, orphan_sid="")
     try:
         for issuance in begun:  # it was proved when it was claimed
@@ -45,7 +44,7 @@ def settle_attempts(visit: Visit) -> None:
                 _delete_orphan(visit, issuance, issuance.orphan_sid)
         for issuance in found:
             with visit.attempt("settling attempts", issuance.marker), suppress(Conflict):
-                _judge(visit, issuance, listed[issuance.marker])
+                _judge(visit, issuance)
     finally:
         for issuance in still_open:
             if issuance.marker not in listed and not _in_flight(issuance):
@@ -58,9 +57,9 @@ def _in_flight(issuance: Issuance) -> bool:
     return issuance.state == IssuanceState.STARTED and issuance.started_at > answers_due_since()
 
 
-def _judge(visit: Visit, issuance: Issuance, keys: list[KeySummary]) -> None:
+def _judge(visit: Visit, issuance: Issuance) -> None:
     """Delete the key with an attempt's marker if it is proved to be that attempt's; leave any other to a person."""
-    for key in visit.strangers(keys):
+    for key in visit.strangers_now(issuance.marker):
         if _in_flight(issuance) or key.sid == issuance.orphan_sid:
             continue  # it may still be recorded, or is being deleted
         weighed = weigh(visit, key, of_issuance(issuance, key.sid))

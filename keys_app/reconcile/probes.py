@@ -22,10 +22,10 @@ def settle_probes(visit: Visit) -> None:
     left in `visit.doubts`, for a person. A probe whose key is not listed is closed after the grace period only. A check
     that may still wait for Twilio is left alone.
     """
-    listed = visit.by_marker()
+    listed = visit.by_marker
     here = Probe.objects.filter(account=visit.account)
     in_flight = Q(finished_at=None, in_flight_until__gt=visit.began_at)
-    found = [one for markers in chunks(sorted(listed)) for one in here.filter(marker__in=markers)]
+    found = [one for markers in chunks(sorted(visit.strangers)) for one in here.filter(marker__in=markers)]
     missing = here.filter(finished_at=None).exclude(in_flight)
     for probe in [*found, *(one for one in missing if one.marker not in listed)]:
         if probe.finished_at is None and probe.in_flight_until > visit.began_at:
@@ -37,7 +37,7 @@ def settle_probes(visit: Visit) -> None:
 def _its_key(visit: Visit, probe: Probe) -> str:
     """Return the SID of the key that is provably the probe's; empty if none is. What is doubtful is noted."""
     proved = probe.key_sid if probe.finished_at is None or probe.key_sid in visit.listed else ""
-    for key in visit.strangers(visit.by_marker().get(probe.marker, [])):
+    for key in visit.strangers_now(probe.marker):
         if key.sid == probe.key_sid:
             continue
         weighed = weigh(visit, key, of_probe(probe, key.sid))
@@ -51,7 +51,7 @@ def _its_key(visit: Visit, probe: Probe) -> str:
 def _settle(visit: Visit, probe: Probe, sid: str) -> None:
     if sid:
         visit.found.orphans_deleted += _delete_leftover(visit, probe, sid)
-    elif probe.finished_at is None and probe.marker not in visit.by_marker():
+    elif probe.finished_at is None and probe.marker not in visit.by_marker:
         if timezone.now() - probe.started_at < settings.RECONCILE_GRACE:
             visit.found.still_open += 1
         else:

@@ -97,7 +97,7 @@ def weigh(visit: Visit, key: KeySummary, attempt: Attempt) -> Weighed:
     found.test(not seen, "It was not known before.", "It was known before as a key the portal never made.")
     own = is_credential(key.sid)
     found.test(not own, "The portal does not work with it.", "The portal itself works with it.")
-    alone = len(visit.by_marker()[attempt.marker]) == 1
+    alone = len(visit.by_marker[attempt.marker]) == 1
     found.test(alone, "No other key has this marker.", "Several keys have this marker.")
     found.test(not attempt.why_none, "The attempt may have made a key.", attempt.why_none)
     recent = timezone.now() - attempt.began <= settings.ORPHAN_WITHIN

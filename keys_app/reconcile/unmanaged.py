@@ -50,7 +50,7 @@ def _strangers(visit: Visit) -> list[str]:
     the marker of an attempt is a stranger only if it was weighed and left to a person.
     """
     mine = set(ApiKey.objects.filter(account=visit.account).values_list("sid", flat=True))
-    marked = visit.by_marker()
+    marked = visit.by_marker
     for markers in chunks(sorted(marked)):
         attempts = Issuance.objects.filter(request__account=visit.account, marker__in=markers)
         probes = Probe.objects.filter(account=visit.account, marker__in=markers)

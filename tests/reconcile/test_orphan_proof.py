@@ -255,6 +255,9 @@ def test_security_keeps_it_for_whoever_made_the_attempt(cast, standin, lost, in_
     page = text_of(cast.client("security").get(f"/keys/unmanaged/{in_doubt.pk}/"))
     assert "Keep key" in page
     assert "It began before the database was found to be older" in page
+    assert "Wait for Security to keep or delete it" in text_of(
+        cast.client("engineer").get(f"/requests/{lost.request_id}/")
+    )
     answer = cast.client("security").post(f"/keys/unmanaged/{in_doubt.pk}/keep/")
     assert answer["Location"] == f"/keys/{in_doubt.pk}/"
     key = ApiKey.objects.get(pk=in_doubt.pk)

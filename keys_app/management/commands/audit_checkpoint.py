@@ -6,7 +6,7 @@ from django.db import close_old_connections
 
 from keys_app.audit.merkle import checkpoints
 from keys_app.core.errors import PortalError
-from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.management.repeating import add_every, pause_of, runs, stopped_by_signal
 from keys_app.notifications import heartbeats
 from keys_app.reconcile.ledger_check import sign_checkpoint
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def _forever(self, pause: int) -> None:
         stop = stopped_by_signal()
         since = heartbeats.start(heartbeats.SIGNER, pause)
-        while not stop.is_set():
+        for _ in runs(stop):
             try:
                 sign_checkpoint()
                 heartbeats.beat(heartbeats.SIGNER)

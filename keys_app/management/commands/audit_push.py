@@ -8,7 +8,7 @@ from django.template.defaultfilters import pluralize
 from keys_app.audit.export.forward import configured, push
 from keys_app.core.errors import NotConfigured, PortalError
 from keys_app.core.retry import Backoff
-from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.management.repeating import add_every, pause_of, runs, stopped_by_signal
 from keys_app.notifications import heartbeats
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         stop, failed = stopped_by_signal(), 0
         since = heartbeats.start(heartbeats.PUSHER, every)
         pauses = Backoff(first=every, factor=2, longest=max(every, LONGEST_PAUSE))
-        while not stop.is_set():
+        for _ in runs(stop):
             try:
                 push(target)
                 failed = 0

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
-from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.management.repeating import add_every, pause_of, runs, stopped_by_signal
 from keys_app.management.resuming import Resume
 from keys_app.notifications import heartbeats
 from keys_app.reconcile.account_run import RunFindings
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             return
         stop = stopped_by_signal()
         since = heartbeats.start(heartbeats.RECONCILER, every)
-        while not stop.is_set():
+        for _ in runs(stop):
             try:
                 self._report(reconcile(progress=progress, wait=stop.wait), quiet=not watched)
                 heartbeats.beat(heartbeats.RECONCILER)

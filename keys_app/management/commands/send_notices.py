@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from keys_app.management.repeating import add_every, pause_of, stopped_by_signal
+from keys_app.management.repeating import add_every, pause_of, runs, stopped_by_signal
 from keys_app.notifications import heartbeats
 from keys_app.notifications.outbox import Sent
 from keys_app.reconcile.send_notices import send_notices
@@ -22,7 +22,7 @@ class Command(BaseCommand):
             return
         stop = stopped_by_signal()
         since = heartbeats.start(heartbeats.SENDER, every)
-        while not stop.is_set():
+        for _ in runs(stop):
             self._report(send_notices(lambda: self._goes_on(stop))[0], quiet=True)
             heartbeats.beat(heartbeats.SENDER)
             heartbeats.look(since)
