@@ -8,6 +8,10 @@ portal's verifier key (`manage.py audit_checkpoint --verifier-key`), which you g
 give old ones as well if the key was changed. Each `--checkpoint` is a checkpoint you kept: the export has to
 extend it. Exit status: 0 if everything holds, 1 if something does not, 2 if it cannot be checked.
 
+After a loss the ledger is taken up again as another part, NAME/2, with a key of that name: give both
+(`audit_checkpoint --verifier-key --all`) once you know what happened. Each seam is named with what was lost there:
+signed checkpoints that the ledger does not extend. One of those that you kept is named too; any other has to fit.
+
 The formats: RFC 8785 (the bytes of an event), RFC 6962 (the tree), c2sp.org/signed-note and tlog-checkpoint.
 """
 
@@ -29,6 +33,7 @@ except ImportError:
     sys.exit("This needs the package cryptography: python3 -m pip install cryptography")
 
 MAX_LINE = 64 * 1024 * 1024
+RECOVERED = "audit.recovered"
 Key = tuple[str, bytes]
 """A key's name and its 32 public bytes."""
 
@@ -212,7 +217,8 @@ def open_note(note: str, keys: list[Key], suffix: str = "") -> tuple[str, str]:
                 except InvalidSignature:
                     raise Wrong("a signature does not belong to what it stands under") from None
                 return text + "\n", name
-    raise Wrong("it is not signed with the key that was given")
+    names = " and ".join(line.split(" ")[1] for line in signatures.splitlines() if line.count(" ") == 2)
+    raise Wrong(f"it is not signed with the key that was given{names and f', but as {names}'}")
 
 
 def open_checkpoint(note: str, keys: list[Key]) -> tuple[int, bytes]:
@@ -236,6 +242,8 @@ class Export:
         self.header = self._object(file.readline(MAX_LINE), "the first line", "header")["header"]
         self._end_at, last = self._last_line()
         self.end = self._object(last, "the last line", "checkpoint")
+        self.recovered: list[int] = []
+        """The indexes of the events so far that a part of the ledger begins with."""
         if not isinstance(self.header, dict):
             raise Wrong("the first line is not the header: the beginning of the export is missing")
 
@@ -276,9 +284,50 @@ class Export:
                 sequence = event["sequence"]
             except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise Wrong(f"line {number} is not an event: {error}") from None
+            if event.get("action") == RECOVERED:
+                self.recovered.append(index)
             if type(index) is not int or sequence != index + 1:
                 raise Wrong(f"line {number}: the event says it is number {sequence}, its place says {index}")
             yield number, index, hashlib.sha256(b"\x00" + data).digest(), proof
+
+
+class Seams:
+    """Where the ledger was taken up again after a loss, as the export's last line says. Raises `Wrong`."""
+
+    def __init__(self, export: Export) -> None:
+        self.part, self.indexes, self.abandoned = 1, list[int](), dict[str, int]()
+        self.lines: list[str] = []
+        self._given = export.end.get("seams", [])
+        for one in self._given:
+            event, said = one["event"], one["event"]["details"]
+            if event["action"] != RECOVERED or event["sequence"] != one["index"] + 1 or said["before"] != self.part:
+                raise Wrong(f"event {event['sequence']} is not where part {self.part} of the ledger ends")
+            if said["part"] <= self.part:
+                raise Wrong(f"event {event['sequence']} begins part {said['part']} after part {self.part}")
+            self.part = said["part"]
+            self.indexes.append(one["index"])
+            self.abandoned |= {_text_of(note["note"]): event["sequence"] for note in said["abandoned"]}
+            sizes = ", ".join(str(note["size"]) for note in said["abandoned"])
+            self.lines.append(
+                f"SEAM: part {self.part} begins with event {event['sequence']}, by {event['actor_name']} at "
+                f"{event['time']}. Signed checkpoints that it abandoned: of {sizes} events. Reason: {event['reason']}"
+            )
+        if (wanted := export.header.get("part", 1)) != self.part:
+            raise Wrong(f"the export is of part {wanted} of the ledger and shows where part {self.part} begins")
+
+    def check(self, size: int, root: bytes, met: list[int], *, all_met: bool) -> None:
+        """Check that the seams are in the ledger, and that each one among the events, `met`, is among them."""
+        for one in self._given:
+            leaf = hashlib.sha256(b"\x00" + canonical(one["event"]).encode()).digest()
+            if not included(leaf, one["index"], size, [_base64(text) for text in one["proof"]], root):
+                raise Wrong(f"the seam at event {one['index'] + 1} is not in the ledger the checkpoint is of")
+        unnamed = {*met} ^ {*self.indexes} if all_met else {*met} - {*self.indexes}
+        if unnamed:
+            raise Wrong(f"event {min(unnamed) + 1} begins a part of the ledger, and not all of the export says so")
+
+
+def _text_of(note: str) -> str:
+    return note.rpartition("\n\n")[0]
 
 
 class Check:
@@ -289,7 +338,11 @@ class Check:
         self.keys, self.export = keys, Export(file)
         self.filtered = self.export.header.get("filtered") is not False
         self.size, self.root = self._opened("the export's checkpoint", str(self.export.end["checkpoint"]))
-        self.kept = {name: self._opened(name, note) for name, note in kept}
+        self.seams = Seams(self.export)
+        self._check_part(str(self.export.end["checkpoint"]))
+        opened = {name: (self._opened(name, note), self.seams.abandoned.get(_text_of(note))) for name, note in kept}
+        self.kept = {name: found for name, (found, seam) in opened.items() if seam is None}
+        self.lost = {name: (found[0], seam) for name, (found, seam) in opened.items() if seam is not None}
         self._tree, self._roots = Tree(), {0: Tree().root}
         self._sizes = {size for size, _ in self.kept.values()}
         self._digest = hashlib.sha256(hashlib.sha256(canonical(self.export.header).encode()).digest())
@@ -299,6 +352,12 @@ class Check:
             return open_checkpoint(note, self.keys)
         except Wrong as error:
             raise Wrong(f"{name}: {error}") from None
+
+    def _check_part(self, note: str) -> None:
+        """Check that the checkpoint has the name of the part that the export is of."""
+        name = note.split("\n", 1)[0]
+        if self.seams.part > 1 and not name.endswith(f"/{self.seams.part}"):
+            raise Wrong(f"the export's checkpoint is one of {name}, and the ledger is in part {self.seams.part}")
 
     def run(self) -> str:
         """Return what holds. Raises `Wrong`, naming the first thing that does not."""
@@ -317,12 +376,18 @@ class Check:
             self._digest.update(index.to_bytes(8, "big") + leaf)
             last, count = index, count + 1
         self._check_end()
+        self.seams.check(self.size, self.root, self.export.recovered, all_met=not self.filtered)
         for name, (old, old_root) in self.kept.items():
             self._check_extension(name, old, old_root)
         self._check_list(count)
         what = "a filtered export" if self.filtered else "the whole ledger"
         kept = f", which extends {len(self.kept)} kept" if self.kept else ""
-        return f"OK: {what} with {count} events, under a checkpoint of {self.size} events{kept}"
+        lost = [
+            f"SEAM: {name}, of {size} events, was abandoned by event {seam}: the ledger does not extend it"
+            for name, (size, seam) in self.lost.items()
+        ]
+        first = f"OK: {what} with {count} events, under a checkpoint of {self.size} events{kept}"
+        return "\n".join([first, *self.seams.lines, *lost])
 
     def _check_place(self, number: int, index: int, last: int) -> None:
         if index <= last:
@@ -359,7 +424,8 @@ class Check:
         else:
             holds = self._roots[old] == old_root
         if not holds:
-            raise Wrong(f"{name}: the first {old} events are not those it is of: history was replaced")
+            seam = ", and no seam names it" if self.seams.indexes else ""
+            raise Wrong(f"{name}: the first {old} events are not those it is of: history was replaced{seam}")
 
     def _check_list(self, count: int) -> None:
         """Check what the portal signed of this export: its header, and which events are in it."""

@@ -5,7 +5,6 @@ canonical JSON, each column against it, each node of the stored tree, and at its
 database and of the directory. It stops at the first thing that is wrong.
 """
 
-import bisect
 import json
 import multiprocessing
 from collections.abc import Iterator
@@ -19,12 +18,12 @@ from typing import Any
 
 from django.db import connection
 
-from keys_app.audit.merkle.signed_note import BadNote, VerifierKey, open_checkpoint
 from keys_app.core.times import rfc3339
 
 from . import dialects
-from .merkle import checkpoint_files, checkpoints, proofs, tree
-from .models import AuditCheckpoint
+from .checkpoint_check import CheckpointCheck
+from .faults import FaultFound, LedgerFault
+from .merkle import proofs, tree
 
 BATCH_LEVEL = 12
 BATCH = 1 << BATCH_LEVEL
@@ -39,14 +38,6 @@ _EVENTS = (
 )
 _NODES = "SELECT hash FROM audit_node WHERE level = %s AND position >= %s AND position < %s ORDER BY position"
 _HIGHEST = "SELECT level, MAX(position) FROM audit_node GROUP BY level"
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerFault:
-    """The first thing that is wrong, and the number of the first event that is or may be."""
-
-    text: str
-    event: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +58,24 @@ class CheckedBatch:
     parts: dict[int, list[bytes]]
 
 
-class FaultFound(Exception):
-    """Ends a verification with what is wrong and the first event it is wrong from."""
-
-    def __init__(self, event: int, text: str) -> None:
-        super().__init__(event, text)
-        self.fault = LedgerFault(text, event)
-
-
 class Verification:
-    """One run. Afterwards `fault` is what was found, None if nothing; `checked` counts events, `held` checkpoints."""
+    """One run. Afterwards `fault` is what was found, None if nothing; `checked` counts events.
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """`folder` holds the checkpoints outside the database, if not PORTAL_CHECKPOINT_DIR does."""
+    `checkpoints` says what was held against them, and of which parts the ledger consists.
+    """
+
+    def __init__(self, root: Path | None = None, *, set_aside: bool = False) -> None:
+        """Take the arguments of `CheckpointCheck`."""
         self.fault: LedgerFault | None = None
-        self.checked = self.held = 0
-        self._folder = folder
-        self._files = checkpoint_files.sizes(folder)
-        stored = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)
-        self._sizes = sorted({*stored.iterator(), *self._files})
+        self.checked = 0
+        self.checkpoints = CheckpointCheck(root, set_aside=set_aside)
         self.size = proofs.size()  # read last: a checkpoint is signed after its events are there
-        self._keys = checkpoints.verifier_keys()
         self._upper = tree.Frontier()  # over the batches, as if each were a leaf
-        self._good = 0  # the largest size a checkpoint vouches for
-        self._signers: list[VerifierKey] = []
+
+    @property
+    def held(self) -> int:
+        """How many checkpoints were held against the events."""
+        return self.checkpoints.held
 
     def run(self, processes: int = 1) -> Iterator[int]:
         """Verify, yielding the number of events that are done after each batch.
@@ -98,11 +83,12 @@ class Verification:
         With more than one process, nothing else of this one may be using the database.
         """
         batches = (
-            Batch(start, min(start + BATCH, self.size), self._between(start, start + BATCH))
+            Batch(start, end := min(start + BATCH, self.size), self.checkpoints.between(start, end))
             for start in range(0, self.size, BATCH)
         )
         try:
-            self._hold_checkpoint(0, tree.EMPTY_ROOT)
+            self.checkpoints.read_parts()
+            self.checkpoints.hold(0, tree.EMPTY_ROOT)
             with _mapped(processes) as mapped:
                 for checked in mapped(check_batch, batches):
                     self._take(checked)
@@ -111,54 +97,19 @@ class Verification:
         except FaultFound as wrong:
             self.fault = wrong.fault
 
-    def _between(self, start: int, end: int) -> tuple[int, ...]:
-        """Return the sizes of checkpoints of more than `start` and up to `end` events that there are."""
-        end = min(end, self.size)
-        return tuple(self._sizes[bisect.bisect_right(self._sizes, start) : bisect.bisect_right(self._sizes, end)])
-
     def _take(self, checked: CheckedBatch) -> None:
         for size, parts in checked.parts.items():
-            self._hold_checkpoint(size, tree.fold([*self._upper.hashes, *parts]))
+            self.checkpoints.hold(size, tree.fold([*self._upper.hashes, *parts]))
         if checked.root:
             for (level, position), value in self._upper.add(checked.root):
                 _check_level(level + BATCH_LEVEL, position, [value])
         self.checked = checked.batch.end
 
-    def _hold_checkpoint(self, size: int, root: bytes) -> None:
-        """Check what the database and the directory have for this size against the root it has now."""
-        for row in AuditCheckpoint.objects.filter(size=size):
-            key = self._check_note(size, "the database", row.note, root)
-            if (bytes(row.root), row.key) != (root, str(key)):
-                raise FaultFound(self._good + 1, f"The checkpoint of {size} events in the database was changed.")
-        place = bisect.bisect_left(self._files, size)
-        if self._files[place : place + 1] == [size]:
-            self._check_note(size, "the directory", checkpoint_files.read(size, self._folder), root)
-        self._good = size
-
-    def _check_note(self, size: int, where: str, note: str, root: bytes) -> VerifierKey:
-        name, first = f"The checkpoint of {size} events in {where}", self._good + 1
-        try:
-            checkpoint, key = open_checkpoint(note, self._keys)
-        except BadNote as error:
-            raise FaultFound(first, f"{name} does not count: {error}.") from None
-        if checkpoint.size != size:
-            raise FaultFound(first, f"{name} is one of {checkpoint.size} events.")
-        if checkpoint.root != root:
-            raise FaultFound(first, f"{name} is of other events: at least one from {first} to {size} was replaced.")
-        if key not in self._signers:
-            self._signers.append(key)
-        elif key != self._signers[-1]:
-            raise FaultFound(first, f"{name} was signed with a key that another one had taken over from.")
-        self.held += 1
-        return key
-
     def _check_end(self) -> None:
         """Check that nothing speaks of more events than there are; some may have been added meanwhile."""
-        signed = max(self._sizes, default=0)
-        nodes = max(((position + 1) << level for level, position in read(_HIGHEST)), default=0)
         size = proofs.size()
-        if signed > size:
-            raise FaultFound(size + 1, f"Event {size + 1} is missing: a checkpoint of {signed} events was signed.")
+        self.checkpoints.check_beyond(size)
+        nodes = max(((position + 1) << level for level, position in read(_HIGHEST)), default=0)
         if nodes > size:
             raise FaultFound(size + 1, f"Event {size + 1} is missing: the stored tree is one of {nodes} events.")
 

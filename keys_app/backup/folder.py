@@ -38,10 +38,15 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def copied(source: Path, target: Path) -> None:
-    """Copy a small file to a place that is on the disk when this returns. Raises `OSError`."""
-    target.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-    write_new(target, source.read_bytes(), _PRIVATE)
+def copied(source: Path, target: Path, *, private: bool = True) -> None:
+    """Copy a small file to a place that is on the disk when this returns. Raises `OSError`.
+
+    What is not private has the rights that the portal gives it.
+    """
+    for folder in (*reversed(target.parent.parents), target.parent):
+        if not folder.exists():
+            folder.mkdir(mode=_PRIVATE_FOLDER if private else 0o755)
+    write_new(target, source.read_bytes(), _PRIVATE if private else 0o644)
 
 
 def written(path: Path, text: str) -> None:

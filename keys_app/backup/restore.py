@@ -81,13 +81,13 @@ def _lay_down_checkpoints(source: Path) -> None:
                 )
         for path in files:
             if not (there := target / path.relative_to(source)).exists():
-                copied(path, there)
+                copied(path, there, private=False)
     except OSError as error:
         raise BackupRefused(f"PORTAL_CHECKPOINT_DIR can't be used: {error}") from None
 
 
 def _ahead(events: int) -> int | None:
-    newest = max(checkpoint_files.sizes(), default=0)
+    newest = max((size for folder in checkpoint_files.part_folders() for size in folder.sizes), default=0)
     return newest if newest > events else None
 
 

@@ -8,6 +8,7 @@ backup is refused.
 
 from pathlib import Path
 
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
@@ -59,5 +60,5 @@ def _copy_outside(target: Path) -> int | None:
     """Copy what the ledger has outside the database; return the size of the newest checkpoint, if there is one."""
     target.mkdir(mode=0o700)
     for path in checkpoint_files.outside():
-        copied(path, target / path.name)
-    return max(checkpoint_files.sizes(target), default=None)
+        copied(path, target / path.relative_to(settings.CHECKPOINT_DIR))
+    return max((size for folder in checkpoint_files.part_folders(target) for size in folder.sizes), default=None)

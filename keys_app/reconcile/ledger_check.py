@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from django.db import connection, transaction
 
 from keys_app.audit import ledger
+from keys_app.audit.faults import LedgerFault
 from keys_app.audit.ledger import LedgerDamaged
 from keys_app.audit.merkle import checkpoints
 from keys_app.audit.record import record
 from keys_app.audit.search import index
 from keys_app.audit.search.index_check import SearchCheck
-from keys_app.audit.verification import LedgerFault, Verification
+from keys_app.audit.verification import Verification
 from keys_app.core.actor import Actor
 from keys_app.core.errors import HistoryReplaced
 from keys_app.notifications import notify
@@ -63,6 +64,8 @@ class LedgerCheck:
             what = "The audit ledger is not sound" if self.found.fault else "The audit's search is not complete"
             tell("alarm.ledger", what, fault.text, key=fault.text)
         result = {"sound": fault is None, "events": self.found.size, "checkpoints": self.found.held, "seconds": seconds}
+        checks = self.found.checkpoints
+        result |= {"part": checks.parts.current, "abandoned": checks.abandoned} if checks.parts.seams else {}
         result |= {"search": True} if self.search else {}
         problem = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
         try:

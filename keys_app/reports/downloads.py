@@ -12,6 +12,7 @@ from django.utils import timezone
 from keys_app.audit import ledger
 from keys_app.audit.export import formats, jsonl
 from keys_app.audit.ledger import LedgerDamaged
+from keys_app.audit.merkle import parts
 from keys_app.audit.record import record
 from keys_app.audit.search.engine import EVERY, Search
 from keys_app.audit.search.query import Query
@@ -48,6 +49,7 @@ def export_search(*, kind: str, query: Query, actor: Actor) -> Iterator[bytes]:
         ("exported at", rfc3339(timezone.now())),
         ("events up to", str(upto)),
         ("checkpoint", _checkpoint()),
+        *(("seam", str(seam)) for seam in parts.seams()),
     ]
     return _noting_the_end(_encoded(formats.csv_export(search, header)), kind)
 

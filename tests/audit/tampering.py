@@ -29,3 +29,12 @@ def sql(statement, *values):
     """Run a statement behind the portal's back."""
     with unguarded(), connection.cursor() as cursor:
         cursor.execute(statement, values)
+
+
+def set_back(size):
+    """Leave the database as one is that was restored from a backup of `size` events; what is outside stays."""
+    sql("DELETE FROM audit_auditevent WHERE sequence > %s", size)
+    sql("DELETE FROM audit_eventterm WHERE sequence > %s", size)
+    sql("DELETE FROM audit_checkpoint WHERE size > %s", size)
+    for level in range(1, 20):
+        sql("DELETE FROM audit_node WHERE level = %s AND (position + 1) * %s > %s", level, 1 << level, size)

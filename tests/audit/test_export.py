@@ -37,7 +37,8 @@ def verdict(tmp_path, lines, *kept, key=None):
     """Run the verifier on these lines; return its exit status and what it said."""
     path = tmp_path / "export.jsonl"
     path.write_text("".join(lines))
-    arguments = [str(path), "--key", str(key or checkpoints.signer().verifier)]
+    keys = key if isinstance(key, list) else [key or checkpoints.signer().verifier]
+    arguments = [str(path), *(part for one in keys for part in ("--key", str(one)))]
     for number, note in enumerate(kept):
         (tmp_path / f"kept-{number}").write_text(note)
         arguments += ["--checkpoint", str(tmp_path / f"kept-{number}")]

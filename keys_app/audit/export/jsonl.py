@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 import rfc8785
-from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from keys_app.audit.merkle import checkpoints, proofs, signed_note
+from keys_app.audit.merkle import checkpoints, parts, proofs, signed_note
 from keys_app.audit.merkle.checkpoints import Signed
 from keys_app.audit.merkle.tree_store import LedgerDamaged
 from keys_app.audit.models import AuditCheckpoint, AuditEvent
@@ -38,11 +37,13 @@ def jsonl(events: QuerySet[AuditEvent], *, filtered: bool, header: Mapping[str, 
     and `HistoryReplaced` if nothing was ever signed.
     """
     signed, problem = _checkpoint()
+    part, seams = _seams(signed.size)
     head: dict[str, Any] = {
         **header,
         **({"trouble": problem} if problem else {}),
         "format": FORMAT,
-        "origin": settings.AUDIT_ORIGIN,
+        "origin": parts.origin(part),
+        "part": part,
         "exported_at": rfc3339(timezone.now(), "auto"),
         "filtered": filtered,
         "size": signed.size,
@@ -50,7 +51,7 @@ def jsonl(events: QuerySet[AuditEvent], *, filtered: bool, header: Mapping[str, 
     end = proofs.size() if problem else signed.size
     rows = events.filter(sequence__lte=end).order_by("sequence")
     batches = _batches(rows.values_list("sequence", "canonical", "leaf_hash"), end)
-    return _lines(batches, filtered, rfc8785.dumps(head), signed)
+    return _lines(batches, filtered, rfc8785.dumps(head), signed, seams)
 
 
 def _checkpoint() -> tuple[Signed, str]:
@@ -71,7 +72,21 @@ def _batches(rows: QuerySet[Any], end: int) -> Iterator[list[Any]]:
             yield found[first : first + BATCH]
 
 
-def _lines(batches: Iterator[list[Any]], filtered: bool, head: bytes, signed: Signed) -> Iterator[bytes]:
+def _seams(size: int) -> tuple[int, list[int]]:
+    """Return the part of the ledger that a checkpoint of this size is of, and the events its later parts begin with.
+
+    A ledger that contradicts itself about them is exported all the same: its verifier finds it.
+    """
+    try:
+        known = parts.read()
+    except HistoryReplaced:
+        return 1, []
+    return known.at(size), [seam.event for seam in known.seams if seam.event <= size]
+
+
+def _lines(
+    batches: Iterator[list[Any]], filtered: bool, head: bytes, signed: Signed, seams: list[int]
+) -> Iterator[bytes]:
     yield b'{"header":' + head + b"}\n"
     digest, count = hashlib.sha256(hashlib.sha256(head).digest()), 0
     for batch in batches:
@@ -79,7 +94,7 @@ def _lines(batches: Iterator[list[Any]], filtered: bool, head: bytes, signed: Si
         for sequence, _, leaf in batch:
             digest.update((sequence - 1).to_bytes(8, "big") + leaf)
         count += len(batch)
-    yield _end(signed, filtered, count, digest.digest())
+    yield _end(signed, filtered, count, digest.digest(), seams)
 
 
 def _batch(batch: list[tuple[int, str, bytes]], filtered: bool, size: int) -> bytes:
@@ -87,8 +102,7 @@ def _batch(batch: list[tuple[int, str, bytes]], filtered: bool, size: int) -> by
         return "".join(f'{{"event":{text},"index":{number - 1}}}\n' for number, text, _ in batch).encode()
     paths = _proofs([number - 1 for number, _, _ in batch], size)
     return "".join(
-        f'{{"event":{text},"index":{number - 1},"proof":[{",".join(map(_quoted, path))}]}}\n'
-        for (number, text, _), path in zip(batch, paths, strict=True)
+        f"{_proved(text, number - 1, path)}\n" for (number, text, _), path in zip(batch, paths, strict=True)
     ).encode()
 
 
@@ -114,7 +128,7 @@ def _quoted(value: bytes) -> str:
     return f'"{signed_note.encode(value)}"'
 
 
-def _end(signed: Signed, filtered: bool, count: int, digest: bytes) -> bytes:
+def _end(signed: Signed, filtered: bool, count: int, digest: bytes, seams: list[int]) -> bytes:
     """Return the last line: the checkpoint, and a note that says which events were exported under which header."""
     signer = checkpoints.signer(purpose="export")
     text = f"{signer.verifier.name}\n{signed.size}\n{count}\n{signed_note.encode(digest)}\n"
@@ -123,7 +137,19 @@ def _end(signed: Signed, filtered: bool, count: int, digest: bytes) -> bytes:
         "list": signer.sign(text),
         "earlier": _earlier(signed.size) if filtered else [],
     }
-    return rfc8785.dumps(line) + b"\n"
+    head, tail = rfc8785.dumps(line)[:-1], ",".join(_seam(number, signed.size) for number in seams)
+    return head + (f',"seams":[{tail}]'.encode() if seams else b"") + b"}\n"
+
+
+def _seam(number: int, size: int) -> str:
+    """Return the event a part begins with, as a line of a filtered export has it."""
+    canonical = AuditEvent.objects.values_list("canonical", flat=True).get(sequence=number)
+    return _proved(canonical, number - 1, _proofs([number - 1], size)[0])
+
+
+def _proved(canonical: str, index: int, path: list[bytes]) -> str:
+    """Return an event with its place and its proof."""
+    return f'{{"event":{canonical},"index":{index},"proof":[{",".join(map(_quoted, path))}]}}'
 
 
 def _earlier(size: int) -> list[dict[str, object]]:

@@ -20,7 +20,7 @@ _VERBS = {
     READ: ("exported", "read", "feed_read", "signed_in", "verified"),
     DELETE: ("deleted", "revoked", "orphan_deleted", "breach_deleted", "key_deleted"),
 }
-_GRAVE = ("breach", "orphan", "drift", "unmanaged", "refused", "failed")
+_GRAVE = ("breach", "orphan", "drift", "unmanaged", "refused", "failed", "recovered")
 _NAMES = {1: "Create", 2: "Read", 3: "Update", 4: "Delete"}
 
 

@@ -7,7 +7,7 @@ be lost is held, until a person has looked. A new incarnation begins with it, wh
 import base64
 import binascii
 
-from keys_app.audit.merkle import checkpoint_files, proofs
+from keys_app.audit.merkle import checkpoints, proofs
 from keys_app.audit.merkle.tree_store import LedgerDamaged
 
 from . import mark
@@ -53,8 +53,8 @@ def check_newest_checkpoint() -> None:
 
     Raises `CheckpointNotKept` if the directory cannot be read.
     """
-    for size in checkpoint_files.sizes()[-1:]:
-        root = _root_in(checkpoint_files.read(size))
+    for size, note in checkpoints.newest_outside():
+        root = _root_in(note)
         try:
             fits = size <= proofs.size() and (not root or proofs.root_at(size) == root)
         except LedgerDamaged:

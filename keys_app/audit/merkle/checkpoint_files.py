@@ -1,7 +1,12 @@
-"""The checkpoints outside the database: a file for each, named by tree size, which nothing here ever changes."""
+"""The checkpoints outside the database: a file for each, named by tree size, which nothing here ever changes.
+
+Those of the ledger's first part are in PORTAL_CHECKPOINT_DIR itself, those of a later one in a folder below it that is
+named as that part's checkpoints are: the origin, and the part's number.
+"""
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -13,58 +18,90 @@ BREACHES = "breach-"
 """How the names of files begin that `keys/breaches.py` keeps beside the checkpoints."""
 
 
-def sizes(folder: Path | None = None) -> list[int]:
-    """Return the tree sizes there are checkpoints of, smallest first. Files with other names are not looked at.
+@dataclass(frozen=True, slots=True)
+class PartFolder:
+    """The folder that has the checkpoints of one part of the ledger, and the sizes they are of, smallest first."""
 
-    `folder` is another one than PORTAL_CHECKPOINT_DIR, such as a backup's. Raises `CheckpointNotKept` if it is there
-    but cannot be read.
+    part: int
+    path: Path
+    sizes: tuple[int, ...]
+
+    def read(self, size: int) -> str:
+        """Return the note of a tree size; empty if its file cannot be read as one."""
+        try:
+            with (self.path / str(size)).open("rb") as file:
+                return file.read(MAX_BYTES).decode()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+
+def part_folders(root: Path | None = None) -> list[PartFolder]:
+    """Return the folders there are checkpoints in, that of the first part always and first. Other names don't count.
+
+    `root` is another directory than PORTAL_CHECKPOINT_DIR, such as a backup's. Raises `CheckpointNotKept` if it is
+    there but cannot be read.
     """
+    root = root or settings.CHECKPOINT_DIR
     try:
-        names = [path.name for path in (folder or settings.CHECKPOINT_DIR).iterdir()]
-    except FileNotFoundError:
-        return []
+        first, *others = _scanned(root)
     except OSError as error:
         raise CheckpointNotKept(f"PORTAL_CHECKPOINT_DIR cannot be read: {error}") from None
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and str(int(name)) == name)
+    later = (PartFolder(_number(path.name), path, sizes) for path, sizes in others if sizes)
+    return [PartFolder(1, *first), *sorted((one for one in later if one.part > 1), key=lambda one: one.part)]
 
 
-def read(size: int, folder: Path | None = None) -> str:
-    """Return the note of a tree size; empty if its file cannot be read as one."""
+def _scanned(folder: Path) -> list[tuple[Path, tuple[int, ...]]]:
+    """Return a folder with the sizes its files are named by, then those below it. Raises `OSError`."""
+    sizes: list[int] = []
+    inside: list[Path] = []
     try:
-        with _path(size, folder).open("rb") as file:
-            return file.read(MAX_BYTES).decode()
-    except (OSError, UnicodeDecodeError):
-        return ""
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    inside.append(folder / entry.name)
+                elif (size := _number(entry.name)) >= 0:
+                    sizes.append(size)
+    except FileNotFoundError:
+        pass
+    return [(folder, tuple(sorted(sizes))), *(found for one in sorted(inside) for found in _scanned(one))]
 
 
-def outside(folder: Path | None = None) -> list[Path]:
+def _number(name: str) -> int:
+    """Return the number a name is, written as portals write it; -1 if it is none."""
+    return int(name) if name.isascii() and name.isdecimal() and str(int(name)) == name else -1
+
+
+def named(origin: str) -> str:
+    """Return the path, below PORTAL_CHECKPOINT_DIR, of the folder that is named as a later part's checkpoints are."""
+    *parents, number = [name for name in origin.split("/") if name]
+    return "/".join([*(f"_{name}" if name in (".", "..") or name.isdecimal() else name for name in parents), number])
+
+
+def outside(root: Path | None = None) -> list[Path]:
     """Return the files that belong to the ledger outside the database: its checkpoints, and breaches it lacks yet.
 
     The mark is not among them: it speaks of the database there is, not of a copy. Raises `CheckpointNotKept`.
     """
-    folder = folder or settings.CHECKPOINT_DIR
-    return [folder / str(size) for size in sizes(folder)] + sorted(folder.glob(f"{BREACHES}*"))
+    root = root or settings.CHECKPOINT_DIR
+    files = [folder.path / str(size) for folder in part_folders(root) for size in folder.sizes]
+    return files + sorted(root.glob(f"{BREACHES}*"))
 
 
-def write(size: int, note: str) -> None:
-    """Keep a checkpoint, whole or not at all.
+def write(size: int, note: str, folder: Path) -> None:
+    """Keep a checkpoint in a part's folder, whole or not at all.
 
     Raises `HistoryReplaced` if another one of this size is there, `CheckpointNotKept` if it cannot be written.
     """
-    path = _path(size)
+    path = folder / str(size)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            if read(size) != note:
+            if PartFolder(1, folder, ()).read(size) != note:
                 raise HistoryReplaced(f"{path} holds another checkpoint than the database has for {size} events.")
             return
         write_new(path, note.encode())
     except OSError as error:
         raise CheckpointNotKept(f"The checkpoint of {size} events cannot be written: {error}") from None
-
-
-def _path(size: int, folder: Path | None = None) -> Path:
-    return (folder or settings.CHECKPOINT_DIR) / str(size)
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -4,6 +4,7 @@ The new root is computed from the last signed one and the canonical JSON of the 
 was signed vouches for what came before it, whatever the database says.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,8 +16,10 @@ from keys_app.audit.models import AuditCheckpoint, AuditEvent
 from keys_app.core.db import wait_for_turn
 from keys_app.core.errors import HistoryReplaced, NotConfigured
 
-from . import checkpoint_files, proofs
-from .signed_note import BadNote, Checkpoint, SignerKey, VerifierKey, open_checkpoint
+from . import checkpoint_files, parts, proofs
+from .checkpoint_files import PartFolder
+from .parts import Parts
+from .signed_note import BadKey, BadNote, Checkpoint, SignerKey, VerifierKey, open_checkpoint
 from .tree import Frontier, leaf_hash
 from .tree_store import LedgerDamaged
 
@@ -37,19 +40,26 @@ class Signed:
 
 
 def signer(purpose: str = "") -> SignerKey:
-    """Return the key checkpoints are signed with. Raises `NotConfigured` if there is none.
+    """Return the key checkpoints are signed with, in the part the ledger is in. Raises `NotConfigured` without one.
 
     For another purpose it has another name, so that what is signed for one cannot be taken for the other.
     """
     if not settings.AUDIT_SIGNING_KEY:
         raise NotConfigured("Nothing can be signed: set PORTAL_AUDIT_SIGNING_KEY to the base64 of 32 random bytes.")
-    name = f"{settings.AUDIT_ORIGIN}/{purpose}" if purpose else settings.AUDIT_ORIGIN
-    return SignerKey.parse(name, settings.AUDIT_SIGNING_KEY)
+    name = parts.origin(parts.stored_number())
+    return SignerKey.parse(f"{name}/{purpose}" if purpose else name, settings.AUDIT_SIGNING_KEY)
 
 
-def verifier_keys() -> list[VerifierKey]:
-    """Return the keys whose signatures count: today's, where this process has it, and the old ones."""
-    own = [signer().verifier] if settings.AUDIT_SIGNING_KEY else []
+def verifier_keys(of: Iterable[int] | None = None) -> list[VerifierKey]:
+    """Return the keys whose signatures count: today's, where this process has it, for each part, and the old ones.
+
+    `of` are the numbers of the parts, by default all up to the one the ledger is in.
+    """
+    own: list[VerifierKey] = []
+    if settings.AUDIT_SIGNING_KEY:
+        numbers = range(1, parts.stored_number() + 1) if of is None else of
+        public = SignerKey.parse(settings.AUDIT_ORIGIN, settings.AUDIT_SIGNING_KEY).verifier.public
+        own = [VerifierKey(parts.origin(number), public) for number in sorted(numbers)]
     return own + [VerifierKey.parse(key) for key in settings.AUDIT_OLD_VERIFIER_KEYS]
 
 
@@ -68,45 +78,100 @@ def sign() -> Signed:
     """
     key = signer()
     size = proofs.size()
-    last = _last_signed(size)
+    last, note = _last_signed(size)
     _refuse_retired(key)
     if last is None or last.size < size:
         root = _extended(last, size)
         return _store(size, root, key.sign(Checkpoint(key.verifier.name, size, root).text))
-    return _store(size, last.root, checkpoint_files.read(size))  # for a database that has lost what was signed
+    return _store(size, last.root, note)  # for a database that has lost what was signed
+
+
+def trouble() -> str:
+    """Return why the head of the ledger can't be signed as the ledger is; empty if it can. Raises as `sign` does."""
+    signer()
+    size = proofs.size()
+    try:
+        last, _ = _last_signed(size)
+        if last is None or last.size < size:
+            _extended(last, size)
+    except HistoryReplaced as error:
+        return error.message
+    return ""
 
 
 def _store(size: int, root: bytes, note: str) -> Signed:
     """Write the checkpoint, unless this head or a later one has been signed already."""
     with transaction.atomic(durable=True):
-        wait_for_turn(_CHECKPOINT_LOCK)
+        take_turn()
         row = AuditCheckpoint.objects.filter(size__gte=size).order_by("size").first()
         new = row is None
         if row is None:
             _, key = open_checkpoint(note, verifier_keys())
             row = AuditCheckpoint(size=size, root=root, time=timezone.now(), key=str(key), note=note)
             row.save(force_insert=True)
-    checkpoint_files.write(row.size, row.note)
+        known = parts.read()
+    checkpoint_files.write(row.size, row.note, known.folder(known.at(row.size)))
     return _of(row, new=new)
+
+
+def take_turn() -> None:
+    """Let one transaction at a time decide what is signed next, until it ends. Take it before the ledger's lock."""
+    wait_for_turn(_CHECKPOINT_LOCK)
 
 
 def _of(row: AuditCheckpoint, *, new: bool = False) -> Signed:
     return Signed(size=row.size, root=bytes(row.root), note=row.note, key=row.key, time=row.time, new=new)
 
 
-def _last_signed(size: int) -> Checkpoint | None:
-    """Return the largest checkpoint of the database and the directory, both held against the tree."""
-    stored, written = latest(), checkpoint_files.sizes()[-1:]
-    notes = [("the database", stored.size, stored.note)] if stored else []
-    notes += [(f"the directory {settings.CHECKPOINT_DIR}", number, checkpoint_files.read(number)) for number in written]
-    checked = [_checked(where, number, note, size) for where, number, note in notes]
-    return max(checked, key=lambda checkpoint: checkpoint.size, default=None)
+def _last_signed(size: int) -> tuple[Checkpoint | None, str]:
+    """Return the largest checkpoint of the database and the directory, held against the tree, and its note.
+
+    Each part's newest one in the directory counts that was not abandoned.
+    """
+    known, folders = parts.read(), checkpoint_files.part_folders()
+    if problem := parts.contradiction(known):
+        raise HistoryReplaced(problem)
+    keys = verifier_keys(known.numbers.union(folder.part for folder in folders))
+    stored, found = latest(), list[tuple[Checkpoint, str]]()
+    if stored:
+        found.append((_checked("the database", stored.size, stored.note, size, keys), stored.note))
+    for folder, number, note in _newest(folders, known):
+        where = f"the directory {folder.path}"
+        found.append((_checked(where, number, note, size, keys), note))
+        _check_part(where, folder.part, number, known)
+    return max(found, key=lambda one: one[0].size, default=(None, ""))
 
 
-def _checked(where: str, number: int, note: str, size: int) -> Checkpoint:
+def newest_outside() -> list[tuple[int, str]]:
+    """Return size and note of each part's newest checkpoint in the directory that was not abandoned, as it is there.
+
+    Raises `CheckpointNotKept` if the directory cannot be read. Seams that cannot be read abandon nothing.
+    """
+    known = Parts(parts.seams())
+    return [(number, note) for _, number, note in _newest(checkpoint_files.part_folders(), known)]
+
+
+def _newest(folders: list[PartFolder], known: Parts) -> Iterator[tuple[PartFolder, int, str]]:
+    for folder in folders:
+        for number in reversed(folder.sizes):
+            if not known.is_abandoned(folder.part, number, note := folder.read(number)):
+                yield folder, number, note
+                break
+
+
+def _check_part(where: str, part: int, number: int, known: Parts) -> None:
+    """Raise `HistoryReplaced` for a checkpoint of another part than the ledger was in at its size."""
+    if part != known.at(number):
+        raise HistoryReplaced(
+            f"The checkpoint that {where} has for {number} events is one of part {part} of the ledger, which was in "
+            f"part {known.at(number)} there."
+        )
+
+
+def _checked(where: str, number: int, note: str, size: int, keys: list[VerifierKey]) -> Checkpoint:
     """Return a checkpoint if it is signed and the ledger extends it. Raises `HistoryReplaced` otherwise."""
     try:
-        checkpoint, _ = open_checkpoint(note, verifier_keys())
+        checkpoint, _ = open_checkpoint(note, keys)
     except BadNote as error:
         raise HistoryReplaced(
             f"The last checkpoint in {where}, of {number} events, does not count: {error}. If the signing key or its "
@@ -157,7 +222,19 @@ def _add(frontier: Frontier, sequence: int, canonical: str, leaf: bytes) -> None
 
 
 def _refuse_retired(key: SignerKey) -> None:
-    """Refuse to sign with a key that another one took over from: a stolen old key cannot be passed off."""
-    mine, last = str(key.verifier), latest()
-    if last and last.key != mine and AuditCheckpoint.objects.filter(key=mine).exists():
+    """Refuse to sign with a key that another one took over from: a stolen old key cannot be passed off.
+
+    In another part it has another name, but is the same key.
+    """
+    last = latest()
+    if last is None or last.key == str(key.verifier):
+        return
+    try:
+        was = VerifierKey.parse(last.key)
+    except BadKey:
+        raise HistoryReplaced(f"The checkpoint of {last.size} events in the database was changed.") from None
+    used = AuditCheckpoint.objects.filter(key=str(key.verifier))
+    if was.public != key.verifier.public:
+        used |= AuditCheckpoint.objects.filter(key__endswith=str(key.verifier).split("+", 2)[2])
+    if used.exists():
         raise NotConfigured("PORTAL_AUDIT_SIGNING_KEY is a key that another one took over from. Use a new one.")

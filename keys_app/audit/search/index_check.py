@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator
 
 from keys_app.audit import dialects
+from keys_app.audit.faults import LedgerFault
 from keys_app.audit.merkle import proofs
-from keys_app.audit.verification import LedgerFault, read
+from keys_app.audit.verification import read
 
 from .index import TABLE
 from .tokens import terms_of

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
-from keys_app.audit.merkle import checkpoints
+from keys_app.audit.merkle import checkpoints, parts
 from keys_app.core.errors import PortalError
 from keys_app.management.repeating import add_every, pause_of, runs, stopped_by_signal
 from keys_app.notifications import heartbeats
@@ -22,6 +22,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add_every(parser)
         parser.add_argument("--verifier-key", action="store_true", help="print the key to verify with, sign nothing")
+        parser.add_argument(
+            "--all",
+            action="store_true",
+            help="with --verifier-key: those of each part of the ledger and the old ones, too",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         every = pause_of(options)
@@ -29,8 +34,11 @@ class Command(BaseCommand):
             key = checkpoints.signer().verifier
         except PortalError as error:
             raise CommandError(error.message) from None
+        if options["all"] and not options["verifier_key"]:
+            raise CommandError("--all goes with --verifier-key.")
         if options["verifier_key"]:
-            self.stdout.write(str(key))
+            keys = checkpoints.verifier_keys(parts.read().numbers) if options["all"] else [key]
+            self.stdout.write("\n".join(map(str, dict.fromkeys(keys))))
         elif every is None:
             self._once()
         else:

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from keys_app.core.actor import Actor
 from keys_app.core.errors import PortalError
+from keys_app.core.text import counted
 from keys_app.reconcile.ledger_check import LedgerCheck
 
 
@@ -37,7 +38,16 @@ class Command(BaseCommand):
             raise CommandError(f"NOT SOUND. First bad event: {found.fault.event}. {found.fault.text}")
         if check.fault:
             raise CommandError(f"SEARCH NOT COMPLETE. {check.fault.text} The events themselves are sound.")
+        self._tell(check)
+
+    def _tell(self, check: LedgerCheck) -> None:
+        """Say what a sound ledger was held against, and where it was taken up again after a loss."""
+        found = check.found
         self.stdout.write(f"Sound: {found.size} events, {found.held} checkpoints held against them.")
+        for seam in found.checkpoints.parts.seams:
+            self.stdout.write(f"SEAM: {seam}")
+        if abandoned := found.checkpoints.abandoned:
+            self.stdout.write(f"{counted(abandoned, 'abandoned checkpoint')} in the directory, held against nothing.")
         if check.search:
             self.stdout.write("The search finds each of them by everything it should.")
         if not found.held:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from keys_app.audit import ledger, offline_verifier
 from keys_app.audit.merkle import checkpoints, proofs
+from keys_app.audit.merkle.parts import seams
 from keys_app.core.errors import Conflict
 from keys_app.reconcile.ledger_check import LedgerCheck
 from keys_app.views.http.access import require_security
@@ -52,7 +53,8 @@ def _standing() -> dict[str, object]:
         "checkpoint": last,
         "size": size,
         "unsigned": size - (last.size if last else 0),
-        "key": str(checkpoints.signer().verifier) if settings.AUDIT_SIGNING_KEY else "",
+        "seams": seams(),
+        "keys": list(map(str, checkpoints.verifier_keys())) if settings.AUDIT_SIGNING_KEY else [],
         "directory": settings.CHECKPOINT_DIR,
     }
 
