@@ -64,7 +64,8 @@ def locked() -> Iterator[None]:
     """Let one thread of one process at a time change the mark. Call it outside transactions only."""
     try:
         settings.CHECKPOINT_DIR.mkdir(parents=True, exist_ok=True)
-        lock = os.open(_path().with_name("mark.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # The processes may run as different users: whoever may read the file can take its lock.
+        lock = os.open(_path().with_name("mark.lock"), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise MarkNotKept(f"{_CANNOT} written: {error}.") from None
     try:
