@@ -26,6 +26,9 @@ STUCK, CONTRADICTION, SILENT = "stuck", "contradiction", "silent"
 REMIND_AFTER = timedelta(days=1)
 PAGE = "/reconciliation/"
 KEPT_FOR = timedelta(days=30)
+TELLING, REMINDING = "telling of troubles", "reminding of troubles"
+FEW, NAMED = 5, 60
+"""How many are told one by one, and how many are named where one notice tells of more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,50 @@ def see_within(seen: Seen, actor: Actor, *, after: timedelta = timedelta(0)) -> 
     """Do what `see` does, inside a transaction, as its last step."""
     row = _kept(seen)
     now = timezone.now()
-    if row.told_at is not None or now - row.since < after:
+    if not _is_due(row, after, now) or not _claim(row, now):
         return False
-    if not compare_and_swap(row, Q(told_at=None, ended_at=None), told_at=now):
-        return False  # another process was first
     _alarm(seen.kind, seen.title, _text(row, now), seen.path)
-    details = {"trouble": row.key, "message": row.words, "since": row.since}
-    record("trouble.began", actor, account=seen.account, key_sid=seen.key_sid, details=details)
+    _record_beginning(row, actor)
     return True
+
+
+def see_all(found: Iterable[tuple[Seen, timedelta]], actor: Actor) -> None:
+    """Do what `see` does for many of one kind, each with its `after`; more than `FEW` at once are one alarm."""
+    due: list[tuple[Seen, timedelta]] = []
+    for seen, after in found:
+        with isolated(TELLING, seen.key):
+            if _is_due(_kept(seen), after, timezone.now()):
+                due.append((seen, after))
+    if len(due) > FEW:
+        with isolated(TELLING), transaction.atomic(durable=True):
+            _tell_together([seen.key for seen, _ in due], actor)
+        return
+    for seen, after in due:
+        with isolated(TELLING, seen.key):
+            see(seen, actor, after=after)
+
+
+def _tell_together(keys: list[str], actor: Actor) -> None:
+    now = timezone.now()
+    rows = [row for row in open_troubles().filter(key__in=keys).order_by("key") if _claim(row, now)]
+    if rows:
+        _alarm(rows[0].kind, f"{len(rows)} troubles: {rows[0].title}, and others", _text_of_many(rows), PAGE)
+    for row in rows:
+        _record_beginning(row, actor)
+
+
+def _is_due(row: Trouble, after: timedelta, now: datetime) -> bool:
+    return row.told_at is None and now - row.since >= after
+
+
+def _claim(row: Trouble, now: datetime) -> bool:
+    """Take it on to tell of a trouble; false if another process was first, or it is over."""
+    return compare_and_swap(row, Q(told_at=None, ended_at=None), told_at=now)
+
+
+def _record_beginning(row: Trouble, actor: Actor) -> None:
+    details = {"trouble": row.key, "message": row.words, "since": row.since}
+    record("trouble.began", actor, account=row.account, key_sid=row.key_sid, details=details)
 
 
 def _kept(seen: Seen) -> Trouble:
@@ -108,26 +147,43 @@ def end_within(row: Trouble, actor: Actor) -> bool:
 
 
 def remind() -> int:
-    """Remind Security of each open trouble it was not told of for a day; return of how many.
+    """Remind Security of each open trouble it was not told of for a day; return of how many. Of many in one notice.
 
     Not of silent processes: of those `heartbeats` reminds, which does not need what is silent.
     """
-    reminded, earlier = 0, timezone.now() - REMIND_AFTER
+    earlier = timezone.now() - REMIND_AFTER
     not_since = Q(reminded_at=None, told_at__lte=earlier) | Q(reminded_at__lte=earlier)
-    for row in known().filter(not_since).exclude(kind=SILENT):
-        with isolated("reminding of troubles", row.key), transaction.atomic(durable=True):
-            reminded += remind_within(row)
-    return reminded
+    rows = list(known().filter(not_since).exclude(kind=SILENT).order_by("key"))
+    if len(rows) <= FEW:
+        for row in rows:
+            with isolated(REMINDING, row.key), transaction.atomic(durable=True):
+                remind_within(row)
+    else:
+        with isolated(REMINDING), transaction.atomic(durable=True):
+            now = timezone.now()
+            rows = [row for row in rows if _claim_reminder(row, now)]
+            if rows:
+                title = f"Still: {len(rows)} troubles, of which the longest is: {min(rows, key=_since).title}"
+                _alarm(rows[0].kind, title, _text_of_many(rows), PAGE)
+    return len(rows)
 
 
 def remind_within(row: Trouble) -> bool:
     """Remind of one trouble, inside a transaction, unless another process just did."""
     now = timezone.now()
-    as_read = Q(ended_at=None, told_at=row.told_at, reminded_at=row.reminded_at)
-    if not compare_and_swap(row, as_read, reminded_at=now):
+    if not _claim_reminder(row, now):
         return False
     _alarm(row.kind, f"Still: {row.title}", _text(row, now), row.path)
     return True
+
+
+def _claim_reminder(row: Trouble, now: datetime) -> bool:
+    as_read = Q(ended_at=None, told_at=row.told_at, reminded_at=row.reminded_at)
+    return compare_and_swap(row, as_read, reminded_at=now)
+
+
+def _since(row: Trouble) -> datetime:
+    return row.since
 
 
 def open_troubles(*kinds: str) -> QuerySet[Trouble]:
@@ -156,6 +212,16 @@ def _text(row: Trouble, now: datetime) -> str:
     account += f" Key: {row.key_sid}." if row.key_sid else ""
     words = row.words if row.words.endswith((".", "!", "?", "…")) else f"{row.words}."
     return f"{words}{account} It has been so for {duration(now - row.since)}."
+
+
+def _text_of_many(rows: list[Trouble]) -> str:
+    """Return what an alarm of many says: all their names as far as a notice holds them, and the words of the first."""
+    names = [row.key_sid or row.key.partition(":")[2] for row in rows]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    accounts = dict.fromkeys(f"{row.account} ({row.account.sid})" for row in rows if row.account)
+    words = dict.fromkeys(row.words for row in rows)
+    lines = [f"{', '.join(names[:NAMED])}{more}", f"Accounts: {', '.join(list(accounts)[:FEW])}", *list(words)[:FEW]]
+    return "\n".join(lines)
 
 
 def _alarm(kind: str, title: str, text: str, path: str) -> None:

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from keys_app.catalogue.models import Probe
 from keys_app.core.actor import Actor
-from keys_app.core.isolation import isolated
 from keys_app.core.times import moment
 from keys_app.key_requests.models import Issuance
 from keys_app.key_requests.states import OPEN_ISSUANCES
@@ -21,7 +20,6 @@ from keys_app.organisation.models import Account
 
 from .models import AccountCheck, UnmanagedKey
 
-WATCHING = "noting what waits too long"
 Waiting = tuple[troubles.Seen, timedelta]
 """What waits, and how long the portal itself may take to settle it."""
 SOON = timedelta(0)
@@ -32,12 +30,9 @@ def note_waiting(said: Mapping[str, str], actor: Actor) -> None:
 
     `said` is what Twilio said in this run, by the SID of a key or the marker of an attempt.
     """
-    seen: set[str] = set()
-    for one, own in _everything(said):
-        seen.add(one.key)
-        with isolated(WATCHING, one.key):
-            troubles.see(one, actor, after=own + settings.STUCK_AFTER)
-    troubles.end_others(seen, troubles.STUCK, actor)
+    waiting = list(_everything(said))
+    troubles.see_all([(seen, own + settings.STUCK_AFTER) for seen, own in waiting], actor)
+    troubles.end_others({seen.key for seen, _ in waiting}, troubles.STUCK, actor)
 
 
 def _everything(said: Mapping[str, str]) -> Iterator[Waiting]:

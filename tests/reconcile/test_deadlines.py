@@ -168,3 +168,25 @@ def test_an_account_whose_later_step_fails_is_not_well_until_a_whole_run_is(alon
     run()
     assert AccountCheck.objects.get().failed_runs == 0
     assert matching(action="account.reachable").count() == 1
+
+
+def test_many_at_once_are_one_alarm_and_one_reminder_that_name_each_key(alone, standin, told, monkeypatch):
+    """A credential that lost the right to delete holds up every key that ends."""
+    keys = [alone.issued(friendly_name=f"n-{number}")[0].keys.get() for number in range(6)]
+    standin.fault("refuse", operation="delete", times=200, **NOT_ALLOWED)
+    for key in keys:
+        revoke(alone, key)
+    run()
+    wait()
+    run()
+    (alarm,) = [notice for notice in told if notice["kind"] == "alarm.stuck"]
+    assert alarm["title"].startswith("6 troubles: ")
+    assert all(key.sid in alarm["text"] for key in keys)
+    assert "Permission denied" in alarm["text"]
+    assert matching(action="trouble.began").count() == 6
+    Trouble.objects.update(told_at=timezone.now() - timedelta(days=1, minutes=1))
+    run()
+    run()
+    (_, reminder) = [notice for notice in told if notice["kind"] == "alarm.stuck"]
+    assert reminder["title"].startswith("Still: 6 troubles")
+    assert all(key.sid in reminder["text"] for key in keys)
