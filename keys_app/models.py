@@ -2,6 +2,7 @@
 
 from keys_app.audit.models import Installation, PushPosition, Repeat, SetBack
 from keys_app.catalogue.models import CatalogueObservation, CataloguePermission, Probe
+from keys_app.connections.models import Connection
 from keys_app.key_requests.decision_models import Approval, ApprovalRule, Comment, Narrowing
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.keys.models import ApiKey
@@ -22,6 +23,7 @@ __all__ = [
     "CatalogueObservation",
     "CataloguePermission",
     "Comment",
+    "Connection",
     "Delegation",
     "FeedToken",
     "Heartbeat",

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys_app.audit import ledger
+from keys_app.connections.models import Connection
 from keys_app.core.actor import name_and_login
 from keys_app.core.present import present
 from keys_app.core.times import duration, moment
@@ -324,6 +325,7 @@ _FINDINGS = {
     "orphans_deleted": "keys without a known secret deleted",
     "never_created": "attempts closed as never created",
     "still_open": "attempts still open",
+    "connections_closed": "attempts to connect an account closed",
     "revoked": "keys revoked",
     "not_revoked": "keys not revoked yet",
     "vanished": "keys deleted outside the portal",
@@ -339,6 +341,13 @@ _FINDINGS = {
     "accounts_failed": "accounts not compared",
     "failures": "kinds of work failed",
 }
+
+
+def connection_in_words(connection: Connection) -> str:
+    """Return what becomes of an attempt to connect an account of which something may be left at Twilio."""
+    if connection.outcome or connection.in_flight_until <= timezone.now():
+        return f"The reconciler removes what its check left at Twilio. {connection.message}".strip()
+    return "Being connected: its credential is tried."
 
 
 def findings_in_words(findings: dict[str, int]) -> str:

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
+from keys_app.core.times import moment
 from keys_app.forms import GuardRailsForm
 from keys_app.organisation.models import Account
 
@@ -32,9 +33,20 @@ class AccountAdmin(AuditedAdmin[Account]):
         *GUARD_RAILS,
         "credential_user",
         "connected_at",
+        "credential_proved",
     ]
-    readonly_fields = ["sid", "credential_user", "connected_at"]
+    readonly_fields = ["sid", "credential_user", "connected_at", "credential_proved"]
     filter_horizontal = ["teams"]
+
+    @admin.display(description="Credential proved")
+    def credential_proved(self, account: Account) -> str:
+        """Say when the credential was tried with all that the portal does."""
+        if account.proved_at:
+            return moment(account.proved_at)
+        return (
+            "No: it was tried with a listing alone, so the portal may be unable to make or delete keys. Run "
+            "manage.py connect_account for this account to prove it."
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,5 +1,6 @@
 """The name of each state, as badges, refusals and mails write it; counts in words; and what a text may hold."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from .errors import InvalidInput
@@ -29,6 +30,12 @@ def ordinal(number: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Return “1 day”, “2 days”."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def joined(words: Iterable[str]) -> str:
+    """Return “a”, “a and b”, “a, b and c”."""
+    *firsts, last = words
+    return f"{', '.join(firsts)} and {last}" if firsts else last
 
 
 MAX_COMMENT = 2000

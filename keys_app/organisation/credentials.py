@@ -33,9 +33,14 @@ def decrypt(ciphertext: str) -> Secret | None:
 
 def can_decrypt_credentials() -> bool:
     """Tell whether the encryption keys fit: they decrypt one of the latest credentials, or there are none."""
-    latest = Account.objects.order_by("-connected_at").values_list("credential_ciphertext", flat=True)[:20]
-    stored = list(latest)
-    return not stored or any(decrypt(one) is not None for one in stored)
+    return not unreadable_credentials()[1]
+
+
+def unreadable_credentials() -> tuple[list[str], bool]:
+    """Return of which of the latest accounts no encryption key decrypts the credential, and whether of all."""
+    latest = list(Account.objects.order_by("-connected_at").values_list("sid", "credential_ciphertext")[:20])
+    unreadable = sorted(sid for sid, ciphertext in latest if decrypt(ciphertext) is None)
+    return unreadable, bool(latest) and len(unreadable) == len(latest)
 
 
 def is_credential(key_sid: str) -> bool:

@@ -114,6 +114,11 @@ class Account(GuardRailed):
     credential_user = models.CharField(max_length=34, editable=False)
     credential_ciphertext = models.TextField(editable=False)
     connected_at = models.DateTimeField(editable=False)
+    proved_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When the credential was tried with all that the portal does; empty if only with a listing.",
+    )
 
     class Meta:
         ordering = ["name"]

@@ -32,6 +32,7 @@ class RunFindings:
     orphans_deleted: int = 0
     never_created: int = 0
     still_open: int = 0
+    connections_closed: int = 0
     revoked: int = 0
     not_revoked: int = 0
     lapsed: int = 0

@@ -14,13 +14,12 @@ from django.utils import timezone
 from keys_app.audit.incarnation import check, set_backs
 from keys_app.audit.installation import identity
 from keys_app.audit.record import record
-from keys_app.catalogue.models import Probe
+from keys_app.connections.others import known_markers
 from keys_app.core.actor import Actor
 from keys_app.core.errors import Conflict
 from keys_app.core.text import counted
 from keys_app.core.times import day
 from keys_app.key_requests.expire import overdue_requests
-from keys_app.key_requests.models import Issuance
 from keys_app.keys.handover import newly_left
 from keys_app.keys.models import ApiKey
 from keys_app.keys.revoke import BEGUN_BY_ITSELF, ended_keys
@@ -28,7 +27,7 @@ from keys_app.keys.states import KeyState
 from keys_app.notifications import notify
 from keys_app.permissions.naming import is_marker_of
 
-from .account_run import Visit, chunks
+from .account_run import Visit
 from .models import UnmanagedKey
 
 REMIND_AFTER = timedelta(days=1)
@@ -51,10 +50,7 @@ def find_lost(visit: Visit) -> None:
     """Enter it if Twilio lists a key that this installation named and its database does not know."""
     mine = identity()
     own = sorted(marker for marker in visit.strangers if is_marker_of(mine, marker))
-    known: set[str] = set()
-    for part in chunks(own):
-        known |= set(Issuance.objects.filter(marker__in=part).values_list("marker", flat=True))
-        known |= set(Probe.objects.filter(marker__in=part).values_list("marker", flat=True))
+    known = known_markers(own)
     for marker in own:
         for key in visit.strangers_now(marker) if marker not in known else []:
             visit.doubts[key.sid] = (marker, _LOST)

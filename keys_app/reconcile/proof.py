@@ -11,6 +11,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from keys_app.catalogue.models import Probe
+from keys_app.connections.models import Connection
+from keys_app.connections.others import is_being_connected
+from keys_app.core.present import present
 from keys_app.core.times import duration, second
 from keys_app.key_requests.models import Issuance
 from keys_app.key_requests.queries import COMMIT_MARGIN
@@ -88,6 +91,16 @@ def of_probe(probe: Probe, sid: str) -> Attempt:
     return Attempt(probe.marker, probe.started_at, probe.in_flight_until, probe.incarnation, why_none)
 
 
+def of_connection(connection: Connection, sid: str) -> Attempt:
+    """Return a check of a credential as an attempt that key `sid` is to be weighed for."""
+    made, why_none = connection.key_sid, ""
+    if made != sid and (made or connection.settled_at):
+        why_none = f"This check made another key, {made}." if made else "This check ended without a key."
+    began = present(connection.asked_at)
+    until = began + timedelta(seconds=settings.TWILIO_DEADLINE) + COMMIT_MARGIN
+    return Attempt(connection.marker, began, until, connection.incarnation, why_none)
+
+
 def weigh(visit: Visit, key: KeySummary, attempt: Attempt) -> Weighed:
     """Put a listed key with the attempt's marker to every test."""
     found = Weighed(fits=["Its name has the marker of an attempt of the portal."])
@@ -95,7 +108,7 @@ def weigh(visit: Visit, key: KeySummary, attempt: Attempt) -> Weighed:
     found.test(not known, "It is no key of the portal.", "It is a key of the portal.")
     seen = UnmanagedKey.objects.filter(pk=key.sid).exists()
     found.test(not seen, "It was not known before.", "It was known before as a key the portal never made.")
-    own = is_credential(key.sid)
+    own = is_credential(key.sid) or is_being_connected(key.sid)
     found.test(not own, "The portal does not work with it.", "The portal itself works with it.")
     alone = len(visit.by_marker[attempt.marker]) == 1
     found.test(alone, "No other key has this marker.", "Several keys have this marker.")

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from keys_app.connections.models import Connection
 from keys_app.core.present import present
 from keys_app.core.times import moment
 from keys_app.keys.models import ApiKey
@@ -34,9 +35,11 @@ def runs_with_findings() -> QuerySet[ReconcileRun]:
     return ReconcileRun.objects.filter(found_something=True)
 
 
-def reconciler_warning() -> str:
-    """Return a warning if the reconciler never ran, not for long, or not without failures; empty if it is well."""
-    last = last_run()
+def reconciler_warning(last: ReconcileRun | None) -> str:
+    """Return a warning if the reconciler never ran, not for long, or not without failures; empty if it is well.
+
+    `last` is the latest run that came to its end.
+    """
     if last is None:
         return "The reconciler has never run. Keys past their lifetime and keys with lost secrets stay at Twilio."
     if not _is_recent(last):
@@ -50,6 +53,11 @@ def account_checks() -> QuerySet[Account]:
     """Return every account with the state of its comparison and the number of its unmanaged keys."""
     here = Q(unmanaged_keys__isnull=False, unmanaged_keys__gone_at=None, unmanaged_keys__adopted_at=None)
     return Account.objects.select_related("check_state").annotate(unmanaged=Count("unmanaged_keys", filter=here))
+
+
+def open_connections() -> QuerySet[Connection]:
+    """Return the attempts to connect an account that are under way, or whose key may still be at Twilio."""
+    return Connection.objects.filter(settled_at=None)
 
 
 def drifted_keys() -> QuerySet[ApiKey]:

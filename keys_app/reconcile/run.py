@@ -40,6 +40,7 @@ from keys_app.users.feed_tokens import check_tokens
 
 from . import holds
 from .account_run import ITSELF, RunFindings, Visit
+from .connections import SETTLING, settle_connections, settle_elsewhere
 from .contradictions import settle_contradictions
 from .deadlines import note_waiting
 from .doubtful import DELETING, carry_out_decisions
@@ -85,6 +86,8 @@ def reconcile(
                 for visit in visits:
                     _settle(visit)
                 said = {about: words for visit in visits for about, words in visit.said.items()}
+            with isolated(SETTLING):
+                settle_elsewhere({visit.account.sid for visit in visits if not visit.problem}, actor, found, wait)
             with isolated("noting what waits too long"):
                 note_waiting(said, actor)
                 troubles.remind()
@@ -169,6 +172,7 @@ def _settle(visit: Visit) -> None:
             steps |= {
                 "settling attempts": settle_attempts,
                 "settling catalogue checks": settle_probes,
+                SETTLING: settle_connections,
                 "comparing keys": compare_keys,
                 "taking the inventory": take_inventory,
             }

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from keys_app.audit.record import record
 from keys_app.catalogue.models import Probe
+from keys_app.connections.models import Connection
 from keys_app.core.db import compare_and_swap
 from keys_app.key_requests.models import Issuance
 from keys_app.keys.models import ApiKey
@@ -54,8 +55,10 @@ def _strangers(visit: Visit) -> list[str]:
     for markers in chunks(sorted(marked)):
         attempts = Issuance.objects.filter(request__account=visit.account, marker__in=markers)
         probes = Probe.objects.filter(account=visit.account, marker__in=markers)
-        for marker in [*attempts.values_list("marker", flat=True), *probes.values_list("marker", flat=True)]:
-            mine |= {key.sid for key in marked[marker]} - visit.doubts.keys()
+        checks = Connection.objects.filter(account_sid=visit.account.sid, marker__in=markers)
+        for rows in (attempts, probes, checks):
+            named = {key.sid for marker in rows.values_list("marker", flat=True) for key in marked[marker]}
+            mine |= named - visit.doubts.keys()
     return [sid for sid in visit.listed if sid not in mine]
 
 

@@ -9,7 +9,7 @@ from keys_app.key_requests import deciders
 from keys_app.key_requests.queries import OPEN_REQUESTS, TO_PRESS, visible_requests
 from keys_app.keys.queries import LIVE_KEYS, visible_keys
 from keys_app.organisation import access
-from keys_app.reconcile.queries import reconciler_warning
+from keys_app.reconcile.queries import last_run, reconciler_warning
 from keys_app.views.http.signed_in import SignedInRequest
 
 SHOWN = 20
@@ -31,7 +31,7 @@ def home(request: SignedInRequest) -> HttpResponse:
         "my_requests_count": mine.count(),
         "my_keys": visible_keys(who).filter(owner=request.user, state__in=LIVE_KEYS)[:SHOWN],
         "accounts": accounts,
-        "reconciler_warning": reconciler_warning() if who.is_security else "",
+        "reconciler_warning": reconciler_warning(last_run()) if who.is_security else "",
         "can_request": bool(accounts),
     }
     return render(request, "portal/home.html", context)

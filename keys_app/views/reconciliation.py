@@ -9,12 +9,19 @@ from keys_app.audit.incarnation import set_backs
 from keys_app.core.errors import PortalError
 from keys_app.notifications.troubles import known
 from keys_app.reconcile import holds
-from keys_app.reconcile.queries import account_checks, drifted_keys, last_run, reconciler_warning, runs_with_findings
+from keys_app.reconcile.queries import (
+    account_checks,
+    drifted_keys,
+    last_run,
+    open_connections,
+    reconciler_warning,
+    runs_with_findings,
+)
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back, security_only
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
-from keys_app.wording import run_in_words
+from keys_app.wording import connection_in_words, run_in_words
 
 RUNS_SHOWN = 20
 TROUBLES_SHOWN = 100
@@ -31,7 +38,7 @@ def reconciliation(request: SignedInRequest) -> HttpResponse:
     found, in_trouble = set_backs.open_set_backs(), list(known()[: TROUBLES_SHOWN + 1])
     context = {
         "last": last,
-        "warning": reconciler_warning(),
+        "warning": reconciler_warning(last),
         "set_backs": found,
         "held": holds.held() if found else [],
         "in_doubt": holds.keys_in_doubt(),
@@ -39,6 +46,7 @@ def reconciliation(request: SignedInRequest) -> HttpResponse:
         "more_troubles": in_trouble[TROUBLES_SHOWN:],
         "runs": runs,
         "accounts": account_checks(),
+        "connections": [(one, connection_in_words(one)) for one in open_connections()],
         "drifted": drifted_keys()[:RUNS_SHOWN],
     }
     return render(request, "portal/reconciliation.html", context)

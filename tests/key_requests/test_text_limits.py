@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 import keys_app
 from keys_app.audit.ledger import matching
+from keys_app.connections import connect
 from keys_app.core.actor import Actor
 from keys_app.core.errors import InvalidInput
 from keys_app.core.secret import Secret
@@ -17,7 +18,6 @@ from keys_app.key_requests import comments, decide, reopen, submit
 from keys_app.keys import revoke
 from keys_app.notifications.models import Webhook
 from keys_app.notifications.webhooks import MAX_URL, set_address, set_signing_secret
-from keys_app.organisation import connect_account
 from keys_app.permissions.policy import Policy
 from keys_app.reports import access_reviews
 from keys_app.users import account_changes, feed_tokens
@@ -27,7 +27,8 @@ TEXTS = {"reason", "note", "text", "purpose", "friendly_name", "ticket_url", "in
 """What a service calls an argument that holds a user's words."""
 
 PRODUCT = Path(keys_app.__file__).parent
-ROOMS = ["audit", "organisation", "notifications", "users", "key_requests", "keys", "catalogue", "reconcile", "reports"]
+ROOMS = ["audit", "organisation", "notifications", "users", "key_requests", "keys", "catalogue", "connections"]
+ROOMS += ["reconcile", "reports"]
 
 NOT_A_DOOR = {"record.record"}
 """It writes down what the services have checked."""
@@ -97,7 +98,7 @@ def fed(cast, text):
 
 
 def connected(cast, text):
-    connect_account.connect_account(
+    connect.connect_account(
         sid=cast.account.sid,
         name=text,
         environment="staging",
@@ -129,7 +130,7 @@ DOORS = {
     "submit.create_request(incident)": (asked("incident"), 40),
     "submit.create_request(template)": (asked("template"), 60),
     "feed_tokens.create_token(name)": (fed, 80),
-    "connect_account.connect_account(name)": (connected, 80),
+    "connect.connect_account(name)": (connected, 80),
     "account_changes.vouch(reason)": (vouched, 2000),
 }
 INVISIBLE = [door for door in DOORS if "connect_account" not in door]  # a command's argument cannot hold a NUL

@@ -9,11 +9,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from keys_app.connections.connect import connect_account
 from keys_app.core.actor import Actor
 from keys_app.core.secret import Secret
 from keys_app.key_requests.models import Issuance
 from keys_app.keys.models import ApiKey
-from keys_app.organisation.connect_account import connect_account
 from keys_app.permissions.policy import Policy
 from keys_app.reconcile.run import reconcile
 from tests.cast import MAKE_KEYS, secret_in, time_passes

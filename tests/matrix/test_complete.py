@@ -35,6 +35,7 @@ NOT_MADE = {
     "alarm.account_unreachable": "test_reconcile_runs",
     "alarm.key_without_lead": "test_leavers",
     "alarm.ledger": "test_audit_verify",
+    "alarm.connection_key": "test_proof",
     "alarm.contradiction": "test_contradictions",
     "alarm.ended": "test_deadlines",
     "alarm.reconciler_failed": "test_reconcile_runs",
@@ -54,6 +55,13 @@ NOT_MADE = {
     "database.hold_ended": "test_holds",
     "database.hold_told": "test_holds",
     "database.set_back": "test_incarnation",
+    "connection.broken_off": "test_kills",
+    "connection.failed": "test_proof",
+    "connection.key_deleted": "test_connect_account",
+    "connection.key_made": "test_connect_account",
+    "connection.key_not_made": "test_proof",
+    "connection.key_started": "test_connect_account",
+    "connection.started": "test_connect_account",
     "delegation.ended": "test_deputies",
     "key.breach": "test_issue_troubles",
     "key.came_back": "test_contradictions",
@@ -81,6 +89,7 @@ NOT_MADE = {
 }
 # Fields that may be empty and are always so, or never, in this world.
 ALWAYS_OR_NEVER = {
+    "Account.proved_at": "set when an account is connected: test_connect_account",
     "ApiKey.checked_at": "empty only for keys of an older portal",
     "UnmanagedKey.created_at": "Twilio always says it",
     "UnmanagedKey.checked_at": "empty until the reconciler has had time for it: test_reconcile_outside",

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from keys_app.audit.ledger import matching
+from keys_app.connections.models import Connection
 from keys_app.core.errors import PortalError
 from keys_app.organisation.credentials import client_for
 from keys_app.organisation.models import Account
@@ -28,19 +29,11 @@ def credential(cast, standin, monkeypatch):
 
 
 def connect(sid, *arguments, name="Shop", environment="staging"):
-    """Run the command; return everything it wrote."""
+    """Run the command, without what is None; return everything it wrote."""
     out = io.StringIO()
-    call_command(
-        "connect_account",
-        sid,
-        "--name",
-        name,
-        "--environment",
-        environment,
-        *arguments,
-        stdout=out,
-        stderr=out,
-    )
+    given = {"--name": name, "--environment": environment}
+    named = [part for option, value in given.items() if value is not None for part in (option, value)]
+    call_command("connect_account", sid, *named, *arguments, stdout=out, stderr=out)
     return out.getvalue()
 
 
@@ -60,11 +53,13 @@ def listed(account):
         return list(client.list_keys(account_sid=account.sid))
 
 
-def test_it_checks_the_credential_and_stores_it(credential, standin):
-    before = standin.requests()["list"]
+def test_it_proves_the_credential_and_stores_it(credential, standin):
+    before = standin.requests()
     out = connect(standin.account_sid, "--team", "Payments", "--team", "Support")
     account = Account.objects.get(sid=standin.account_sid)
-    assert standin.requests()["list"] == before + 1
+    asked = {name: number - before[name] for name, number in standin.requests().items()}
+    assert asked == {"list": 1, "create": 1, "fetch": 1, "update": 0, "delete": 2}
+    assert account.proved_at is not None
     assert (account.name, account.environment, account.is_active) == ("Shop", "staging", True)
     assert account.credential_user == standin.api_key
     assert {team.name for team in account.teams.all()} == {"Payments", "Support"}
@@ -72,10 +67,21 @@ def test_it_checks_the_credential_and_stores_it(credential, standin):
     assert isinstance(listed(account), list)
 
 
-def test_it_makes_no_key(credential, standin):
-    before = standin.requests()["create"]
+def test_the_key_it_was_tried_with_is_gone(credential, standin):
     connect(standin.account_sid)
-    assert standin.requests()["create"] == before
+    assert standin.keys() == []
+    made = standin.truth()["keys"][-1]
+    assert made["friendly_name"].startswith("connection check [kp:")
+    assert (made["policy"], made["exists"]) == (["/twilio/messaging/messages/list"], False)
+
+
+def test_with_a_listing_alone_it_writes_nothing_at_twilio(credential, standin):
+    before = standin.requests()
+    out = connect(standin.account_sid, "--check", "listing")
+    asked = {name: number - before[name] for name, number in standin.requests().items()}
+    assert asked == {"list": 1, "create": 0, "fetch": 0, "update": 0, "delete": 0}
+    assert "unproved" in out
+    assert Account.objects.get(sid=standin.account_sid).proved_at is None
 
 
 def test_it_records_who_connected_what(credential, standin):
@@ -87,8 +93,19 @@ def test_it_records_who_connected_what(credential, standin):
         "name": "Shop",
         "environment": "staging",
         "credential": standin.api_key,
+        "proved": True,
         "teams": ["Payments"],
     }
+    connection = Connection.objects.get()
+    assert connection.outcome == "connected"
+    events = matching(account=standin.account_sid).order_by("sequence")
+    assert list(events.values_list("action", "key_sid")) == [
+        ("connection.started", ""),
+        ("connection.key_started", ""),
+        ("connection.key_made", connection.key_sid),
+        ("connection.key_deleted", connection.key_sid),
+        ("account.connected", ""),
+    ]
 
 
 def test_the_secret_is_nowhere_in_the_clear(credential, standin, caplog):
@@ -151,6 +168,26 @@ def test_other_bad_values_are_refused(credential, standin, values, field):
     assert standin.requests()["list"] == before
 
 
+@pytest.mark.parametrize("left_out", ["name", "environment"])
+def test_a_new_account_needs_a_name_and_an_environment(credential, standin, left_out):
+    before = standin.requests()["list"]
+    with pytest.raises(CommandError, match=f"{left_out}: An account that is connected for the first time needs it"):
+        connect(standin.account_sid, **{left_out: None})
+    assert standin.requests()["list"] == before
+
+
+def test_an_account_connected_before_keeps_what_is_not_given(credential, standin):
+    connect(standin.account_sid, "--team", "Payments")
+    Account.objects.filter(pk=standin.account_sid).update(credential_user="SK" + "1" * 32)
+    connect(standin.account_sid, name=None, environment=None)
+    account = Account.objects.get(pk=standin.account_sid)
+    assert (account.name, account.environment, account.credential_user) == ("Shop", "staging", standin.api_key)
+    assert [team.name for team in account.teams.all()] == ["Payments"]
+    assert matching(action="account.reconnected").get().details["changed"] == {
+        "credential": {"from": "SK" + "1" * 32, "to": standin.api_key}
+    }
+
+
 def test_an_unknown_team_is_refused(credential, standin):
     with pytest.raises(CommandError, match="No such team: Nobody"):
         connect(standin.account_sid, "--team", "Payments", "--team", "Nobody")
@@ -167,10 +204,8 @@ def test_connecting_again_replaces_the_credential(credential, standin):
     assert account.credential_user == standin.api_key
     assert {team.name for team in account.teams.all()} == {"Payments", "Support"}
     assert isinstance(listed(account), list)
-    assert list(matching(account=standin.account_sid).values_list("action", flat=True)) == [
-        "account.reconnected",
-        "account.connected",
-    ]
+    events = matching(account=standin.account_sid).filter(action__startswith="account.")
+    assert list(events.values_list("action", flat=True)) == ["account.reconnected", "account.connected"]
 
 
 def test_a_failed_second_time_leaves_the_first_as_it_was(credential, standin):
