@@ -13,4 +13,8 @@ class PortalAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
+        from portal import encryption  # noqa: PLC0415 (it needs the models)
+
         register(schema.check, Tags.database)
+        register(encryption.warn, Tags.database)
+        register(encryption.check, Tags.security, deploy=True)

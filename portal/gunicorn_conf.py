@@ -31,8 +31,9 @@ keepalive = 5
 control_socket_disable = True  # nothing here uses it, and two portals of one user would share its path
 
 
-def post_worker_init(_worker: Any) -> None:
-    """Let each worker look for silent processes beside it, once it has loaded the portal."""
-    from portal import watch  # noqa: PLC0415 (there is no Django yet when gunicorn reads this file)
+def post_worker_init(worker: Any) -> None:
+    """Start no worker that can read no credential; let each look for silent processes beside it."""
+    from portal import encryption, watch  # noqa: PLC0415 (there is no Django yet when gunicorn reads this file)
 
+    encryption.refuse_worker(worker)
     watch.start()
