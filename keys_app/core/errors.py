@@ -64,6 +64,7 @@ class MarkNotKept(TwilioUnavailable):
     """How far the ledger is could not be kept outside the database, so Twilio was not asked. Nothing was created."""
 
     def __init__(self, message: str) -> None:
+        self.why = message
         super().__init__(
             f"{message} Without it the portal makes no key. Nothing was created.",
             next_step="Tell a portal admin. The portal's log says more.",

@@ -298,7 +298,7 @@ def _next_mark() -> LedgerMark | None:
     try:
         return raising.next_mark()
     except MarkNotKept as error:
-        log.error("no mark can be raised: %s", error.message)
+        log.error("no mark can be raised: %s", error.why)
         return None
 
 

@@ -10,6 +10,7 @@ from keys_app.catalogue import current
 from keys_app.core.actor import name_and_login
 from keys_app.core.errors import InvalidInput, PortalError
 from keys_app.forms import AdoptForm, ProposeForm
+from keys_app.key_requests.models import Issuance
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
 from keys_app.reconcile.adopt import adopt_key, propose_team
@@ -70,6 +71,7 @@ def _page(
         "can_adopt": can_adopt,
         "can_propose": free and who.is_security,
         "can_decide": unmanaged.is_in_doubt and who.is_security,
+        "attempt_known": Issuance.objects.filter(marker=unmanaged.marker).exists(),
         "adopt_form": adopt_form or AdoptForm(teams, initial={"team": unmanaged.proposed_team_id}),
         "propose_form": propose_form or ProposeForm(unmanaged.account),
         "timeline": history(key_sid=unmanaged.pk),

@@ -59,7 +59,7 @@ def keep_up() -> None:
     try:
         raise_mark()
     except MarkNotKept as error:
-        log.error("the mark was not raised: %s", error.message)
+        log.error("the mark was not raised: %s", error.why)
     except Exception:
         log.exception("the mark was not raised")
 
