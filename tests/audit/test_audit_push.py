@@ -18,8 +18,11 @@ from django.db import transaction
 from keys_app.audit import ledger
 from keys_app.audit.export import forward, targets
 from keys_app.audit.export.targets import PushFailed
+from keys_app.audit.merkle import checkpoints
 from keys_app.audit.models import PushPosition
 from tests.twilio_iam.wire import tls_context
+
+from .tampering import fill, set_back
 
 
 def append(count):
@@ -87,6 +90,20 @@ def test_every_event_arrives_once_and_in_order(hook, monkeypatch):
     append(1)
     assert run() == "1 event pushed"
     assert indexes(hook) == list(range(11))
+
+
+def test_the_seam_after_a_loss_is_pushed_with_what_was_abandoned(hook):
+    fill(5)
+    checkpoints.sign()
+    run()
+    set_back(3)
+    PushPosition.objects.update(sequence=3)
+    call_command("audit_recover", reason="The disk failed")
+    run()
+    assert indexes(hook) == [0, 1, 2, 3, 4, 3, 4]  # the receiver keeps what was lost, and is told
+    seam = hook.taken[-1][1]["events"][-1]["event"]
+    assert (seam["action"], seam["reason"]) == ("audit.recovered", "The disk failed")
+    assert [one["size"] for one in seam["details"]["abandoned"]] == [5]
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 500, 503])

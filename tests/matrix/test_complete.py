@@ -45,6 +45,7 @@ NOT_MADE = {
     "audit.exported": "test_audit_exports",
     "audit.feed_ended": "test_audit_feeds",
     "audit.feed_reminded": "test_audit_feeds",
+    "audit.recovered": "test_recover",
     "audit.search_rebuilt": "test_search_check",
     "audit.verified": "test_audit_verify",
     "catalogue.key_deleted": "test_catalogue_check",
