@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from keys_app.audit.record import record
+from keys_app.connections.others import is_being_connected
 from keys_app.core.actor import Actor, name_and_login
 from keys_app.core.db import compare_and_swap, lock_row
 from keys_app.core.errors import Conflict
@@ -87,7 +88,7 @@ def _owner(issuance: Issuance) -> User:
 
 def delete_key(entry: UnmanagedKey, actor: Actor) -> None:
     """Have a key in doubt deleted by the next run. Raises `Conflict` for the portal's own, or one decided meanwhile."""
-    if is_credential(entry.pk):
+    if is_credential(entry.pk) or is_being_connected(entry.pk):
         raise Conflict("The portal itself works with this key. It is not deleted.")
     with transaction.atomic(durable=True):
         if ApiKey.objects.filter(pk=entry.pk).exists():
