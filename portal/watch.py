@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from datetime import datetime
 
 from django.db import connections
@@ -14,15 +13,14 @@ LOOK_EVERY = 30.0
 """Seconds, in the mean: several processes do not look at the same moment."""
 
 
-def start() -> None:
-    """Start looking, in a thread of this process. Call it after the fork: a thread does not survive one."""
-    threading.Thread(target=_watch, name="heartbeats", daemon=True).start()
+def start(stop: threading.Event | None = None) -> None:
+    """Start looking, until `stop`, in a thread of this process. Call it after the fork: no thread survives one."""
+    threading.Thread(target=_watch, args=(stop or threading.Event(),), name="heartbeats", daemon=True).start()
 
 
-def _watch() -> None:
+def _watch(stop: threading.Event) -> None:
     since = timezone.now()
-    while True:
-        time.sleep(LOOK_EVERY * random.uniform(0.5, 1.5))  # noqa: S311 it hides nothing
+    while not stop.wait(LOOK_EVERY * random.uniform(0.5, 1.5)):  # noqa: S311 it hides nothing
         look_once(since)
 
 

@@ -19,7 +19,13 @@ from keys_app.twilio_iam.types import KeyDetail, KeySummary
 from .account_run import CLOCKS_APART, Visit
 
 GONE, LISTED, UNLISTED, TWICE, DIFFERS = "gone", "listed", "unlisted", "twice", "differs"
-DELETED_BY = ("key.orphan_deleted", "key.doubtful_deleted", "key.breach_deleted", "catalogue.key_deleted")
+DELETED_BY = (
+    "key.orphan_deleted",
+    "key.doubtful_deleted",
+    "key.breach_deleted",
+    "catalogue.key_deleted",
+    "connection.key_deleted",
+)
 """The events that say that a key which the portal keeps no row of is gone. Of others their row says it."""
 NOW = timedelta(0)
 

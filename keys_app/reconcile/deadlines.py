@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from keys_app.catalogue.models import Probe
+from keys_app.connections.models import Connection
 from keys_app.core.actor import Actor
 from keys_app.core.times import moment
 from keys_app.key_requests.models import Issuance
@@ -44,6 +45,7 @@ def _everything(said: Mapping[str, str]) -> Iterator[Waiting]:
     yield from _begun_orphans(words)
     yield from _open_probes(words)
     yield from _decided_deletions(words)
+    yield from _open_connections(words)
 
 
 class _Words:
@@ -126,3 +128,20 @@ def _open_probes(words: _Words) -> Iterator[Waiting]:
         )
         in_flight = max(probe.in_flight_until - probe.started_at, SOON)
         yield seen, in_flight + settings.RECONCILE_GRACE
+
+
+def _open_connections(words: _Words) -> Iterator[Waiting]:
+    """Throwaway keys of attempts to connect an account that the portal has; of others `connections.attempt` tells."""
+    accounts = {account.sid: account for account in Account.objects.all()}
+    for one in Connection.objects.filter(settled_at=None, asked_at__isnull=False, account_sid__in=accounts):
+        account, asked_at = accounts[one.account_sid], one.asked_at or one.started_at
+        seen = troubles.Seen(
+            f"{troubles.STUCK}:{one.marker}",
+            troubles.STUCK,
+            f"The throwaway key {one.marker} of an attempt to connect an account is not settled",
+            words.of(account, one.key_sid, one.marker),
+            asked_at,
+            account=account,
+            key_sid=one.key_sid,
+        )
+        yield seen, max(one.in_flight_until - asked_at, SOON) + settings.RECONCILE_GRACE

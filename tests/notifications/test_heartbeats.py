@@ -1,6 +1,7 @@
 """What runs beside the portal beats; whoever is left tells when one stops, without needing the one that stopped."""
 
 import io
+import runpy
 import threading
 from datetime import timedelta
 
@@ -21,6 +22,7 @@ from keys_app.reconcile.models import ReconcileRun
 from keys_app.reconcile.run import reconcile
 from portal import watch
 from tests.cast import text_of
+from tests.portal.test_settings import ROOT
 
 TOKEN = "a-token-of-the-monitor"
 
@@ -122,6 +124,22 @@ def test_while_all_is_well_a_look_is_one_query(cast, django_assert_num_queries):
 def test_a_look_that_fails_stops_no_one(cast, monkeypatch):
     monkeypatch.setattr(heartbeats, "silent", lambda: 1 / 0)
     assert heartbeats.look(long_ago()) == []
+
+
+def test_each_web_process_begins_to_look_once_it_is_forked(monkeypatch):
+    started = []
+    monkeypatch.setattr(watch, "start", lambda: started.append(True))
+    runpy.run_path(str(ROOT / "portal" / "gunicorn_conf.py"))["post_worker_init"](None)
+    assert started == [True]
+
+
+def test_it_looks_again_and_again(monkeypatch):
+    stop, looks = threading.Event(), []
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(watch, "look_once", lambda since: looks.append(since) or (len(looks) > 2 and stop.set()))
+    watch.start(stop)
+    assert stop.wait(20)
+    assert len(set(looks)) == 1
 
 
 # Who beats when

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from keys_app.audit.ledger import matching
 from keys_app.catalogue.models import Probe
+from keys_app.connections.models import Connection
 from keys_app.key_requests.models import Issuance
 from keys_app.keys.models import ApiKey
 from keys_app.notifications.models import Trouble
@@ -155,6 +156,23 @@ def test_a_throwaway_key_that_stays_is_an_alarm(alone, standin, told):
     run()
     assert kinds(told) == ["alarm.stuck"]
     assert probe.marker in told[0]["title"]
+
+
+def test_a_key_of_a_check_of_the_credential_that_stays_is_an_alarm(alone, standin, told):
+    past = timezone.now() - 40 * MINUTE
+    connection = Connection.objects.create(
+        account_sid=alone.account.sid,
+        credential_user=standin.api_key,
+        marker="BBBBBBBBBBBB",
+        started_at=past,
+        asked_at=past,
+        in_flight_until=past + MINUTE,
+    )
+    standin.fault("unauthorized", operation="list", times=100)
+    run()
+    (alarm,) = [notice for notice in told if notice["kind"] == "alarm.stuck"]
+    assert connection.marker in alarm["title"]
+    assert alone.account.sid in alarm["text"]
 
 
 def test_an_account_whose_later_step_fails_is_not_well_until_a_whole_run_is(alone, standin, key, settings, told):
