@@ -11,12 +11,15 @@ from django.utils import timezone
 
 from keys_app.audit import ledger
 from keys_app.core.times import moment
+from keys_app.key_requests.models import Issuance
+from keys_app.key_requests.states import OPEN_ISSUANCES
 from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState
 from keys_app.notifications import troubles
 from keys_app.twilio_iam.types import KeyDetail, KeySummary
 
 from .account_run import CLOCKS_APART, Visit
+from .models import UnmanagedKey
 
 GONE, LISTED, UNLISTED, TWICE, DIFFERS = "gone", "listed", "unlisted", "twice", "differs"
 DELETED_BY = (
@@ -107,7 +110,18 @@ def _is_over(visit: Visit, key: str, sid: str) -> bool:
         return True
     if what == GONE:  # each run deletes it again, as long as it has to
         return not ApiKey.objects.filter(pk=sid, state=KeyState.REVOKING).exists() and sid not in visit.listed
-    return sid in visit.listed if what == UNLISTED else sid not in visit.listed
+    if what == UNLISTED:
+        return sid in visit.listed or not _is_kept(sid)
+    return sid not in visit.listed
+
+
+def _is_kept(sid: str) -> bool:
+    """Tell whether the portal counts a key among those that exist, so that a run looks at it."""
+    return (
+        ApiKey.objects.filter(pk=sid).exclude(state=KeyState.REVOKED).exists()
+        or UnmanagedKey.objects.filter(pk=sid, gone_at=None).exists()
+        or Issuance.objects.filter(key_sid=sid, state__in=OPEN_ISSUANCES).exists()
+    )
 
 
 def _deleted_but_listed(visit: Visit) -> dict[str, datetime]:

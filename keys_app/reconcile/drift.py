@@ -84,13 +84,18 @@ def _look_at_revoked(visit: Visit, key: ApiKey) -> None:
             raise
         words = f"It was recorded as gone. Twilio lists it, but answers for it: {error.message}"
         contradictions.lists_what_is_gone(visit, key.sid, words, key.get_absolute_url(), after=contradictions.NOW)
-        if key.revoke_reason != VANISHED:
+        if not _had_vanished(key):
             _take_up_again(visit, key, is_shown=False)
         return
-    if key.revoke_reason == VANISHED:
+    if _had_vanished(key):
         _welcome_back(visit, key)
     else:
         _take_up_again(visit, key, is_shown=True)
+
+
+def _had_vanished(key: ApiKey) -> bool:
+    """Tell whether a key was found deleted, not revoked by anyone, whatever reason they gave."""
+    return key.revoke_reason == VANISHED and key.revoking_since is None
 
 
 def _take_up_again(visit: Visit, key: ApiKey, *, is_shown: bool) -> None:

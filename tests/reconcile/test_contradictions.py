@@ -148,6 +148,17 @@ def test_a_key_that_vanished_is_live_again_when_twilio_shows_it_again(alone, sta
     assert standin.key(key.sid)
 
 
+def test_a_key_that_someone_revoked_is_none_that_vanished_whatever_the_reason(alone, standin, key, listing):
+    with standin.client() as client:
+        stale = list(client.list_keys(account_sid=alone.account.sid))
+    alone.client("engineer").post(f"/keys/{key.sid}/revoke/", {"reason": "Deleted outside the portal."})
+    ApiKey.objects.update(revoked_at=timezone.now() - timedelta(hours=1))
+    listing(lambda keys: stale)
+    reconcile()
+    key.refresh_from_db()
+    assert key.state == "revoking"
+
+
 def test_a_revoked_key_that_is_listed_but_not_shown_is_deleted_again(alone, standin, key, told):
     ApiKey.objects.update(state="revoked", revoked_at=timezone.now() - timedelta(hours=1), revoke_reason="It leaked.")
     standin.fault("refuse", operation="fetch", **NO_KEY)
@@ -188,6 +199,15 @@ def test_a_key_that_a_whole_listing_lacks_but_twilio_shows_is_told_of(alone, sta
     assert reconcile().vanished == 0
     assert named(told) == f"Twilio does not list key {key.sid}, but shows it"
     hidden.clear()
+    reconcile()
+    assert Trouble.objects.get().ended_at
+
+
+def test_it_is_over_too_when_such_a_key_is_revoked(alone, standin, key, listing):
+    listing(lambda keys: [])
+    reconcile()
+    assert Trouble.objects.get().ended_at is None
+    assert revoke(alone, key).status_code == 302
     reconcile()
     assert Trouble.objects.get().ended_at
 
