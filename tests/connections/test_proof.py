@@ -6,14 +6,18 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
+from keys_app.audit.incarnation import mark
 from keys_app.audit.installation import identity
 from keys_app.audit.ledger import matching
+from keys_app.connections import connect as connect_module
+from keys_app.connections import proof
 from keys_app.connections.models import Connection
 from keys_app.organisation.models import Account
 from keys_app.permissions.naming import marked_name, new_marker
 from keys_app.permissions.policy import Policy
 from keys_app.reconcile.models import UnmanagedKey
 from keys_app.reconcile.run import reconcile
+from keys_app.twilio_iam.transport import Transport
 from tests.cast import text_of
 
 from .test_connect_account import connect, credential, whole_database
@@ -290,3 +294,45 @@ def test_no_secret_of_a_throwaway_key_is_kept(credential, standin):
     digest = standin.truth()["keys"][-1]["secret_sha256"]
     assert digest not in stored
     assert standin.api_secret not in stored
+
+
+def test_where_the_mark_can_not_be_kept_nothing_is_created(credential, refused, standin, settings, tmp_path):
+    """An older database that is put back could otherwise pass for one that knows the key."""
+    settings.CHECKPOINT_DIR = tmp_path / "a file" / "checkpoints"
+    (tmp_path / "a file").write_text("")
+    before = standin.requests()["create"]
+    refused()
+    assert standin.requests()["create"] == before
+    assert "Connected" in connect(standin.account_sid, "--check", "listing")
+
+
+def test_an_attempt_that_the_reconciler_closed_meanwhile_changes_nothing(credential, standin, monkeypatch):
+    """The command was stopped for so long that it was taken for dead, and goes on after all."""
+    look_at = proof.look
+
+    def slowly(*args, **kwargs):
+        look_at(*args, **kwargs)
+        Connection.objects.update(in_flight_until=timezone.now())
+        reconcile()
+
+    monkeypatch.setattr(connect_module, "look", slowly)
+    before = standin.requests()["create"]
+    with pytest.raises(CommandError, match="the reconciler closed the attempt"):
+        connect(standin.account_sid)
+    assert standin.requests()["create"] == before
+    assert not Account.objects.filter(pk=standin.account_sid).exists()
+    assert Connection.objects.get().outcome == "broken_off"
+
+
+def test_the_mark_outside_knows_the_attempt_before_twilio_is_asked(credential, standin, monkeypatch):
+    exchange, kept = Transport.exchange, []
+
+    def exchanged(self, method, *args, **kwargs):
+        if method == "POST":
+            kept.append((mark.read().size, matching().count(), matching().order_by("-sequence").first().action))
+        return exchange(self, method, *args, **kwargs)
+
+    monkeypatch.setattr(Transport, "exchange", exchanged)
+    connect(standin.account_sid)
+    ((size, events, last),) = kept
+    assert (size, last) == (events, "connection.key_started")
