@@ -24,6 +24,7 @@ from .tree import Frontier, leaf_hash
 from .tree_store import LedgerDamaged
 
 BATCH = 2000
+_IF_RESTORED = "If that is what a restored backup lost, sign on with audit_recover."
 _CHECKPOINT_LOCK = 0x6B705F636865  # only has to differ from other advisory locks on this database
 
 
@@ -181,10 +182,13 @@ def _checked(where: str, number: int, note: str, size: int, keys: list[VerifierK
         raise HistoryReplaced(f"The checkpoint that {where} has for {number} events is one of {checkpoint.size}.")
     if checkpoint.size > size:
         raise HistoryReplaced(
-            f"The last checkpoint in {where} is of {checkpoint.size} events, but the ledger has only {size}."
+            f"The last checkpoint in {where} is of {checkpoint.size} events, but the ledger has only {size}. "
+            f"{_IF_RESTORED}"
         )
     if _root(checkpoint.size) != checkpoint.root:
-        raise HistoryReplaced(f"The first {checkpoint.size} events are not those that {where} has a checkpoint of.")
+        raise HistoryReplaced(
+            f"The first {checkpoint.size} events are not those that {where} has a checkpoint of. {_IF_RESTORED}"
+        )
     return checkpoint
 
 
