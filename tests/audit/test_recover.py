@@ -1,13 +1,15 @@
 """After a loss the ledger is taken up again, and every verifier names the seam."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 
 from keys_app.audit.export import jsonl
 from keys_app.audit.incarnation import check
-from keys_app.audit.ledger import matching
+from keys_app.audit.ledger import Entry, append, matching
 from keys_app.audit.merkle import checkpoints, parts
 from keys_app.audit.merkle.signed_note import SignerKey, VerifierKey
 from keys_app.audit.models import Installation, SetBack
@@ -397,3 +399,36 @@ def test_what_was_abandoned_held_before_and_is_no_new_sign_of_a_set_back(lost, s
         fill(count)
         check.check_newest_checkpoint()
     assert SetBack.objects.count() == 1
+
+
+@pytest.mark.parametrize("kind", ["whole", "filtered"])
+def test_an_export_that_hides_a_seam_among_its_events_is_found(lost, settings, tmp_path, kind, monkeypatch):
+    recover()
+    monkeypatch.setattr(jsonl, "_seams", lambda _: (1, []))
+    events = matching() if kind == "whole" else matching(action="audit.recovered")
+    pieces = jsonl.jsonl(events, filtered=kind != "whole", header={})
+    status, said = verdict_of_both(tmp_path, settings, b"".join(pieces).decode().splitlines(keepends=True))
+    assert (status, "event 14 begins a part of the ledger, and not all of the export says so" in said) == (1, True), (
+        said
+    )
+
+
+def test_a_checkpoint_under_another_parts_name_does_not_pass_in_an_export(lost, settings, tmp_path, monkeypatch):
+    recover()
+    both = keys(settings)
+    sql("DELETE FROM audit_checkpoint WHERE size = 14")
+    first = SignerKey.parse(settings.AUDIT_ORIGIN, settings.AUDIT_SIGNING_KEY)
+    note = first.sign(checkpoints.Checkpoint(settings.AUDIT_ORIGIN, 14, checkpoints.proofs.root_at(14)).text)
+    monkeypatch.setattr(jsonl, "_checkpoint", lambda: (SimpleNamespace(size=14, note=note), ""))
+    status, said = verdict(tmp_path, export("whole"), key=both)
+    assert (status, "and the ledger is in part 2" in said) == (1, True), said
+
+
+@pytest.mark.parametrize("change", [{"before": 3, "part": 4}, {"part": 1}, {"folder": "/etc"}, {"abandoned": [{}]}])
+def test_an_event_that_is_no_seam_stops_signing(db, change):
+    fill(2)
+    with transaction.atomic():
+        append(Entry("audit.recovered", "somebody", details={**parts.details(2, 1, []), **change}))
+    with pytest.raises(HistoryReplaced, match="Event 3 "):
+        checkpoints.sign()
+    assert "Event 3 " in not_sound()
