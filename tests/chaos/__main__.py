@@ -102,7 +102,9 @@ def _run_child(name: str, database: str, server: str, seed: int) -> list[Figures
     found = [Figures.from_json(text) for text in json.loads(done.stdout.splitlines()[-1])]
     for figures in found:
         figures.what = name if name in mutations.NAMES else figures.what
-        print(f"{database}: {figures.what} done, {figures.cases} cases", file=sys.stderr, flush=True)
+        print(f"{database}: | {' | '.join(figures.row())} |", file=sys.stderr, flush=True)
+        for problem in figures.problems():
+            print(f"{database}: {problem}", file=sys.stderr, flush=True)
     return found
 
 

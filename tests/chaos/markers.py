@@ -6,6 +6,7 @@ before a person, and a stranger's name proves nothing about the database.
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from . import safety
@@ -18,6 +19,7 @@ from .world import World
 
 STRANGERS = "Z" * 12
 YEARS = 3 * 365 * 86400
+HOURS = timedelta(hours=2)
 RUNS = 5
 PAUSE_SECONDS = 0.4
 
@@ -122,6 +124,17 @@ def _of_stranger(world: World, before: Before) -> Difference:
     return found
 
 
+def _of_lost_record(world: World, before: Before) -> Difference:
+    """Name a key as this portal would, though it has no record of that: its database was set back."""
+    from keys_app.audit.installation import identity
+    from keys_app.permissions.naming import new_marker
+
+    make_by_hand(world, _named(new_marker(identity())))
+    found = _look(world)
+    found.unalarmed += [] if safety.is_held() else ["a key whose record is lost counts as nobody's"]
+    return found
+
+
 def own_credential(world: World, before: Before, **order: Any) -> str:
     """Let the portal manage the account with a key that the account lists, and return its SID.
 
@@ -135,6 +148,57 @@ def own_credential(world: World, before: Before, **order: Any) -> str:
     values = {"credential_user": made.username, "credential_ciphertext": encrypt(Secret(made.password))}
     Account.objects.filter(pk=world.standin.account_sid).update(**values)
     return str(made.username)
+
+
+def _made_during(make: Callable[[World, Before, str], str]) -> Case:
+    """Make a key while an attempt waits for its answer, and give it that attempt's marker."""
+
+    def case(world: World, before: Before) -> Difference:
+        waiting = world.approved_request("meanwhile")
+        marker = unanswered(world)
+        _rename(world, make(world, before, waiting), marker)
+        return _look(world)
+
+    return case
+
+
+def _rename(world: World, sid: str, marker: str) -> None:
+    with world.standin.client() as client:
+        client.update_key(sid, friendly_name=_named(marker))
+
+
+def _issued_meanwhile(world: World, before: Before, waiting: str) -> str:
+    return world.issue(waiting).sid or before.mine
+
+
+def _found_meanwhile(world: World, before: Before, waiting: str) -> str:
+    sid = make_by_hand(world, "meanwhile")
+    reconcile(world)
+    return sid
+
+
+def _connected_meanwhile(world: World, before: Before, waiting: str) -> str:
+    return own_credential(world, before)
+
+
+def _two_by_hand(world: World, before: Before) -> Difference:
+    """Give two keys the name of one open attempt: at most one can be its."""
+    name = _named(unanswered(world))
+    for _ in range(2):
+        make_by_hand(world, name)
+    return _look(world)
+
+
+def _hours_ago(world: World, before: Before) -> Difference:
+    """Let attempt and key be of the same moment, hours ago."""
+    from keys_app.key_requests.models import Issuance
+
+    marker = unanswered(world)
+    sid = make_by_hand(world, _named(marker))
+    attempt = Issuance.objects.get(marker=marker)
+    Issuance.objects.filter(pk=attempt.pk).update(started_at=attempt.started_at - HOURS)
+    world.standin.change_key(sid, age=HOURS.total_seconds())
+    return _look(world)
 
 
 def _look(world: World) -> Difference:
@@ -179,7 +243,13 @@ CASES: dict[str, Case] = {
     **{f"a live key renamed, {name}": _renamed(marker, _mine) for name, marker in MARKERS.items()},
     **{f"an unmanaged key renamed, {name}": _renamed(marker, _unmanaged) for name, marker in MARKERS.items()},
     **{f"the own credential renamed, {name}": _renamed(marker, own_credential) for name, marker in MARKERS.items()},
+    "issued during another attempt, renamed": _made_during(_issued_meanwhile),
+    "found during an attempt, renamed": _made_during(_found_meanwhile),
+    "own credential of the same moment, renamed": _made_during(_connected_meanwhile),
+    "two by hand, unanswered": _two_by_hand,
+    "of an attempt hours ago": _hours_ago,
     "by hand, a live key": _of_live_key,
     "by hand, a stranger": _of_stranger,
+    "by hand, a record that is lost": _of_lost_record,
 }
 """Only a key made by hand within the window of an open attempt, with its marker, can't be told from a lost one."""

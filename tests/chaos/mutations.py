@@ -3,6 +3,7 @@
 post-first      Twilio is asked before the intent is on the disk
 unchecked       a key is shown whatever policy Twilio gave it
 silent          a key is recorded without its event in the ledger
+no-…            a rule of `rules.py` is taken out
 """
 
 import os
@@ -11,14 +12,16 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-NAMES = ("post-first", "unchecked", "silent")
+from .rules import RULES
+
+OF_ISSUING = ("post-first", "unchecked", "silent")
+NAMES = (*OF_ISSUING, *RULES)
 
 
 def install() -> None:
     """Break this process as `CHAOS_MUTATION` says; without it leave it alone."""
-    name = os.environ.get("CHAOS_MUTATION")
-    if name:
-        {"post-first": _post_first, "unchecked": _unchecked, "silent": _silent}[name]()
+    if name := os.environ.get("CHAOS_MUTATION"):
+        {"post-first": _post_first, "unchecked": _unchecked, "silent": _silent, **RULES}[name]()
 
 
 def _post_first() -> None:

@@ -11,6 +11,7 @@ from .pristine import run_cases
 from .promotion import run_promotions
 from .replaced import run_replaced
 from .restores import run_restores
+from .rules import RULES
 from .rush import run_rush
 from .scenes import ENDING, MAKING
 from .series import run_series
@@ -43,6 +44,38 @@ def _database_plan() -> Plan:
     return SESSION_ENDS if connection.vendor == "postgresql" else LOCKED
 
 
+def _without(name: str, cases: dict[str, pristine.Case]) -> Callable[[World, int], list[Figures]]:
+    return lambda world, seed: [run_cases(world, name, cases)]
+
+
+def _chosen(cases: dict[str, pristine.Case], name: str) -> dict[str, pristine.Case]:
+    return {name: cases[name]}
+
+
+_ISSUE = {"a backup while a key is made": restores.restore_case(restores.during_issue)}
+_NOTHING = {"a backup before": restores.restore_case(restores.before_another)}
+FOUND_BY: dict[str, dict[str, pristine.Case]] = {
+    "no-known-key": _chosen(markers.CASES, "issued during another attempt, renamed"),
+    "no-known-before": _chosen(markers.CASES, "found during an attempt, renamed"),
+    "no-own-credential": _chosen(markers.CASES, "own credential of the same moment, renamed"),
+    "no-other-key": _chosen(markers.CASES, "two by hand, unanswered"),
+    "no-refusal": _chosen(markers.CASES, "by hand, refused"),
+    "no-recent": _chosen(markers.CASES, "of an attempt hours ago"),
+    "no-window": _chosen(markers.CASES, "years old, unanswered"),
+    "no-incarnation": _ISSUE,
+    "no-mark": _ISSUE,
+    "no-set-back": _ISSUE,
+    "no-lost-record": _chosen(markers.CASES, "by hand, a record that is lost"),
+    "no-hold-of-ends": _NOTHING,
+    "no-hold-of-lapses": {"an unused approval": restores.restore_case(restores.unused_approval)},
+    "no-hold-of-replacements": {"a replaced key": restores.restore_case(restores.undeleted_key)},
+    "no-keyed-hash": _chosen(markers.CASES, "by hand, a stranger"),
+    "no-listing-after-404": _chosen(contradictions.CASES, "delete 404, listed"),
+    "no-stuck-alarm": _chosen(permissions.CASES, "revoke without delete"),
+    "no-contradiction": _chosen(contradictions.CASES, "listed twice"),
+}
+"""The fewest cases that find out that a rule was taken out, by its name."""
+
 PARTS: dict[str, Callable[[World, int], list[Figures]]] = {
     **{name: _plan(name) for name in PLANS},
     "database": lambda world, seed: [run_plan(world, _database_plan())],
@@ -58,7 +91,8 @@ PARTS: dict[str, Callable[[World, int], list[Figures]]] = {
     "markers": lambda world, seed: [run_cases(world, "markers", markers.CASES)],
     "contradictions": lambda world, seed: [run_cases(world, "contradictions", contradictions.CASES)],
     "permissions": lambda world, seed: [run_cases(world, "permissions", permissions.CASES)],
-    **{name: lambda world, seed: [run_plan(world, BROKEN, quick=True)] for name in mutations.NAMES},
+    **{name: lambda world, seed: [run_plan(world, BROKEN, quick=True)] for name in mutations.OF_ISSUING},
+    **{name: _without(name, cases) for name, cases in FOUND_BY.items()},
     "quick": _quick,
 }
 WHOLE = [name for name in PARTS if name not in ("quick", "restore-quick", *mutations.NAMES)]
@@ -73,11 +107,23 @@ FORKED = (
     "markers",
     "contradictions",
     "permissions",
+    *RULES,
 )
 """Parts whose portal is stopped and started often."""
 
 ONLY = {"promotion": "postgresql", "replaced": "sqlite"}
 """Parts that one database alone has."""
+
+
+def _environment(name: str) -> dict[str, str]:
+    """Return the variables of the cases that find out a rule."""
+    if name in mutations.OF_ISSUING:
+        return {}
+    if name == "no-stuck-alarm":
+        return permissions.ENVIRONMENT
+    restored = ("no-incarnation", "no-mark", "no-set-back")
+    return restores.ENVIRONMENT if name in restored or "hold" in name else pristine.ENVIRONMENT
+
 
 ENVIRONMENTS = {
     **dict.fromkeys(("restore", "restore-ends", "restore-quick", "promotion", "replaced"), restores.ENVIRONMENT),
@@ -85,7 +131,7 @@ ENVIRONMENTS = {
     "permissions": permissions.ENVIRONMENT,
     "stop": stopping.PATIENT,
     "rush": {"PORTAL_WORKERS": "1"},  # two portals of one process each
-    **{name: {"CHAOS_MUTATION": name} for name in mutations.NAMES},
+    **{name: {**_environment(name), "CHAOS_MUTATION": name} for name in mutations.NAMES},
 }
 
 

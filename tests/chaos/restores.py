@@ -6,7 +6,7 @@ counted in days over. Then a person reviews what is held, and says of each key f
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -126,6 +126,47 @@ def reconcile_until_quiet(world: World, set_back: safety.Moment) -> Difference:
         reconcile(world)
         time.sleep(PAUSE_SECONDS)
     return safety.while_held(world, set_back)
+
+
+def restore_case(make: Callable[[World, Before], object], way: int = 1) -> Callable[[World, Before], Difference]:
+    """Return a case: do something, back up unless that did, restore in one of the ways, and review."""
+
+    def case(world: World, before: Before) -> Difference:
+        Path(os.environ[backups.BACKUP_FILE]).unlink(missing_ok=True)
+        make(world, before)
+        if not Path(os.environ[backups.BACKUP_FILE]).exists():
+            backups.take()
+        return restore_and_review(world, Restore(backups.ways()[way]))
+
+    return case
+
+
+def before_another(world: World, before: Before) -> None:
+    """Make the backup, then issue a key."""
+    backups.take()
+    LATER["another issue"](world, before)
+
+
+def during_issue(world: World, before: Before) -> None:
+    """Make the backup while Twilio makes a key."""
+    world.order("issue", "POST.before", "back up")
+    world.issue(world.approved_request("backed up"))
+    world.withdraw_order()
+
+
+def unused_approval(world: World, before: Before) -> None:
+    """Leave an approval unused."""
+    world.approved_request("unused")
+    before_another(world, before)
+
+
+def undeleted_key(world: World, before: Before) -> None:
+    """Replace a key that Twilio does not delete."""
+    world.standin.fault("error_before", operation="delete", times=3)
+    world.press_key(before.mine, "replace")
+    world.standin.clear_faults()
+    world.ended.discard(before.mine)  # until a person has looked
+    before_another(world, before)
 
 
 def review(world: World) -> Difference:

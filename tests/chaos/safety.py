@@ -49,6 +49,7 @@ def while_held(world: World, before: Moment) -> Difference:
         _require(is_held(), "the portal takes no notice of the restore", found.unalarmed)
         deleted = before.existing - here - world.ended - world.in_use()
         found.unaccounted += [f"{sid} was deleted before a person looked at it" for sid in sorted(deleted)]
+        found.unaccounted += [f"request {one} lapsed before a person looked" for one in lapsed()]
     for sid in sorted(here - known()):
         _require(sid in _before_a_person(), f"{sid} exists at Twilio, and stands nowhere", found.unaccounted)
     return found
@@ -138,6 +139,13 @@ def known() -> set[str]:
     from keys_app.keys.models import ApiKey
 
     return set(ApiKey.objects.exclude(state="revoked").values_list("sid", flat=True))
+
+
+def lapsed() -> list[str]:
+    """Return the requests whose approval nobody used in time."""
+    from keys_app.key_requests.models import KeyRequest
+
+    return [str(pk) for pk in KeyRequest.objects.filter(state="lapsed").values_list("pk", flat=True)]
 
 
 def _found_for(marker: str) -> set[str]:
