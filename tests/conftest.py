@@ -103,9 +103,10 @@ def _middleware_loaded_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _checkpoints_of_its_own(settings, tmp_path) -> None:
-    """Each test's checkpoints are of its own ledger."""
+def _checkpoints_of_its_own(settings, tmp_path, monkeypatch) -> None:
+    """Each test's checkpoints, and the mark beside them, are of its own ledger; so are those of processes it starts."""
     settings.CHECKPOINT_DIR = tmp_path / "checkpoints"
+    monkeypatch.setenv("PORTAL_CHECKPOINT_DIR", str(settings.CHECKPOINT_DIR))
 
 
 @pytest.fixture(autouse=True)
