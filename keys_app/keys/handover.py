@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from keys_app.audit.record import record
@@ -45,7 +45,7 @@ def note_leavers(actor: Actor) -> int:
                 record("key.owner_back", actor, key=key)
     until = timezone.now() + settings.LEAVER_GRACE
     noted = 0
-    for (team, owner), keys in _by_team_and_owner(newly_left()).items():
+    for (team, owner), keys in _by_team_and_owner(active.filter(OWNER_LEFT, handover_by=None)).items():
         with isolated(LEAVERS, team):
             noted += _note(team, owner, keys, until, actor)
     soon = active.filter(OWNER_LEFT, handover_warned_at=None, handover_by__lte=timezone.now() + WARN_BEFORE)
@@ -55,10 +55,15 @@ def note_leavers(actor: Actor) -> int:
     return noted
 
 
-def newly_left() -> QuerySet[ApiKey]:
-    """Return the live keys whose owner left and that have no date yet."""
-    active = ApiKey.objects.filter(state=KeyState.ACTIVE).select_related("owner", "team", "account")
-    return active.filter(OWNER_LEFT, handover_by=None)
+def restart_clocks() -> list[str]:
+    """Take away every date of a key whose owner left, and return the keys' SIDs: the next run gives new ones.
+
+    For when it may be lost that someone took a key over. Call it inside a transaction.
+    """
+    dated = ApiKey.objects.filter(state=KeyState.ACTIVE, handover_by__isnull=False)
+    sids = sorted(dated.values_list("sid", flat=True))
+    dated.update(handover_by=None, handover_warned_at=None)
+    return sids
 
 
 def _by_team_and_owner(keys: Iterable[ApiKey]) -> dict[tuple[Team, User], list[ApiKey]]:

@@ -167,18 +167,14 @@ def revoke_expired(actor: Actor) -> None:
     )
 
 
-def ended_keys() -> QuerySet[ApiKey]:
-    """Return the keys whose overlap is over, or that nobody took over in time."""
-    return _overlap_over() | _left_too_long()
-
-
 def revoke_ended(accounts: Collection[Account], actor: Actor) -> None:
     """Start to revoke the keys on these accounts whose overlap is over, or that nobody took over in time."""
-    _start_all(_overlap_over().filter(account__in=accounts), ROTATED, actor)
+    _start_all(overlap_over().filter(account__in=accounts), ROTATED, actor)
     _start_all(_left_too_long().filter(account__in=accounts), LEFT, actor)
 
 
-def _overlap_over() -> QuerySet[ApiKey]:
+def overlap_over() -> QuerySet[ApiKey]:
+    """Return the live keys whose overlap with a successor is over."""
     now = timezone.now()
     return ApiKey.objects.filter(state=KeyState.ACTIVE, retires_at__lte=now, expires_at__gte=now)
 

@@ -6,6 +6,7 @@ which were fixed when a key was issued.
 """
 
 from datetime import timedelta
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -20,9 +21,11 @@ from keys_app.core.errors import Conflict
 from keys_app.core.text import counted
 from keys_app.core.times import day
 from keys_app.key_requests.expire import overdue_requests
-from keys_app.keys.handover import newly_left
+from keys_app.key_requests.models import KeyRequest
+from keys_app.keys.handover import restart_clocks
 from keys_app.keys.models import ApiKey
-from keys_app.keys.revoke import BEGUN_BY_ITSELF, ended_keys
+from keys_app.keys.queries import OWNER_LEFT
+from keys_app.keys.revoke import BEGUN_BY_ITSELF, overlap_over
 from keys_app.keys.states import KeyState
 from keys_app.notifications import notify
 from keys_app.permissions.naming import is_marker_of
@@ -30,7 +33,11 @@ from keys_app.permissions.naming import is_marker_of
 from .account_run import Visit
 from .models import UnmanagedKey
 
+Held = TypeVar("Held", ApiKey, KeyRequest)
+
 REMIND_AFTER = timedelta(days=1)
+SHOWN = 50
+"""How many keys or requests of a kind a review lists."""
 _LOST = {
     "fits": ["Its name has a marker that this installation made."],
     "fails": ["The database does not know the attempt: its record is lost."],
@@ -90,20 +97,30 @@ def held_deletions() -> QuerySet[ApiKey]:
 
 
 def held() -> list[str]:
-    """Return what goes on once the hold is ended, a line for each kind; empty if there is nothing."""
-    kinds = (
-        (held_deletions().count(), "deletion", "that a replacement, a rotation or a leaver's date began"),
-        (ended_keys().count(), "key", "to revoke, as an overlap or a leaver's date is over"),
-        (newly_left().count(), "key", "to get a date, as their owners left"),
-        (overdue_requests().count(), "request", "to lapse"),
-    )
-    return [f"{counted(number, what)} {words}" for number, what, words in kinds if number]
+    """Return what goes on once the hold is ended, a line each, at most `SHOWN` of a kind; empty if there is nothing."""
+    return [
+        *_lines(held_deletions(), "is deleted, as a replacement, a rotation or a leaver's date began that"),
+        *_lines(overlap_over(), "is revoked, as its overlap is over"),
+        *_lines(ApiKey.objects.filter(OWNER_LEFT, state=KeyState.ACTIVE), "gets a new date, as its owner left"),
+        *_lines(overdue_requests(), "lapses"),
+    ]
+
+
+def _lines(rows: QuerySet[Held], what: str) -> list[str]:
+    number, shown = rows.count(), list(rows.select_related("account")[:SHOWN])
+    more = [f"and {number - SHOWN} more like the last"] if number > SHOWN else []
+    return [f"{_named(row)} on {row.account} {what}" for row in shown] + more
+
+
+def _named(row: Held) -> str:
+    return f"Key {row.name} ({row.sid})" if isinstance(row, ApiKey) else f"Request {row.friendly_name} ({row.pk})"
 
 
 def end(actor: Actor) -> None:
     """End the hold, after someone has looked. Raises `Conflict` while keys wait to be kept or deleted, or without one.
 
-    What was held is done in the next run.
+    What was held is done in the next run; only the keys of people who left get new dates, since it may be lost that
+    someone took them over.
     """
     with transaction.atomic(durable=True):
         if waiting := keys_in_doubt().count():
@@ -111,4 +128,7 @@ def end(actor: Actor) -> None:
         rows = set_backs.end_all(actor.label)
         if not rows:
             raise Conflict("Nothing is held.")
-        record("database.hold_ended", actor, proofs=[row.proof for row in rows], held=held())
+        what = held()
+        restarted = restart_clocks()
+        proofs = [row.proof for row in rows]
+        record("database.hold_ended", actor, proofs=proofs, held=what, new_dates_for=restarted)

@@ -12,7 +12,6 @@ from itertools import cycle
 from pathlib import Path
 
 from . import backups, safety
-from .buttons import take_over
 from .compare import Difference
 from .figures import Figures
 from .pristine import begin_anew, close_connections, lose_mark, pristine_cases
@@ -170,11 +169,9 @@ def undeleted_key(world: World, before: Before) -> None:
 
 
 def review(world: World) -> Difference:
-    """Keep each key found that is in use, delete the others, take over what was taken over, and end the hold."""
+    """Keep each key found that is in use, delete the others, and end the hold."""
     in_use, doubtful = world.in_use(), safety.in_doubt()
     keep, delete = sorted(doubtful & in_use), sorted(doubtful - in_use)
-    for sid in safety.past_handover() & in_use:
-        take_over(world, sid)
     arguments = [f"--keep={sid}" for sid in keep] + [f"--delete={sid}" for sid in delete]
     status = reconcile(world, "--resume")
     reconcile(world, "--resume", *arguments, "--yes")

@@ -163,16 +163,6 @@ def in_doubt() -> set[str]:
     return set(waiting.values_list("sid", flat=True))
 
 
-def past_handover() -> set[str]:
-    """Return the live keys whose owners left, and whose date is over."""
-    from django.utils import timezone
-
-    from keys_app.keys.models import ApiKey
-
-    due = ApiKey.objects.filter(state="active", handover_by__lte=timezone.now())
-    return set(due.values_list("sid", flat=True))
-
-
 def _before_a_person() -> set[str]:
     """Return the keys that stand before a person, because the portal did not make them or can't prove it did."""
     from keys_app.reconcile.models import UnmanagedKey

@@ -34,7 +34,8 @@ def test_an_overlap_does_not_end(cast, set_back):
     ApiKey.objects.update(retires_at=timezone.now() - PAST)
     reconcile()
     assert state(key) == "active"
-    assert "1 key to revoke, as an overlap or a leaver" in text_of(cast.client("security").get("/reconciliation/"))
+    page = text_of(cast.client("security").get("/reconciliation/"))
+    assert f"Key usage-report ({key.sid}) on Shop (staging) is revoked, as its overlap is over" in page
     end_the_hold(cast)
     reconcile()
     assert state(key) == "revoked"
@@ -50,8 +51,9 @@ def test_a_leavers_clock_neither_starts_nor_ends(cast, set_back):
     assert (state(started), not_yet.handover_by) == ("active", None)
     end_the_hold(cast)
     reconcile()
-    not_yet.refresh_from_db()
-    assert (state(started), not_yet.handover_by is None) == ("revoked", False)
+    for key in (started, not_yet):  # it may be lost that someone took it over, so its time begins anew
+        assert state(key) == "active"
+        assert key.handover_by > timezone.now() + PAST
 
 
 def test_nothing_lapses(cast, set_back):
