@@ -4,7 +4,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import contradictions, markers, mutations, permissions, pristine, restores, series, stopping
+from . import connecting, contradictions, markers, mutations, permissions, pristine, restores, series, stopping
+from .connecting import run_connecting
 from .figures import Figures
 from .plans import BROKEN, LOCKED, PLANS, SESSION_ENDS, Plan, run_plan
 from .pristine import run_cases
@@ -72,6 +73,7 @@ FOUND_BY: dict[str, dict[str, pristine.Case]] = {
     "no-keyed-hash": _chosen(markers.CASES, "by hand, a stranger"),
     "no-listing-after-404": _chosen(contradictions.CASES, "delete 404, listed"),
     "no-stuck-alarm": _chosen(permissions.CASES, "revoke without delete"),
+    "no-proof-of-delete": connecting.CASES,
     "no-contradiction": _chosen(contradictions.CASES, "listed twice"),
 }
 """The fewest cases that find out that a rule was taken out, by its name."""
@@ -88,6 +90,7 @@ PARTS: dict[str, Callable[[World, int], list[Figures]]] = {
     "promotion": lambda world, seed: [run_promotions(world)],
     "replaced": lambda world, seed: [run_replaced(world)],
     "series": lambda world, seed: [run_series(world, series.ROUNDS)],
+    "connect": lambda world, seed: [run_connecting(world), run_cases(world, "connect, lacking", connecting.CASES)],
     "markers": lambda world, seed: [run_cases(world, "markers", markers.CASES)],
     "contradictions": lambda world, seed: [run_cases(world, "contradictions", contradictions.CASES)],
     "permissions": lambda world, seed: [run_cases(world, "permissions", permissions.CASES)],
@@ -104,6 +107,7 @@ FORKED = (
     "promotion",
     "replaced",
     "series",
+    "connect",
     "markers",
     "contradictions",
     "permissions",
@@ -127,7 +131,7 @@ def _environment(name: str) -> dict[str, str]:
 
 ENVIRONMENTS = {
     **dict.fromkeys(("restore", "restore-ends", "restore-quick", "promotion", "replaced"), restores.ENVIRONMENT),
-    **dict.fromkeys(("series", "markers", "contradictions"), pristine.ENVIRONMENT),
+    **dict.fromkeys(("series", "connect", "markers", "contradictions"), pristine.ENVIRONMENT),
     "permissions": permissions.ENVIRONMENT,
     "stop": stopping.PATIENT,
     "rush": {"PORTAL_WORKERS": "1"},  # two portals of one process each

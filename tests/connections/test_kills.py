@@ -146,7 +146,8 @@ def test_a_key_that_only_bears_its_marker_is_left_to_a_person(cast, standin, tol
     for _ in range(4):
         reconcile()
     assert standin.key(sid) is not None
-    assert [notice["kind"] for notice in told] == ["alarm.key_in_doubt"]
+    kinds = [notice["kind"] for notice in told]  # and one that began long ago waits too long
+    assert (kinds[0], set(kinds[1:]) <= {"alarm.stuck"}) == ("alarm.key_in_doubt", True)
     assert UnmanagedKey.objects.get(pk=sid).weighed["fails"]
     attempt.refresh_from_db()
     assert attempt.settled_at is None

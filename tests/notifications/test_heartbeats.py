@@ -126,7 +126,7 @@ def test_a_look_that_fails_stops_no_one(cast, monkeypatch):
     assert heartbeats.look(long_ago()) == []
 
 
-def test_each_web_process_begins_to_look_once_it_is_forked(monkeypatch):
+def test_each_web_process_begins_to_look_once_it_is_forked(db, monkeypatch):
     started = []
     monkeypatch.setattr(watch, "start", lambda: started.append(True))
     runpy.run_path(str(ROOT / "portal" / "gunicorn_conf.py"))["post_worker_init"](None)

@@ -94,10 +94,11 @@ def test_a_new_key_works_within_its_policy_until_it_is_deleted(
     lister = client.create_restricted_key(
         account_sid=standin.account_sid, friendly_name=name, policy=Policy.of(["/twilio/iam/api-keys/list"])
     )
+    other = client.create_restricted_key(account_sid=standin.account_sid, friendly_name=name, policy=lister.policy)
     with standin.client(username=lister.sid, password=lister.secret) as theirs:
         assert lister.sid in {key.sid for key in theirs.list_keys(account_sid=standin.account_sid)}
         with pytest.raises(Rejected) as raised:
-            theirs.delete_key(lister.sid)
+            theirs.delete_key(other.sid)
         assert (raised.value.status, raised.value.code) == (401, 20003)
         client.delete_key(lister.sid)
         with pytest.raises(Rejected):
