@@ -14,7 +14,7 @@ from keys_app.audit.search.tokens import terms_of
 from keys_app.core.db import wait_for_turn
 from keys_app.core.times import rfc3339
 
-from .incarnation.raising import ledger_grew
+from .incarnation.advance import ledger_grew
 from .merkle import tree, tree_store
 from .models import AuditEvent, AuditNode
 from .search import index as search_index

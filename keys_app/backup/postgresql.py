@@ -10,7 +10,7 @@ from pathlib import Path
 from django.db import DatabaseError, connection, transaction
 
 from .folder import BackupRefused, settled
-from .reading import default_database
+from .other_database import default_database
 
 FILE = "database.dump"
 _OPTIONS = {

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from django.db import connection
 
 from .folder import BackupRefused, FileSum, settled, sum_of
-from .reading import default_database
+from .other_database import default_database
 
 FILE = "database.sqlite3"
 _BESIDE = ("", "-wal", "-shm", "-journal")

@@ -21,7 +21,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from keys_app.audit.incarnation import check, raising
+from keys_app.audit.incarnation import advance, check
 from keys_app.audit.installation import identity
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
@@ -218,7 +218,7 @@ class _Check:
         with transaction.atomic(durable=True):
             probe.save()
             self._record("catalogue.key_started", probe, permissions=list(policy))
-        raising.raise_mark()
+        advance.raise_mark()
         return probe
 
     @sensitive_variables()

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from keys_app.audit.incarnation import check, raising
+from keys_app.audit.incarnation import advance, check
 from keys_app.audit.installation import identity
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
@@ -70,7 +70,7 @@ def intend_key(connection: Connection, actor: Actor) -> None:
             raise Conflict(TOO_LATE)
         _record("connection.key_started", connection, actor)
     connection.asked_at = now
-    raising.raise_mark()
+    advance.raise_mark()
 
 
 def note_key(connection: Connection, key_sid: str, actor: Actor) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from keys_app.audit.installation import identity
 from keys_app.catalogue.models import Probe
 from keys_app.key_requests.models import Issuance
+from keys_app.organisation.credentials import is_credential
 from keys_app.permissions.naming import find_marker, is_marker_of
 from keys_app.twilio_iam.types import KeySummary
 
@@ -40,6 +41,7 @@ def known_markers(markers: Iterable[str]) -> set[str]:
     return known
 
 
-def is_being_connected(key_sid: str) -> bool:
-    """Tell whether this key is the credential of an attempt that is not over."""
-    return Connection.objects.filter(settled_at=None, credential_user=key_sid).exists()
+def is_the_portals_own(key_sid: str) -> bool:
+    """Tell whether the portal works with this key itself, or it is the credential of an attempt that is not over."""
+    being_connected = Connection.objects.filter(settled_at=None, credential_user=key_sid)
+    return is_credential(key_sid) or being_connected.exists()

@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from keys_app.audit.incarnation import check, raising
+from keys_app.audit.incarnation import advance, check
 from keys_app.audit.incarnation.mark import LedgerMark
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_and_login
@@ -200,7 +200,7 @@ def require_as_approved(key_request: KeyRequest) -> None:
 def _mark_attempt(issuance: Issuance, actor: Actor) -> None:
     """Raise the mark to the attempt. Where that fails, Twilio is not asked, and `MarkNotKept` is raised."""
     try:
-        raising.raise_mark()
+        advance.raise_mark()
     except MarkNotKept as error:
         settle(issuance, IssuanceState.NOT_PROCESSED, actor, error)
         raise
@@ -209,7 +209,7 @@ def _mark_attempt(issuance: Issuance, actor: Actor) -> None:
 def _mark_key(key: ApiKey, mark: LedgerMark | None) -> None:
     """Raise the mark to the key: the secret is shown only if no older database can pass for one that knows the key."""
     try:
-        raising.raise_to(present(mark))
+        advance.raise_to(present(mark))
     except Exception:  # whatever it is, the key is recorded and its secret not shown
         log.exception("the mark was not raised after key %s was issued, so its secret is not shown", key.pk)
         raise SecretWithheld(
@@ -296,7 +296,7 @@ def _record_key(issuance: Issuance, key_sid: str, actor: Actor) -> tuple[ApiKey,
 def _next_mark() -> LedgerMark | None:
     """Return the mark that goes with this transaction, None if there can be none: the key is recorded all the same."""
     try:
-        return raising.next_mark()
+        return advance.next_mark()
     except MarkNotKept as error:
         log.error("no mark can be raised: %s", error.why)
         return None

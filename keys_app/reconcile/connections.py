@@ -4,6 +4,7 @@ With the credential that the account works with, where there is one; otherwise w
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -29,7 +30,7 @@ from keys_app.twilio_iam.retry import Patience
 
 from .account_run import RunFindings, Visit, chunks
 from .orphans import LOOKS_BEFORE_CLOSING
-from .proof import of_connection, weigh
+from .proof import of_connection, proved_key
 
 SETTLING = "settling connections"
 NO_CREDENTIAL = "The portal cannot read the credential it was to be connected with."
@@ -106,17 +107,10 @@ def _settle(visit: Visit, connection: Connection) -> None:
 
 def _its_key(visit: Visit, connection: Connection) -> str:
     """Return the SID of the key that is provably the attempt's; empty if none is. What is doubtful is noted."""
-    made = connection.key_sid
-    proved = made if connection.settled_at is None or made in visit.listed else ""
-    for key in visit.strangers_now(connection.marker):
-        if key.sid == made:
-            continue
-        weighed = weigh(visit, key, of_connection(connection, key.sid))
-        if weighed.for_a_person:
-            visit.doubts[key.sid] = (connection.marker, weighed.to_json())
-        elif weighed.proves:
-            proved = key.sid
-    return proved
+    attempt_with = partial(of_connection, connection)
+    return proved_key(
+        visit, connection.marker, connection.key_sid, is_open=connection.settled_at is None, attempt_with=attempt_with
+    )
 
 
 def _delete(visit: Visit, connection: Connection, sid: str) -> bool:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from keys_app.audit.record import record
-from keys_app.connections.others import is_being_connected
+from keys_app.connections.others import is_the_portals_own
 from keys_app.core.actor import Actor, name_and_login
 from keys_app.core.db import compare_and_swap, lock_row
 from keys_app.core.errors import Conflict
@@ -17,11 +17,10 @@ from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.key_requests.states import OPEN_ISSUANCES, IssuanceState
 from keys_app.keys.issuance import close_issuance, move_on
 from keys_app.keys.models import ApiKey
-from keys_app.organisation.credentials import is_credential
 from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
 
 from .account_run import Visit
-from .models import UnmanagedKey
+from .models import IN_DOUBT, UnmanagedKey
 from .orphans import close_without_key
 
 DELETING = "deleting what a person decided"
@@ -49,8 +48,7 @@ def keep_key(entry: UnmanagedKey, actor: Actor) -> ApiKey | None:
 
 
 def _decide(entry: UnmanagedKey, **values: object) -> None:
-    undecided = Q(weighed__isnull=False, adopted_at=None, delete_since=None, gone_at=None)
-    if not compare_and_swap(entry, undecided, **values):
+    if not compare_and_swap(entry, IN_DOUBT, **values):
         raise Conflict("This key was decided about, or is gone, since you looked.")
 
 
@@ -88,7 +86,7 @@ def _owner(issuance: Issuance) -> User:
 
 def delete_key(entry: UnmanagedKey, actor: Actor) -> None:
     """Have a key in doubt deleted by the next run. Raises `Conflict` for the portal's own, or one decided meanwhile."""
-    if is_credential(entry.pk) or is_being_connected(entry.pk):
+    if is_the_portals_own(entry.pk):
         raise Conflict("The portal itself works with this key. It is not deleted.")
     with transaction.atomic(durable=True):
         if ApiKey.objects.filter(pk=entry.pk).exists():

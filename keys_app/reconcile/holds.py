@@ -31,7 +31,7 @@ from keys_app.notifications import notify
 from keys_app.permissions.naming import is_marker_of
 
 from .account_run import Visit
-from .models import UnmanagedKey
+from .models import IN_DOUBT, UnmanagedKey
 
 Held = TypeVar("Held", ApiKey, KeyRequest)
 
@@ -86,8 +86,7 @@ def tell(actor: Actor) -> None:
 
 def keys_in_doubt() -> QuerySet[UnmanagedKey]:
     """Return the keys that wait for a person to keep or delete them, oldest first."""
-    waiting = UnmanagedKey.objects.filter(weighed__isnull=False, gone_at=None, adopted_at=None, delete_since=None)
-    return waiting.select_related("account").order_by("first_seen", "sid")
+    return UnmanagedKey.objects.filter(IN_DOUBT).select_related("account").order_by("first_seen", "sid")
 
 
 def held_deletions() -> QuerySet[ApiKey]:

@@ -11,6 +11,9 @@ from keys_app.organisation.models import Account, Team
 from keys_app.permissions.policy import Policy
 from keys_app.permissions.risk import Risk, policy_risk
 
+IN_DOUBT = Q(weighed__isnull=False, gone_at=None, adopted_at=None, delete_since=None)
+"""Keys that a person has to keep or delete, as `UnmanagedKey.is_in_doubt` says of one."""
+
 
 class UnmanagedKey(models.Model):
     """A key at Twilio that the portal never made. The portal does not touch it unless a person says so."""

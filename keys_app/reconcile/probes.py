@@ -1,5 +1,7 @@
 """Deletes the keys that a check of the catalogue left behind."""
 
+from functools import partial
+
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -12,7 +14,7 @@ from keys_app.core.db import compare_and_swap
 from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
 
 from .account_run import Visit, chunks
-from .proof import of_probe, weigh
+from .proof import of_probe, proved_key
 
 
 def settle_probes(visit: Visit) -> None:
@@ -36,16 +38,8 @@ def settle_probes(visit: Visit) -> None:
 
 def _its_key(visit: Visit, probe: Probe) -> str:
     """Return the SID of the key that is provably the probe's; empty if none is. What is doubtful is noted."""
-    proved = probe.key_sid if probe.finished_at is None or probe.key_sid in visit.listed else ""
-    for key in visit.strangers_now(probe.marker):
-        if key.sid == probe.key_sid:
-            continue
-        weighed = weigh(visit, key, of_probe(probe, key.sid))
-        if weighed.for_a_person:
-            visit.doubts[key.sid] = (probe.marker, weighed.to_json())
-        elif weighed.proves:
-            proved = key.sid
-    return proved
+    attempt_with = partial(of_probe, probe)
+    return proved_key(visit, probe.marker, probe.key_sid, is_open=probe.finished_at is None, attempt_with=attempt_with)
 
 
 def _settle(visit: Visit, probe: Probe, sid: str) -> None:

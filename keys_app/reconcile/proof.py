@@ -4,6 +4,7 @@ Anyone with access to the account can copy a name; an old key may bear the marke
 be older than the key. Only a key that passes every test is deleted without a person.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,14 +13,13 @@ from django.utils import timezone
 
 from keys_app.catalogue.models import Probe
 from keys_app.connections.models import Connection
-from keys_app.connections.others import is_being_connected
+from keys_app.connections.others import is_the_portals_own
 from keys_app.core.present import present
 from keys_app.core.times import duration, second
 from keys_app.key_requests.models import Issuance
 from keys_app.key_requests.queries import COMMIT_MARGIN
 from keys_app.key_requests.states import IssuanceState
 from keys_app.keys.models import ApiKey
-from keys_app.organisation.credentials import is_credential
 from keys_app.twilio_iam.types import KeySummary
 
 from .account_run import Visit
@@ -108,7 +108,7 @@ def weigh(visit: Visit, key: KeySummary, attempt: Attempt) -> Weighed:
     found.test(not known, "It is no key of the portal.", "It is a key of the portal.")
     seen = UnmanagedKey.objects.filter(pk=key.sid).exists()
     found.test(not seen, "It was not known before.", "It was known before as a key the portal never made.")
-    own = is_credential(key.sid) or is_being_connected(key.sid)
+    own = is_the_portals_own(key.sid)
     found.test(not own, "The portal does not work with it.", "The portal itself works with it.")
     alone = len(visit.by_marker[attempt.marker]) == 1
     found.test(alone, "No other key has this marker.", "Several keys have this marker.")
@@ -125,6 +125,24 @@ def weigh(visit: Visit, key: KeySummary, attempt: Attempt) -> Weighed:
     found.test(here, "It began on this incarnation of the database.", _why_not_here(visit, attempt))
     found.others_mark = so_far and not here and attempt.incarnation is not None
     return found
+
+
+def proved_key(visit: Visit, marker: str, made: str, *, is_open: bool, attempt_with: Callable[[str], Attempt]) -> str:
+    """Return the SID of the key that is provably a throwaway key's; empty if none is. What is doubtful is noted.
+
+    `made` is the SID that Twilio's answer gave, empty without one: it is proved, while its attempt is open or it is
+    listed. `attempt_with` returns the attempt that another key is to be weighed for.
+    """
+    proved = made if is_open or made in visit.listed else ""
+    for key in visit.strangers_now(marker):
+        if key.sid == made:
+            continue
+        weighed = weigh(visit, key, attempt_with(key.sid))
+        if weighed.for_a_person:
+            visit.doubts[key.sid] = (marker, weighed.to_json())
+        elif weighed.proves:
+            proved = key.sid
+    return proved
 
 
 def _why_not_here(visit: Visit, attempt: Attempt) -> str:

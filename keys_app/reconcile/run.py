@@ -143,9 +143,9 @@ def _may_rely_on_records(visits: list[Visit], actor: Actor) -> bool:
         incarnation = holds.look()
         for visit in visits:
             holds.find_lost(visit)
+        held, set_back_at = set_backs.is_held(), set_backs.last_found_at()
         for visit in visits:
-            visit.held, visit.set_back_at = set_backs.is_held(), set_backs.last_found_at()
-            visit.incarnation = incarnation
+            visit.held, visit.set_back_at, visit.incarnation = held, set_back_at, incarnation
         looked = True
     with isolated("telling of a hold"):
         holds.tell(actor)

@@ -10,7 +10,7 @@ from django.core.signals import request_started
 from django.db import connection, transaction
 
 from keys_app.audit import ledger
-from keys_app.audit.incarnation import check, mark, raising, set_backs
+from keys_app.audit.incarnation import advance, check, mark, set_backs
 from keys_app.audit.installation import identity
 from keys_app.audit.models import SetBack
 from keys_app.audit.record import record
@@ -127,7 +127,7 @@ def test_a_mark_that_cannot_be_written_stops_issuing_before_twilio_is_asked(live
 def test_an_attempt_whose_mark_cannot_be_written_ends_before_twilio_is_asked(live_cast, standin, monkeypatch):
     key_request, asked = live_cast.approved(), standin.requests()["create"]
     with monkeypatch.context() as patch:
-        patch.setattr(raising, "raise_to", refuse)
+        patch.setattr(advance, "raise_to", refuse)
         answer = live_cast.issue(key_request)
     assert answer.status_code == 503
     assert standin.requests()["create"] == asked
@@ -146,7 +146,7 @@ def test_no_secret_is_shown_before_the_mark_is_raised_to_its_key(live_cast, stan
 
     def record_and_fail(*args):
         recorded = record_key(*args)
-        monkeypatch.setattr(raising, "raise_to", refuse)
+        monkeypatch.setattr(advance, "raise_to", refuse)
         return recorded
 
     monkeypatch.setattr(issue, "_record_key", record_and_fail)
@@ -195,7 +195,7 @@ def test_a_database_file_that_was_replaced_is_opened_anew_when_a_request_starts(
     shutil.move(copy, path)
     assert db_file.is_replaced()
     with pytest.raises(MarkNotKept, match="Another file is in the place"):
-        raising.raise_mark()
+        advance.raise_mark()
     request_started.send(sender=None)
     assert connection.connection is None
     happens()

@@ -46,15 +46,15 @@ def _own_credential() -> None:
 
 
 def _mark_never_raised() -> None:
-    from keys_app.audit.incarnation import raising
+    from keys_app.audit.incarnation import advance
 
-    raising.raise_to = lambda new: None
+    advance.raise_to = lambda new: None
 
 
 def _any_ledger_goes_on() -> None:
-    from keys_app.audit.incarnation import check, raising
+    from keys_app.audit.incarnation import advance, check
 
-    check.goes_on = raising.goes_on = lambda kept: True
+    check.goes_on = advance.goes_on = lambda kept: True
 
 
 def _never_held(job: str) -> Callable[[], None]:

@@ -11,9 +11,9 @@ from keys_app.audit.merkle import checkpoints, proofs
 from keys_app.audit.merkle.tree_store import LedgerDamaged
 
 from . import mark
+from .advance import begin, goes_on
 from .identifiers import identifiers
 from .mark import LedgerMark
-from .raising import begin, goes_on
 from .set_backs import enter
 
 

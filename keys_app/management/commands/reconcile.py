@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
 
 from keys_app.management.repeating import add_every, pause_of, runs, stopped_by_signal
-from keys_app.management.resuming import Resume
+from keys_app.management.resume import Resume
 from keys_app.notifications import heartbeats
 from keys_app.reconcile.account_run import RunFindings
 from keys_app.reconcile.queries import finished_lately
