@@ -51,7 +51,7 @@ class Weighed:
     fits: list[str] = field(default_factory=list)
     fails: list[str] = field(default_factory=list)
     others_mark: bool = False
-    """It fails for now only because it began under the mark of another host, whose reconciler can tell."""
+    """It fails only because it may have begun under another host's mark, whose reconciler still has time to tell."""
 
     @property
     def proves(self) -> bool:
@@ -123,7 +123,8 @@ def weigh(visit: Visit, key: KeySummary, attempt: Attempt) -> Weighed:
     so_far = not found.fails
     here = attempt.incarnation is not None and attempt.incarnation == visit.incarnation
     found.test(here, "It began on this incarnation of the database.", _why_not_here(visit, attempt))
-    found.others_mark = so_far and not here and attempt.incarnation is not None
+    waits = timezone.now() - attempt.began <= settings.STUCK_AFTER
+    found.others_mark = so_far and not here and attempt.incarnation is not None and waits
     return found
 
 

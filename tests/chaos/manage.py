@@ -5,11 +5,12 @@ import sys
 import django
 from django.core.management import execute_from_command_line
 
-from . import pace, points
+from . import mutations, pace, points
 
 if __name__ == "__main__":
     django.setup()
     points.install()
     pace.install()
+    mutations.install()
     with points.doing("reconcile"):
         execute_from_command_line(sys.argv)

@@ -4,7 +4,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import connecting, contradictions, markers, mutations, permissions, pristine, restores, series, stopping
+from . import (
+    connecting,
+    contradictions,
+    markers,
+    moved,
+    mutations,
+    permissions,
+    pristine,
+    restores,
+    series,
+    silence,
+    stopping,
+)
 from .connecting import run_connecting
 from .figures import Figures
 from .plans import BROKEN, LOCKED, PLANS, SESSION_ENDS, Plan, run_plan
@@ -75,6 +87,9 @@ FOUND_BY: dict[str, dict[str, pristine.Case]] = {
     "no-stuck-alarm": _chosen(permissions.CASES, "revoke without delete"),
     "no-proof-of-delete": connecting.CASES,
     "no-contradiction": _chosen(contradictions.CASES, "listed twice"),
+    "no-heartbeat": _chosen(silence.CASES, "reconciler, killed"),
+    "no-identifiers": _chosen(moved.CASES, "an open attempt"),
+    "no-new-dates": _NOTHING,
 }
 """The fewest cases that find out that a rule was taken out, by its name."""
 
@@ -95,7 +110,10 @@ PARTS: dict[str, Callable[[World, int], list[Figures]]] = {
     "contradictions": lambda world, seed: [run_cases(world, "contradictions", contradictions.CASES)],
     "permissions": lambda world, seed: [run_cases(world, "permissions", permissions.CASES)],
     **{name: lambda world, seed: [run_plan(world, BROKEN, quick=True)] for name in mutations.OF_ISSUING},
+    "silence": lambda world, seed: [run_cases(world, "silence", silence.CASES)],
+    "moved": lambda world, seed: [run_cases(world, "moved", moved.CASES)],
     **{name: _without(name, cases) for name, cases in FOUND_BY.items()},
+    "no-file-check": lambda world, seed: [run_replaced(world, 1)],
     "quick": _quick,
 }
 WHOLE = [name for name in PARTS if name not in ("quick", "restore-quick", *mutations.NAMES)]
@@ -111,11 +129,13 @@ FORKED = (
     "markers",
     "contradictions",
     "permissions",
+    "silence",
+    "moved",
     *RULES,
 )
 """Parts whose portal is stopped and started often."""
 
-ONLY = {"promotion": "postgresql", "replaced": "sqlite"}
+ONLY = {"promotion": "postgresql", "replaced": "sqlite", "no-file-check": "sqlite"}
 """Parts that one database alone has."""
 
 
@@ -125,13 +145,15 @@ def _environment(name: str) -> dict[str, str]:
         return {}
     if name == "no-stuck-alarm":
         return permissions.ENVIRONMENT
-    restored = ("no-incarnation", "no-mark", "no-set-back")
+    restored = ("no-incarnation", "no-mark", "no-set-back", "no-file-check", "no-identifiers", "no-new-dates")
     return restores.ENVIRONMENT if name in restored or "hold" in name else pristine.ENVIRONMENT
 
 
 ENVIRONMENTS = {
-    **dict.fromkeys(("restore", "restore-ends", "restore-quick", "promotion", "replaced"), restores.ENVIRONMENT),
-    **dict.fromkeys(("series", "connect", "markers", "contradictions"), pristine.ENVIRONMENT),
+    **dict.fromkeys(
+        ("restore", "restore-ends", "restore-quick", "promotion", "replaced", "moved"), restores.ENVIRONMENT
+    ),
+    **dict.fromkeys(("series", "connect", "markers", "contradictions", "silence"), pristine.ENVIRONMENT),
     "permissions": permissions.ENVIRONMENT,
     "stop": stopping.PATIENT,
     "rush": {"PORTAL_WORKERS": "1"},  # two portals of one process each

@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ ANY = "*"
 """Stands for every action in an order."""
 
 ANSWER_SECONDS = 0.3
+HANG_SECONDS = 60.0
 
 
 class Place(threading.local):
@@ -77,6 +78,8 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "end session": database_faults.end_session,
     "lock": database_faults.lock,
     "back up": backups.take,
+    "replace file": partial(backups.restore, "renamed"),
+    "hang": partial(time.sleep, HANG_SECONDS),
     "cut off": clusters.cut_off,
 }
 

@@ -126,6 +126,30 @@ def _delete_is_not_proved() -> None:
     proof.CredentialFindings.missing = property(lambda self: [])  # type: ignore[assignment,method-assign]
 
 
+def _silence_is_no_alarm() -> None:
+    from keys_app.notifications import heartbeats
+
+    heartbeats.silent = list
+
+
+def _file_is_not_looked_at() -> None:
+    from keys_app.core import db_file
+
+    db_file.is_replaced = lambda: False
+
+
+def _one_place_is_like_another() -> None:
+    from keys_app.audit.incarnation import advance, check
+
+    advance.identifiers = check.identifiers = lambda: "any"
+
+
+def _leavers_dates_go_on() -> None:
+    from keys_app.reconcile import holds
+
+    holds.restart_clocks = list
+
+
 RULES: dict[str, Callable[[], None]] = {
     "no-known-key": _known_key,
     "no-known-before": _without_tests("It was not known before."),
@@ -146,5 +170,9 @@ RULES: dict[str, Callable[[], None]] = {
     "no-stuck-alarm": _nothing_is_stuck,
     "no-proof-of-delete": _delete_is_not_proved,
     "no-contradiction": _nothing_contradicts,
+    "no-heartbeat": _silence_is_no_alarm,
+    "no-file-check": _file_is_not_looked_at,
+    "no-identifiers": _one_place_is_like_another,
+    "no-new-dates": _leavers_dates_go_on,
 }
 """Each rule by the name of the part that runs without it."""
