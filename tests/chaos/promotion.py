@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from . import clusters, safety
@@ -27,7 +28,6 @@ def run_promotions(world: World) -> Figures:
     figures = Figures("promotion")
     primary = clusters.Server(Path(os.environ["CHAOS_FOLDER"]) / "primary", int(os.environ["CHAOS_PORT"]))
     for number, (scene, point, later) in enumerate(_cases(), 1):
-        world.forget()
         before = begin(world)
         replica = clusters.new_replica(primary, number)
         difference, was_there = _fail_over(world, before, scene, point, later, primary, replica)
@@ -90,7 +90,7 @@ def _promote(world: World, primary: clusters.Server, replica: clusters.Server) -
     lost = set_back.ledger_size - safety.ledger_size()
     if lost:
         let_time_pass()
-    found = reconcile_until_quiet(world, safety.Moment(set_back.existing, set_back.ledger_size, lost))
+    found = reconcile_until_quiet(world, replace(set_back, lost=lost))
     if not lost and safety.is_held():
         found.unaccounted.append("a promotion that lost nothing is held")
     return review(world) if not found and safety.is_held() else found

@@ -73,7 +73,7 @@ def _replace_during_issue(world: World, figures: Figures) -> None:
 
 def _reconcile_and_review(world: World, figures: Figures) -> None:
     close_connections()
-    set_back = safety.Moment(frozenset(), 0, 1)
+    set_back = safety.Moment(lost=1)
     found = reconcile_until_quiet(world, set_back)
     figures.add(found or review(world), "[replaced file] ")
 

@@ -7,7 +7,7 @@ counted in days over. Then a person reviews what is held, and says of each key f
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def restore_and_review(world: World, how: Restore) -> Difference:
         let_time_pass()
     close_connections()
     world.portal.start()
-    found = reconcile_until_quiet(world, safety.Moment(set_back.existing, set_back.ledger_size, lost))
+    found = reconcile_until_quiet(world, replace(set_back, lost=lost))
     if not found and safety.is_held():
         return review(world)
     return found

@@ -18,16 +18,20 @@ HOLDS_BACK = "the portal holds back"
 
 @dataclass(frozen=True)
 class Moment:
-    """What was true when the database was set back: the keys that existed, the ledger's length, and what it lost."""
+    """What was true when the database was set back: which keys existed, which requests had lapsed, the ledger's length.
 
-    existing: frozenset[str]
-    ledger_size: int
+    `lost` is how many events it lost by that.
+    """
+
+    existing: frozenset[str] = frozenset()
+    lapsed: frozenset[str] = frozenset()
+    ledger_size: int = 0
     lost: int = 0
 
 
 def moment(world: World) -> Moment:
     """Return what is true now."""
-    return Moment(frozenset(existing(world.standin.truth()["keys"])), ledger_size())
+    return Moment(frozenset(existing(world.standin.truth()["keys"])), frozenset(lapsed()), ledger_size())
 
 
 def existing(made: Iterable[dict[str, Any]]) -> set[str]:
@@ -49,7 +53,7 @@ def while_held(world: World, before: Moment) -> Difference:
         _require(is_held(), "the portal takes no notice of the restore", found.unalarmed)
         deleted = before.existing - here - world.ended - world.in_use()
         found.unaccounted += [f"{sid} was deleted before a person looked at it" for sid in sorted(deleted)]
-        found.unaccounted += [f"request {one} lapsed before a person looked" for one in lapsed()]
+        found.unaccounted += [f"request {one} lapsed before a person looked" for one in lapsed() - before.lapsed]
     for sid in sorted(here - known()):
         _require(sid in _before_a_person(), f"{sid} exists at Twilio, and stands nowhere", found.unaccounted)
     return found
@@ -141,11 +145,11 @@ def known() -> set[str]:
     return set(ApiKey.objects.exclude(state="revoked").values_list("sid", flat=True))
 
 
-def lapsed() -> list[str]:
+def lapsed() -> set[str]:
     """Return the requests whose approval nobody used in time."""
     from keys_app.key_requests.models import KeyRequest
 
-    return [str(pk) for pk in KeyRequest.objects.filter(state="lapsed").values_list("pk", flat=True)]
+    return {str(pk) for pk in KeyRequest.objects.filter(state="lapsed").values_list("pk", flat=True)}
 
 
 def _found_for(marker: str) -> set[str]:

@@ -137,11 +137,6 @@ class World:
         approved, shown, ended, found = self._known
         self.approved, self.shown, self.ended, self.found = dict(approved), list(shown), set(ended), set(found)
 
-    def forget(self) -> None:
-        """Let a case begin in which only what is issued from now on is in use."""
-        for known in (self.shown, self.ended, self.found):
-            known.clear()
-
     @property
     def checkpoints(self) -> Path:
         """Where the portal keeps what it writes outside its database."""
