@@ -11,7 +11,7 @@ from .buttons import (
     end_overlap,
     found_key,
     get_a_key,
-    is_gone,
+    gone_by_now,
     left_key,
     lost_key,
     new_key,
@@ -195,7 +195,7 @@ LEAVING = Plan(
     RECONCILE,
     overdue_key,
     lambda world, _: reconcile(world),
-    is_gone,
+    gone_by_now,
     quick=(("tx1.committed", "none"),),
 )
 OVERLAPPING = Plan(
@@ -205,7 +205,7 @@ OVERLAPPING = Plan(
     RECONCILE,
     rotated_key,
     end_overlap,
-    is_gone,
+    gone_by_now,
     quick=(("DELETE.sent", "none"), ("tx1.in", "none")),
 )
 SESSION_ENDS = replace(ISSUE, name="database ends session", action="end session", quick=(("tx2.in", "none"),))

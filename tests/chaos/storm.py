@@ -28,6 +28,9 @@ PEOPLE = 6
 KILL_EVERY = 0.25
 """Seconds between two kills, where the point is reached by then."""
 
+SETTLING_SECONDS = 180.0
+"""How long settling may take: some hundred lost keys are deleted then, one by one."""
+
 ORDERS_WAIT = 4
 """For so many times that long an order waits for somebody to come to its point, then another point is chosen."""
 
@@ -42,6 +45,7 @@ def run_storm(world: World, issues: int, seed: int) -> Figures:
         presses = [pool.submit(partial(_press, world, *people[n % PEOPLE]), n) for n in range(issues)]
         seen = [press.result() for press in presses]
     world.standin.clear_faults()
+    world.patience = SETTLING_SECONDS
     figures.add(settle_for_good(world))
     figures.leaks = world.leaks()
     figures.cases = len(seen)
