@@ -19,8 +19,21 @@ from tests.cast import Cast, assemble
 from tests.twilio_iam.simulator import StandIn
 
 TESTS = Path(__file__).parent
-# They use no database, so once is enough.
-collect_ignore = ["permissions", "twilio_iam"] if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
+USE_NO_DATABASE = [
+    "permissions",
+    "twilio_iam",
+    "audit/test_notes.py",
+    "audit/test_query.py",
+    "audit/test_tree.py",
+    "core",
+    "portal/test_env.py",
+    "portal/test_logs.py",
+    "portal/test_one_home.py",
+    "portal/test_serving.py",
+    "portal/test_settings.py",
+]
+"""Once is enough for these."""
+collect_ignore = USE_NO_DATABASE if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +153,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
         terminalreporter.write_line("Left out: PostgreSQL. Set DATABASE_URL=postgres://… to run the same tests on it.")
     if collect_ignore:
         terminalreporter.write_line(
-            "Left out: permissions and Twilio's client, which use no database; tested on SQLite."
+            "Left out: policies, Twilio's client, settings and the like, which use no database; tested on SQLite."
         )
     reasons = {
         report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)

@@ -1,4 +1,4 @@
-"""The database fails between Twilio's answer and the portal's own record of it."""
+"""The database fails between Twilio's answer and the portal's own record of it, and what is on the disk then."""
 
 import io
 from contextlib import ExitStack, contextmanager
@@ -263,3 +263,20 @@ def test_it_leaves_no_key_of_a_catalogue_check(live_cast, standin, failing, sett
     Probe.objects.update(in_flight_until=timezone.now())
     reconcile()
     assert Probe.objects.get().finished_at
+
+
+def test_a_commit_is_on_the_disk(db):
+    """SQLite's durability is set for each connection; PostgreSQL has it unless somebody switched it off."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            asked = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+            found = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in asked}
+        else:
+            asked, found = (
+                {"fsync": "on", "synchronous_commit": "on", "transaction_isolation": "read committed"},
+                {},
+            )
+            for name in asked:
+                cursor.execute(f"SHOW {name}")
+                found[name] = cursor.fetchone()[0]
+    assert found == asked

@@ -156,23 +156,6 @@ def test_these_tests_run_with_the_same_rules():
     assert connection.settings_dict["ATOMIC_REQUESTS"] is False
 
 
-def test_a_commit_is_on_the_disk(db):
-    """SQLite's durability is set for each connection; PostgreSQL has it unless somebody switched it off."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            asked = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-            found = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in asked}
-        else:
-            asked, found = (
-                {"fsync": "on", "synchronous_commit": "on", "transaction_isolation": "read committed"},
-                {},
-            )
-            for name in asked:
-                cursor.execute(f"SHOW {name}")
-                found[name] = cursor.fetchone()[0]
-    assert found == asked
-
-
 def test_a_secret_key_may_begin_with_a_dollar_sign():
     assert settings_with(PORTAL_SECRET_KEY="$" + SECRET_KEY)["SECRET_KEY"] == "$" + SECRET_KEY
 
