@@ -38,7 +38,7 @@ class World:
     was found wrong so far, so that one fault is counted once; `patience` is how long settling may take, in seconds.
     """
 
-    def __init__(self, directory: Path, patience: float = 20.0) -> None:
+    def __init__(self, directory: Path, patience: float = 90.0) -> None:
         self.directory = directory
         self.patience = patience
         self.order_file = directory / "order.json"
