@@ -13,7 +13,7 @@ from .figures import Figures
 from .settling import reconcile, settle_for_good
 from .world import World
 
-ROUNDS = 14
+ROUNDS = 16
 LIVE_KEYS = 14
 """Keys that live all the time, each of which every run looks at."""
 

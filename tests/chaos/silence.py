@@ -17,7 +17,7 @@ from .world import World
 LOOPS = {"reconciler": ("reconcile", "--every", "1"), "sender": ("send_notices", "--every", "1")}
 """Each process by its name in the portal's alarm."""
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 ALARM_SECONDS = 8.0
 """Longer than three intervals and the web processes' look, both shortened by `pace`."""
 
