@@ -14,6 +14,7 @@ from keys_app.catalogue import current
 from keys_app.core.actor import name_and_login
 from keys_app.core.errors import InvalidInput
 from keys_app.core.text import comment_problem, counted, reason_problem
+from keys_app.core.typed import unified
 from keys_app.key_requests.validation import MAX_TASK, incident_problem, name_problem, purpose_problem, ticket_problem
 from keys_app.keys.models import ApiKey
 from keys_app.organisation import access
@@ -71,7 +72,7 @@ class RuledField(forms.CharField):
         self.problem = problem
 
     def clean(self, value: Any) -> str:
-        text: str = super().clean(value)
+        text = unified(super().clean(value))
         message = self.problem(text)
         if message:
             raise forms.ValidationError(message)

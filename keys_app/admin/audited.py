@@ -1,13 +1,17 @@
 """The base of what portal admins edit."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from keys_app.core.typed import line_problem, prose_problem
 from keys_app.forms import ModelForm, Row
 from keys_app.organisation.recorded_state import lock_and_read
 from keys_app.users.admin_events import record_admin_change
@@ -24,6 +28,31 @@ else:
 
     class ModelAdmin(admin.ModelAdmin, Generic[Row]):
         """Django's own, which takes no type argument by itself."""
+
+
+def _rule(field: forms.Field) -> Callable[[str], None] | None:
+    """Return the rule of a field that people type text into; None for others, and for what is never shown again."""
+    if not isinstance(field, forms.CharField) or isinstance(field.widget, (forms.PasswordInput, forms.HiddenInput)):
+        return None
+    what = str(field.label or "text").lower()
+    is_prose = isinstance(field.widget, forms.Textarea)
+
+    def check(text: str) -> None:
+        problem = prose_problem(text, len(text), what) if is_prose else line_problem(text, what)
+        if problem:
+            raise ValidationError(problem)
+
+    return check
+
+
+class Typed(_AnyForm):
+    """Holds what is typed in a form to the rule of `core/typed.py`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if rule := _rule(field):
+                field.validators = [*field.validators, rule]
 
 
 class AsShown(_AnyForm):
@@ -109,7 +138,7 @@ class AuditedAdmin(ModelAdmin[Row]):
 
     def get_form(self, request: HttpRequest, obj: Row | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (AsShown, form), {}) if change else form
+        return type(form.__name__, (AsShown, Typed, form) if change else (Typed, form), {})
 
     def save_model(self, request: HttpRequest, obj: Row, form: Any, change: bool) -> None:
         if not change:

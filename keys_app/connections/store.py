@@ -12,6 +12,7 @@ from keys_app.core.actor import Actor
 from keys_app.core.db import lock_row
 from keys_app.core.errors import Conflict, InvalidInput
 from keys_app.core.secret import Secret
+from keys_app.core.typed import line_problem
 from keys_app.organisation.credentials import encrypt
 from keys_app.organisation.models import Account, Team
 from keys_app.organisation.recorded_state import difference, state_of
@@ -48,6 +49,8 @@ def require_valid(wish: Wish) -> None:
         name, messages = next(iter(error.message_dict.items()))
         left_out = known is None and getattr(wish, name, "") is None
         raise InvalidInput(name, f"{name}: {NEW_NEEDS if left_out else ' '.join(messages)}") from None
+    if problem := line_problem(account.name, "name"):
+        raise InvalidInput("name", problem)
 
 
 def store(wish: Wish, connection: Connection, actor: Actor, *, proved: bool) -> Account:

@@ -1,9 +1,10 @@
-"""The name of each state, as badges, refusals and mails write it; counts in words; and what a text may hold."""
+"""The name of each state, as badges, refusals and mails write it; counts in words; and how long a text may be."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 
 from .errors import InvalidInput
+from .typed import prose_problem, unified
 
 
 def label(state: StrEnum) -> str:
@@ -42,16 +43,11 @@ MAX_COMMENT = 2000
 MAX_REASON = 2000
 
 
-# Control characters, and format characters that change in which order a reader sees the others.
-HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
-
-
 def comment_problem(text: str) -> str:
     """Check a question about a request, or an answer to one."""
     if not text.strip():
         return "Write something first."
-    return lines_problem(text, MAX_COMMENT, "text")
+    return prose_problem(text, MAX_COMMENT, "text")
 
 
 def reason_problem(reason: str) -> str:
@@ -61,25 +57,18 @@ def reason_problem(reason: str) -> str:
 
 def optional_reason_problem(reason: str, what: str = "reason") -> str:
     """Check a reason, or a note, that need not be given."""
-    return lines_problem(reason, MAX_REASON, what)
+    return prose_problem(reason, MAX_REASON, what)
 
 
-def lines_problem(text: str, most: int, what: str) -> str:
-    """Check a text of several lines, which may be empty."""
-    if len(text) > most:
-        return f"The {what} has {len(text)} characters; at most {most} are kept."
-    if "\0" in text or _REORDERING & set(text):
-        return f"The {what} has characters that cannot be seen. Type it again."
-    return ""
-
-
-def require_reason(reason: str, *, field: str = "reason") -> None:
-    """Raise `InvalidInput` for `field` unless there is a reason, and one that can be kept."""
+def require_reason(reason: str, *, field: str = "reason") -> str:
+    """Return a reason as it is kept. Raises `InvalidInput` for `field` unless there is one, and one that can be."""
     if problem := reason_problem(reason):
         raise InvalidInput(field, problem)
+    return unified(reason)
 
 
-def check_reason(reason: str, *, field: str = "reason") -> None:
-    """Raise `InvalidInput` for `field` if a reason that need not be given cannot be kept."""
+def check_reason(reason: str, *, field: str = "reason") -> str:
+    """Return a reason that need not be given as it is kept. Raises `InvalidInput` for `field` if it cannot be."""
     if problem := optional_reason_problem(reason, field):
         raise InvalidInput(field, problem)
+    return unified(reason)

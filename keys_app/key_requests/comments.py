@@ -8,6 +8,7 @@ from keys_app.core.actor import Actor
 from keys_app.core.db import lock_row
 from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
 from keys_app.core.text import comment_problem
+from keys_app.core.typed import unified
 from keys_app.organisation import access
 
 from . import outcome
@@ -25,6 +26,7 @@ def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
     problem = comment_problem(text)
     if problem:
         raise InvalidInput("comment", problem)
+    text = unified(text)
     if not may_comment(access.Person(actor.signed_in), key_request):
         raise NotAllowed("The requester, leads of the team and Security talk about a request.")
     with transaction.atomic(durable=True):

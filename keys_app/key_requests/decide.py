@@ -36,7 +36,7 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "
     it, `Conflict` if it was decided meanwhile, is not what was shown, or could not be issued any more, and
     `InvalidInput` for a reason that is too long.
     """
-    check_reason(reason)
+    reason = check_reason(reason)
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
         if key_request.current_digest != digest:
@@ -72,7 +72,7 @@ def narrow(
     The requester accepts it by issuing. Raises as `approve`, and `InvalidInput` for no reason, for nothing
     taken away, or for anything that was not asked for.
     """
-    require_reason(reason)
+    reason = require_reason(reason)
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
         if key_request.current_digest != digest:
@@ -87,7 +87,7 @@ def narrow(
 
 def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
     """Reject a request. Raises `InvalidInput` without a reason, otherwise as `approve`."""
-    require_reason(reason)
+    reason = require_reason(reason)
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
         _store(key_request, actor, authority, Approval.Decision.REJECTED, reason)
@@ -263,7 +263,7 @@ def review(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
 
     Raises `InvalidInput` without it, `NotAllowed` for who may not review it, `Conflict` if it is reviewed.
     """
-    require_reason(reason)
+    reason = require_reason(reason)
     with transaction.atomic(durable=True):
         key_request = lock_row(KeyRequest, request_id)
         if not key_request.needs_review:

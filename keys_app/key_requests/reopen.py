@@ -45,7 +45,7 @@ def withdraw(*, request_id: uuid.UUID, reason: str, actor: Actor, approval_id: i
     `InvalidInput` without a reason or where several could be meant, `Conflict` once a key is being made or is
     issued or the approval no longer counts, `NotAllowed` for who may withdraw none.
     """
-    require_reason(reason)
+    reason = require_reason(reason)
     with transaction.atomic(durable=True):
         key_request = lock_row(KeyRequest, request_id)
         _require_not_issued(key_request)

@@ -11,6 +11,7 @@ from keys_app.core.actor import Actor
 from keys_app.core.db import lock_row
 from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
 from keys_app.core.text import counted
+from keys_app.core.typed import unified
 from keys_app.organisation import access
 from keys_app.organisation.models import Account, Team
 from keys_app.permissions.policy import Policy
@@ -61,7 +62,7 @@ def create_request(
         team=team,
         account=account,
         friendly_name=friendly_name,
-        purpose=purpose,
+        purpose=unified(purpose),
         ticket_url=ticket_url,
         lifetime_days=lifetime_days,
         policy_json=policy.to_json(),

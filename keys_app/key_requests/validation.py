@@ -5,10 +5,9 @@ the same functions to say it at the field. The database holds the length of name
 for texts of several lines, `max_length` is words.
 """
 
-import unicodedata
 from urllib.parse import urlsplit
 
-from keys_app.core.text import HIDDEN, lines_problem
+from keys_app.core.typed import line_problem, prose_problem, utf16_units
 from keys_app.permissions.naming import MARKER_LENGTH, MAX_FRIENDLY_NAME, MAX_NAME
 
 MAX_PURPOSE = 2000
@@ -23,13 +22,14 @@ def name_problem(name: str) -> str:
     """Check a key's name as it is asked for, without the marker."""
     if not name.strip():
         return "Give the key a name."
-    if any(unicodedata.category(character) in HIDDEN for character in name):
-        return "Use one line of visible characters."
+    if problem := line_problem(name, "name"):
+        return problem
     if "[kp:" in name.lower():
         return "“[kp:” is reserved for the portal's marker."
-    if len(name) > MAX_NAME:
+    if (length := utf16_units(name)) > MAX_NAME:
+        counted = "characters" if length == len(name) else "characters as Twilio counts them, an emoji as two"
         return (
-            f"The name has {len(name)} characters; at most {MAX_NAME} fit, because the portal adds a marker of "
+            f"The name has {length} {counted}; at most {MAX_NAME} fit, because the portal adds a marker of "
             f"{MARKER_LENGTH} and Twilio allows {MAX_FRIENDLY_NAME}."
         )
     return ""
@@ -39,7 +39,7 @@ def purpose_problem(purpose: str) -> str:
     """Check what a key is for."""
     if not purpose.strip():
         return "Say what the key is for. The approver decides by it."
-    return lines_problem(purpose, MAX_PURPOSE, "purpose")
+    return prose_problem(purpose, MAX_PURPOSE, "purpose")
 
 
 def ticket_problem(url: str) -> str:
@@ -64,13 +64,11 @@ def incident_problem(number: str) -> str:
         return "Give the number of the incident."
     if len(number) > MAX_INCIDENT:
         return f"The number has {len(number)} characters; at most {MAX_INCIDENT} are kept."
-    if any(unicodedata.category(character) in HIDDEN for character in number):
-        return "Use one line of visible characters."
-    return ""
+    return line_problem(number, "number")
 
 
 def task_problem(slug: str) -> str:
     """Check the name of the task a request started from; none is fine."""
-    if len(slug) > MAX_TASK or not slug.isprintable():
+    if len(slug) > MAX_TASK or line_problem(slug, "task"):
         return "This task does not exist. Start again from “Request a key”."
     return ""

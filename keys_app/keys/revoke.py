@@ -43,7 +43,7 @@ def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> None:
     asked because too many wait for it; then `NotDeleted` is raised. Raises `InvalidInput` without a reason,
     `Conflict` if it is not active.
     """
-    require_reason(reason)
+    reason = require_reason(reason)
     if actor.user and not can_revoke(access.Person(actor.user), key):
         raise NotAllowed("Only the owner, a lead of the team or Security can revoke a key.")
     with transaction.atomic(durable=True):

@@ -9,8 +9,10 @@ import hmac
 import re
 import secrets
 
+from keys_app.core.typed import utf16_units
+
 MAX_FRIENDLY_NAME = 64
-"""Twilio's limit in characters (Twilio's documentation of the Key resource, v1)."""
+"""Twilio's limit in characters (Twilio's documentation of the Key resource, v1), taken as units of UTF-16."""
 
 _MARKER = re.compile(r" \[kp:([A-Z2-7]{12})\]\Z")
 MARKER_LENGTH = len(" [kp:") + 12 + len("]")
@@ -38,7 +40,7 @@ def _hash(random: str, identity: bytes) -> str:
 def marked_name(name: str, marker: str) -> str:
     """Return the FriendlyName sent to Twilio. Raises `ValueError` if it is over Twilio's limit."""
     full = f"{name} [kp:{marker}]"
-    if len(full) > MAX_FRIENDLY_NAME:
+    if utf16_units(full) > MAX_FRIENDLY_NAME:
         raise ValueError("the name and its marker are longer than Twilio allows")
     return full
 

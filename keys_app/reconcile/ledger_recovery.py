@@ -11,8 +11,8 @@ from keys_app.audit.merkle.parts import AbandonedNote
 from keys_app.audit.record import record
 from keys_app.audit.verification import Verification
 from keys_app.core.actor import Actor
-from keys_app.core.errors import Conflict, HistoryReplaced, InvalidInput
-from keys_app.core.text import MAX_REASON, counted
+from keys_app.core.errors import Conflict, HistoryReplaced
+from keys_app.core.text import counted, require_reason
 
 from .ledger_check import tell
 
@@ -32,9 +32,7 @@ def recover(actor: Actor, reason: str) -> Recovery:
     `InvalidInput` without a reason, `NotConfigured` without a signing key, `Conflict` where nothing is to be recovered,
     and `HistoryReplaced` where more is wrong than a loss: a person has to look then.
     """
-    reason = reason.strip()
-    if not 0 < len(reason) <= MAX_REASON:
-        raise InvalidInput("reason", f"Say in at most {MAX_REASON} characters what happened, with --reason.")
+    reason = require_reason(reason.strip())
     if not checkpoints.trouble():
         raise Conflict("There is nothing to recover: the ledger extends its last checkpoint, and signing works.")
     abandoned = _misfits()

@@ -62,7 +62,7 @@ def _ask_leads(quarter: str, teams: set[int]) -> None:
 
 def keep(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
     """Note that a key is still needed."""
-    check_reason(note, field="note")
+    note = check_reason(note, field="note")
     _decide(reviewed, ReviewedKey.Decision.KEPT, note, actor)
 
 
@@ -72,7 +72,7 @@ def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
     Decision and revocation are recorded together or not at all. Raises `NotDeleted` if Twilio has not deleted the
     key yet; that is tried again.
     """
-    require_reason(note, field="note")
+    note = require_reason(note, field="note")
     key = _decide(reviewed, ReviewedKey.Decision.REVOKED, note, actor)
     delete_now(key=key, actor=actor)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from keys_app.core import text, times
+from keys_app.core import text, times, typed
 from keys_app.core.actor import name_and_login
 from keys_app.key_requests.models import KeyRequest
 from keys_app.keys.models import ApiKey
@@ -37,6 +37,12 @@ def marks(item: "ApiKey | WithAnnotations[KeyRequest, RequestNotes] | UnmanagedK
 def who(user: User) -> str:
     """Return a user as approvers and auditors see them: “Erin Engineer (engineer)”."""
     return name_and_login(user)
+
+
+@register.filter
+def mixed_words(name: str) -> list[str]:
+    """Return what to say of each word of a name with letters of several scripts that look alike."""
+    return typed.mixed_words(name)
 
 
 @register.filter

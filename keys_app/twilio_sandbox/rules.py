@@ -2,6 +2,7 @@
 
 import json
 
+from keys_app.core.typed import utf16_units
 from keys_app.permissions.catalogue import catalogue, expand
 from keys_app.permissions.naming import MAX_FRIENDLY_NAME
 from keys_app.permissions.policy import MAX_PERMISSIONS
@@ -22,9 +23,12 @@ def account_sid(value: str | None) -> str:
 
 
 def friendly_name(request: Request) -> str | None:
-    """At most 64 characters, otherwise 70001; left out, the name is null (both published tests)."""
+    """At most 64 characters, otherwise 70001; left out, the name is null (both published tests).
+
+    That they are counted in UTF-16 is inferred from the words of the refusal, which are Java's.
+    """
     name = request.form.get("FriendlyName")
-    if name is not None and len(name) > MAX_FRIENDLY_NAME:
+    if name is not None and utf16_units(name) > MAX_FRIENDLY_NAME:
         raise violation()
     return name
 

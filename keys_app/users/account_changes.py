@@ -74,7 +74,7 @@ def vouch(*, user: User, reason: str, actor: Actor) -> None:
 
     Raises `InvalidInput` without a reason.
     """
-    require_reason(reason)
+    reason = require_reason(reason)
     ended = known_of(user).sessions_ended + 1
     _keep(user, password_set_by="", mail_set_by="", sessions_ended=ended)
     line = "the password and mail address count as the user’s own again"

@@ -22,6 +22,7 @@ from keys_app.core.isolation import isolated
 from keys_app.core.present import present
 from keys_app.core.secret import Secret
 from keys_app.core.times import moment
+from keys_app.core.typed import line_problem
 from keys_app.notifications import notify
 from keys_app.organisation import access
 from keys_app.organisation.access import in_security, person
@@ -48,9 +49,11 @@ def create_token(*, name: str, actor: Actor, lifetime_days: int = MAX_DAYS) -> t
     Raises `NotAllowed` for others than Security, `InvalidInput` for the name or the lifetime.
     """
     _require_right(actor)
+    if problem := line_problem(name.strip(), "name"):
+        raise InvalidInput("name", problem)
     name = " ".join(name.split())
-    if not (1 <= len(name) <= MAX_NAME and name.isprintable()):
-        raise InvalidInput("name", f"Give the system a name of 1 to {MAX_NAME} characters, all of them visible.")
+    if not 1 <= len(name) <= MAX_NAME:
+        raise InvalidInput("name", f"Give the system a name of 1 to {MAX_NAME} characters.")
     if not 1 <= lifetime_days <= MAX_DAYS:
         raise InvalidInput("lifetime_days", f"Choose a lifetime of 1 to {MAX_DAYS} days.")
     secret = Secret(PREFIX + secrets.token_urlsafe(32))

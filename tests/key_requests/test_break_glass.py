@@ -137,7 +137,7 @@ def test_it_is_allowed_for_one_team_only(cast):
     [
         ({"permissions": MAKE_KEYS}, "Nobody breaks glass for permissions under /twilio/iam/"),
         ({"incident": "I" * 41}, "The number has 41 characters; at most 40 are kept."),
-        ({"incident": "INC\u202e42"}, "Use one line of visible characters."),
+        ({"incident": "INC\u202e42"}, "U+202E (right-to-left override), after “INC”"),
         ({"purpose": " "}, "Say what the key is for."),
     ],
 )

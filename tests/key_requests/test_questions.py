@@ -39,7 +39,7 @@ def test_both_sides_talk_on_the_request(cast, actions):
         ("", "Write something first."),
         (" \n ", "Write something first."),
         ("q" * 2001, "The text has 2001 characters; at most 2000 are kept."),
-        ("a\u202eb", "characters that cannot be seen"),
+        ("a\u202eb", "The text has a character that cannot be seen, U+202E (right-to-left override), after “a”."),
         ("a\0b", ""),
     ],
 )

@@ -155,10 +155,20 @@ def test_it_keeps_no_more_than_its_limit(cast, door):
     refused(cast, door, call, "https://e.com/" + "x" * (most - 13))
 
 
-@pytest.mark.parametrize("text", ["a\0b", "a\u202eb"])
+@pytest.mark.parametrize("text", ["a\0b", "a\u202eb", "a\x1b[2Jb", "a\u200bb", "a\u3164b", "a\u2028b", "a\ue000b"])
 @pytest.mark.parametrize("door", INVISIBLE)
 def test_it_keeps_nothing_that_cannot_be_seen(cast, door, text):
     refused(cast, door, DOORS[door][0], text)
+
+
+PROSE = [door for door in INVISIBLE if any(word in door for word in ("(reason)", "(note)", "(text)", "(purpose)"))]
+
+
+@pytest.mark.parametrize("door", [door for door in PROSE if "vouch" not in door and "review(" not in door])
+def test_it_keeps_one_kind_of_line_end(cast, door):
+    DOORS[door][0](cast, "one\r\ntwo\rthree")
+    kept = [event.reason for event in matching() if "one" in event.reason]
+    assert kept and all("one\ntwo\nthree" in reason for reason in kept)
 
 
 def refused(cast, door, call, text):

@@ -11,6 +11,7 @@ from django.test import Client
 from keys_app.audit.ledger import matching
 from keys_app.core.actor import Actor
 from keys_app.key_requests.decision_models import ApprovalRule
+from keys_app.key_requests.models import KeyRequest
 from keys_app.organisation.models import Team
 from keys_app.reports import access_reviews
 from tests.cast import READ_USAGE, text_of
@@ -18,7 +19,7 @@ from tests.notifications.test_notices import (
     mailing,  # noqa: F401 (a fixture)
     queued,
 )
-from tests.users.test_admin_records import PASSWORD, save, team_form, user_form
+from tests.users.test_admin_records import PASSWORD, account_form, save, team_form, user_form
 from tests.users.test_sign_in import sign_in
 
 
@@ -174,3 +175,54 @@ def test_the_database_has_its_index(db):
     with connection.cursor() as cursor:
         names = connection.introspection.get_constraints(cursor, "auth_user")
     assert names["one_user_of_a_login"]["unique"]
+
+
+UNSEEN = "Refunds\u202e"
+
+
+def _names(cast):
+    user, added = cast.user("engineer"), {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    rule = {"template": "send-messages", "environment": "staging", "max_lifetime_days": 30}
+    return {
+        "team, added": ("/admin/keys_app/team/add/", team_form(UNSEEN)),
+        "team, changed": (f"/admin/keys_app/team/{cast.team.pk}/change/", team_form(UNSEEN)),
+        "account": (f"/admin/keys_app/account/{cast.account.sid}/change/", account_form(cast.account, name=UNSEEN)),
+        "user": (f"/admin/auth/user/{user.pk}/change/", user_form(user, first_name=UNSEEN)),
+        "user, added": ("/admin/auth/user/add/", {"username": UNSEEN, **added}),
+        "rule": ("/admin/keys_app/approvalrule/add/", {"name": UNSEEN, **rule}),
+        "webhook": ("/admin/keys_app/webhook/add/", {"name": UNSEEN, "kind": "generic", "url": "https://e.com/"}),
+        "permission": (
+            "/admin/keys_app/cataloguepermission/add/",
+            {"name": "/twilio/voice/new-things/read", "meaning": UNSEEN},
+        ),
+    }
+
+
+KINDS = ("team, added", "team, changed", "account", "user", "user, added", "rule", "webhook", "permission")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_name_in_the_admin_has_a_character_that_cannot_be_seen(cast, kind):
+    url, data = _names(cast)[kind]
+    answer = cast.client("admin").post(url, data)
+    assert answer.status_code == 200
+    assert "U+202E (right-to-left override), after “Refunds”" in text_of(answer)
+    assert "Refunds" in answer.content.decode()
+
+
+def test_a_name_whose_letters_look_like_anothers_is_shown_to_whoever_decides(cast):
+    mixed = cast.ask(friendly_name="p\u0430yments-report")
+    cast.ask(friendly_name="Платежи")
+    pages = [
+        cast.client("lead").get(f"/admin/keys_app/keyrequest/{mixed.pk}/change/"),
+        cast.client("lead").post(
+            "/admin/keys_app/keyrequest/",
+            {
+                "action": "approve_several",
+                "_selected_action": [str(one) for one in KeyRequest.objects.values_list("pk", flat=True)],
+            },
+            follow=True,
+        ),
+    ]
+    for page in pages:
+        assert text_of(page).count("has letters of Cyrillic and Latin, which look alike.") == 1

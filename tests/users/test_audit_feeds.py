@@ -158,7 +158,7 @@ def test_it_finds_no_feed_by_nonsense(cast, number):
 def test_it_takes_no_invisible_characters_into_a_name(cast, actions, name):
     token, answer = make(cast, name=name)
     assert (answer.status_code, token) == (422, "")
-    assert "all of them visible" in text_of(answer)
+    assert "a character that cannot be seen" in text_of(answer)
     assert not FeedToken.objects.exists() and "audit.feed_created" not in actions()
 
 
