@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from keys_app.users import auth_events
+from portal.proxies import client_address
 
 
 class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class without types
@@ -57,5 +58,9 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
             user.save(update_fields=["password"])  # what else is stored may have changed since this request began
             auth_events.record_password_change(user=user, address=self._address(context.request), by_mail=by_mail)
 
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the address a request came from, for the library too; empty if it is unknown."""
+        return client_address(request)
+
     def _address(self, request: HttpRequest) -> str:
-        return self.get_client_ip(request) or ""
+        return self.get_client_ip(request)

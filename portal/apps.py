@@ -13,8 +13,9 @@ class PortalAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        from portal import encryption  # noqa: PLC0415 (it needs the models)
+        from portal import encryption, proxies  # noqa: PLC0415 (they need the models)
 
         register(schema.check, Tags.database)
         register(encryption.warn, Tags.database)
+        register(proxies.check)
         register(encryption.check, Tags.security, deploy=True)

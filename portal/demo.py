@@ -110,7 +110,7 @@ def environment(port: int) -> dict[str, str]:
         **os.environ,
         "DATABASE_URL": database,
         "PORTAL_BASE_URL": f"http://127.0.0.1:{port}",
-        "PORTAL_ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "PORTAL_ALLOWED_HOSTS": "127.0.0.1:*,localhost:*",  # a port may be forwarded to it
         "PORTAL_BIND": f"127.0.0.1:{port}",
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "PYTHONUNBUFFERED": "1",

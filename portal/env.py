@@ -8,6 +8,7 @@ Gunicorn's configuration reads through here too, before there is a Django.
 import os
 import re
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +19,9 @@ from environ import Env
 from keys_app.core.http.public_addresses import is_https_or_loopback
 
 DAY = 24 * 60 * 60
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_PORT = re.compile(r"(?:^[^:]*|\]):[0-9]+$")
+_USUAL_PORTS = {"https": 443, "http": 80}
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _NOT_EXPANDED = re.compile(r"\$\w*|.*\$\{\w*\}.*", re.DOTALL)
 _A_DATABASE = "postgres://user:password@host:5432/name or sqlite:////path/to/file"
@@ -78,7 +82,10 @@ def switch(name: str, default: bool = False) -> bool:
 
 
 def origin(name: str, default: str) -> SplitResult:
-    """Return an address as scheme, host and port: https, or http to this machine, without path, query or user."""
+    """Return an address as scheme, host and port: https, or http to this machine, without path, query or user.
+
+    It is written as browsers write it: in small letters, and without the port that goes without saying.
+    """
     value = text(name, default)
     got = "" if "@" in value else f", not {_quoted(value)}"  # a password may stand before the @
     wrong = ImproperlyConfigured(f"{name} must be an origin such as https://portal.example.com{got}.")
@@ -91,7 +98,46 @@ def origin(name: str, default: str) -> SplitResult:
         raise wrong
     if not is_https_or_loopback(parts):
         raise ImproperlyConfigured(f"{name} must start with https://; http:// is for loopback addresses only{got}.")
-    return parts
+    netloc = parts.netloc.lower().rstrip(":")
+    if parts.port == _USUAL_PORTS[parts.scheme]:
+        netloc = netloc.removesuffix(f":{parts.port}")
+    return parts._replace(netloc=netloc)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return networks and single addresses that are separated by commas, in the form a client's address has."""
+    found = []
+    for given in listed(name):
+        try:
+            network = ip_network(given)
+        except ValueError:
+            raise _no_network(name, given) from None
+        if network.version == 6 and network.subnet_of(_MAPPED):
+            raise _no_network(name, given)
+        found.append(network)
+    return found
+
+
+def _no_network(name: str, given: str) -> ImproperlyConfigured:
+    right = "networks such as 10.0.1.0/24, addresses such as 127.0.0.1, or both, IPv4 ones written as IPv4"
+    return ImproperlyConfigured(f"{name} must be {right}, separated by commas, not {_quoted(given)}.")
+
+
+def hosts(name: str, default: str) -> tuple[list[str], list[str]]:
+    """Return host names, and those of them that are written `name:*`, which may be followed by any port."""
+    given = [host.lower() for host in listed(name, default)]
+    for host in given:
+        if _PORT.search(host):
+            raise ImproperlyConfigured(
+                f"{name} holds host names without a port, which is that of PORTAL_BASE_URL, or name:* for any port, "
+                f"not {_quoted(host)}."
+            )
+    return [host.removesuffix(":*") for host in given], [host[:-2] for host in given if host.endswith(":*")]
+
+
+def bind() -> str:
+    """Return what gunicorn listens on."""
+    return text("PORTAL_BIND", "127.0.0.1:8000")
 
 
 def database(name: str, default: str) -> dict[str, Any]:

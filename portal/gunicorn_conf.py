@@ -16,7 +16,7 @@ from portal import env
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump of a worker would hold what it has in memory
 
 try:
-    bind = env.text("PORTAL_BIND", "127.0.0.1:8000")
+    bind = env.bind()
     workers = env.workers()
     threads = env.threads()
     env.twilio_concurrency()  # refused here, before a worker is started
@@ -28,6 +28,8 @@ worker_class = "gthread"
 timeout = math.ceil(2 * _deadline) + 10
 graceful_timeout = timeout
 keepalive = 5
+secure_scheme_headers: dict[str, str] = {}  # `portal.proxies` says whose are believed, and PORTAL_BASE_URL the scheme
+forwarder_headers = ""  # or a client of a proxy on this machine could set the path with a header
 control_socket_disable = True  # nothing here uses it, and two portals of one user would share its path
 
 

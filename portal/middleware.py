@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 
 from keys_app.users.auth_events import is_ended
 from keys_app.views.http.error_pages import bad_request
-from keys_app.views.http.signed_in import PortalRequest
+from keys_app.views.http.signed_in import PortalRequest, current_path
 from portal import readiness
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -61,7 +61,10 @@ class NoStoreMiddleware:
 
 
 class RefuseNulMiddleware:
-    """Refuses addresses with a NUL character: no value here has one, and PostgreSQL cannot compare with it."""
+    """Refuses addresses with a NUL character: no value here has one, and PostgreSQL cannot compare with it.
+
+    A cookie with one is left out, as if it were not sent: a refusal would last until it is deleted.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -69,6 +72,8 @@ class RefuseNulMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
             return bad_request(request, ValueError("NUL"))
+        for name in [name for name, value in request.COOKIES.items() if "\0" in name + value]:
+            del request.COOKIES[name]
         return self.get_response(request)
 
 
@@ -97,10 +102,9 @@ class SignInMiddleware(LoginRequiredMiddleware):
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponse:
         login_url = resolve_url(self.get_login_url(view_func))
-        htmx = cast(PortalRequest, request).htmx
-        if htmx:
-            here = htmx.current_url_abs_path or "/"
-            context = {"login_url": f"{login_url}?{urlencode({'next': here})}"}
+        portal_request = cast(PortalRequest, request)
+        if portal_request.htmx:
+            context = {"login_url": f"{login_url}?{urlencode({'next': current_path(portal_request)})}"}
             return render(request, "portal/partials/session_ended_dialog.html", context, status=401)
         if request.method not in ("GET", "HEAD"):
             messages.warning(request, "You were not signed in any more. What you sent was not received.")

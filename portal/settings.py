@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port
 
 from keys_app.audit.merkle.signed_note import BadKey, SignerKey, VerifierKey
 from keys_app.core.http.public_addresses import is_loopback
@@ -37,9 +38,11 @@ for key in ENCRYPTION_KEYS:
 
 BASE_URL = env.origin("PORTAL_BASE_URL", "http://127.0.0.1:8000")
 HTTPS = BASE_URL.scheme == "https"
-ALLOWED_HOSTS = env.listed("PORTAL_ALLOWED_HOSTS", BASE_URL.hostname or "")
+ALLOWED_HOSTS, HOSTS_WITH_ANY_PORT = env.hosts("PORTAL_ALLOWED_HOSTS", split_domain_port(BASE_URL.netloc)[0])
 CSRF_TRUSTED_ORIGINS = [BASE_URL.geturl()]
-ALLAUTH_TRUSTED_PROXY_COUNT = env.number("PORTAL_TRUSTED_PROXIES", 0, least=0, most=100)
+# Whose word is taken about a client, and how many there are: `portal.proxies`.
+PROXY_ADDRESSES = env.networks("PORTAL_PROXY_ADDRESSES")
+TRUSTED_PROXIES = env.number("PORTAL_TRUSTED_PROXIES", 0, least=0, most=100)
 
 # The name and the key the ledger's checkpoints are signed with. Without a key none are signed.
 AUDIT_ORIGIN = env.text("PORTAL_AUDIT_ORIGIN", f"{BASE_URL.hostname}/audit")
@@ -114,12 +117,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.own_address.SchemeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.NoStoreMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "portal.middleware.ProbeMiddleware",  # those above look at no Host, those below refuse a probe's
+    "portal.own_address.OwnAddressMiddleware",  # those below see the portal's own address in Host, Origin and Referer
     "portal.middleware.RefuseNulMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -19,7 +19,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
-ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
+ALLOWED_HOSTS = HOSTS_WITH_ANY_PORT = ["testserver", "127.0.0.1"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # SQLite lets writers in by chance, not in turn. However slow the disk, no test is decided by who waited too long.
     DATABASES["default"]["OPTIONS"] = {**SQLITE_OPTIONS, "timeout": 300}  # noqa: F405

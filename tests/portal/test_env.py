@@ -20,7 +20,8 @@ SETTINGS = {
     "PORTAL_ENCRYPTION_KEYS": (Fernet.generate_key().decode(), "ENCRYPTION_KEYS"),
     "PORTAL_BASE_URL": ("https://portal.example.com", "BASE_URL"),
     "PORTAL_ALLOWED_HOSTS": ("one.example.com, two.example.com", "ALLOWED_HOSTS"),
-    "PORTAL_TRUSTED_PROXIES": ("1", "ALLAUTH_TRUSTED_PROXY_COUNT"),
+    "PORTAL_TRUSTED_PROXIES": ("1", "TRUSTED_PROXIES"),
+    "PORTAL_PROXY_ADDRESSES": ("10.0.1.0/24, 127.0.0.1, 2001:db8::/64", "PROXY_ADDRESSES"),
     "PORTAL_AUDIT_ORIGIN": ("example.com/ledger", "AUDIT_ORIGIN"),
     "PORTAL_AUDIT_SIGNING_KEY": ("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=", "AUDIT_SIGNING_KEY"),
     "PORTAL_AUDIT_OLD_VERIFIER_KEYS": (
@@ -228,6 +229,38 @@ def test_a_switch_is_on_or_off(value, on, read):
 def test_a_switch_that_is_neither_is_refused(value, refusal):
     said = refusal(PORTAL_WEBHOOK_ALLOW_PRIVATE=value)
     assert said == f"PORTAL_WEBHOOK_ALLOW_PRIVATE must be 1 or 0, not “{value}”."
+
+
+@pytest.mark.parametrize("value", ["proxy", "10.0.0.1/8", "10.0.0.0/33", "127.0.0.1:8000", "::ffff:10.0.0.0/104", "*"])
+def test_what_is_no_network_is_refused(value, refusal):
+    said = refusal(PORTAL_PROXY_ADDRESSES=f"127.0.0.1, {value}")
+    assert said.startswith("PORTAL_PROXY_ADDRESSES must be networks such as 10.0.1.0/24")
+    assert f"not “{value}”." in said
+
+
+@pytest.mark.parametrize("value", ["portal.example.com:8443", "[::1]:8000", "127.0.0.1:80"])
+def test_a_host_with_a_port_of_its_own_is_refused(value, refusal):
+    assert f"PORTAL_BASE_URL, or name:* for any port, not “{value}”." in refusal(PORTAL_ALLOWED_HOSTS=value)
+
+
+def test_a_host_may_have_any_port(read):
+    found = read(**NEEDED, PORTAL_ALLOWED_HOSTS="Portal.example.com, localhost:*,[::1]:*,[::2]")
+    assert found["ALLOWED_HOSTS"] == ["portal.example.com", "localhost", "[::1]", "[::2]"]
+    assert found["HOSTS_WITH_ANY_PORT"] == ["localhost", "[::1]"]
+
+
+@pytest.mark.parametrize(
+    ("value", "origin", "host"),
+    [
+        ("https://Portal.Example.com:443/", "https://portal.example.com", "portal.example.com"),
+        ("https://portal.example.com:8443", "https://portal.example.com:8443", "portal.example.com"),
+        ("http://[::1]:8000", "http://[::1]:8000", "[::1]"),
+        ("http://127.0.0.1:80", "http://127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_its_own_address_is_read_as_browsers_write_it(value, origin, host, read):
+    found = read(**NEEDED, PORTAL_BASE_URL=value)
+    assert (found["BASE_URL"].geturl(), found["ALLOWED_HOSTS"]) == (origin, [host])
 
 
 @pytest.mark.parametrize("name", ["PORTAL_STATIC_ROOT", "PORTAL_CHECKPOINT_DIR", "PORTAL_FROM_EMAIL", "PORTAL_BIND"])

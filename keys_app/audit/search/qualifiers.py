@@ -5,13 +5,13 @@ that says what it should look like.
 """
 
 import difflib
-import ipaddress
 import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from keys_app.core.http.addresses import one_form
 from keys_app.permissions.risk import Risk
 
 from .tokens import MAX_VALUE, words
@@ -88,7 +88,7 @@ def _risk(value: str) -> str:
 
 def _address(value: str) -> str:
     try:
-        return str(ipaddress.ip_address(value))
+        return one_form(value)
     except ValueError:
         pass
     if _OPEN_V4.fullmatch(value) and all(int(part) < 256 for part in value.split(".")[:-1]):

@@ -9,10 +9,10 @@ from .signed_in import signed_in
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Return who is asking, and from which address (behind `PORTAL_TRUSTED_PROXIES` proxies)."""
+    """Return who is asking, and from which address."""
     return Actor.of(signed_in(request), address_of(request))
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the address a request came from (behind `PORTAL_TRUSTED_PROXIES` proxies); empty if it is unknown."""
-    return get_adapter().get_client_ip(request) or ""
+    """Return the address a request came from, as `portal.proxies` reads it; empty if it is unknown."""
+    return str(get_adapter().get_client_ip(request))

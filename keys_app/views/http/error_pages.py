@@ -1,6 +1,7 @@
 """Pages for what no view answered."""
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
@@ -10,12 +11,17 @@ from keys_app.users.auth_events import note_turned_away
 
 from .actor import address_of
 from .problem import problem
-from .signed_in import PortalRequest
+from .signed_in import PortalRequest, current_path
+
+
+class RefusedRequest(SuspiciousOperation):
+    """A request that is refused before anything is read of it. Its text is for the person and for the log."""
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 as Django calls it
-    """Say that the request can't be read (400), without asking the database for anything."""
-    return HttpResponse(loader.render_to_string("400.html"), status=400)
+    """Say that the request can't be read (400) and, where it is known, why; the database is asked for nothing."""
+    why = str(exception) if isinstance(exception, RefusedRequest) else ""
+    return HttpResponse(loader.render_to_string("400.html", {"why": why}), status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -45,5 +51,5 @@ def csrf_failure(request: PortalRequest, reason: str = "") -> HttpResponse:  # n
     """Say that the page was too old, or the request came from elsewhere (403)."""
     if getattr(request, "htmx", False):
         stale = Conflict("This page is too old to act on. Nothing was done. Reload it and try again.")
-        return problem(request, stale, back_url=request.htmx.current_url or "/", back_label="Reload")
+        return problem(request, stale, back_url=current_path(request), back_label="Reload")
     return render(request, "403_csrf.html", status=403)

@@ -4,6 +4,7 @@ from typing import cast
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 
@@ -22,3 +23,13 @@ class SignedInRequest(PortalRequest):
 def signed_in(request: HttpRequest) -> User:
     """Return the user of a request where Django's own signatures, as the admin's, leave open whether there is one."""
     return cast(User, request.user)
+
+
+def current_path(request: PortalRequest) -> str:
+    """Return the path of the page htmx says it stands on, with its query; `/` if that is no page of this portal."""
+    try:
+        path = request.htmx.current_url_abs_path or "/"
+    except ValueError:  # an address that is none, as http://[::1
+        return "/"
+    is_path = path.startswith("/") and path.isprintable() and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+    return path if is_path else "/"
