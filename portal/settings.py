@@ -172,6 +172,7 @@ else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds, for each address
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer may give each transaction another connection
 DATABASES["default"]["ATOMIC_REQUESTS"] = False  # issuing commits before and after it calls Twilio
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -33,7 +33,7 @@ class CheckpointCheck:
         self._folders = checkpoint_files.part_folders(root)
         self._in_folders = [frozenset(folder.sizes) for folder in self._folders]
         stored = AuditCheckpoint.objects.order_by("size").values_list("size", flat=True)
-        self._stored = frozenset(stored.iterator())
+        self._stored = frozenset(stored)
         self._sizes = sorted(self._stored.union(*self._in_folders))
         self._keys = list[VerifierKey]()
         self._ledger_size = 0

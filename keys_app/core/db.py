@@ -3,6 +3,7 @@
 SQLite locks the whole file at the first statement of a transaction instead of a row.
 """
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from django.db import connection
@@ -10,6 +11,9 @@ from django.db.models import Model, Q, QuerySet
 
 Row = TypeVar("Row", bound=Model)
 Piece = TypeVar("Piece")
+
+BATCH = 1000
+"""How many rows `in_batches` reads at once."""
 
 
 def lock_row(model: type[Row], pk: object) -> Row:
@@ -23,6 +27,19 @@ def locked(rows: QuerySet[Row]) -> QuerySet[Row]:
     Not their keys: rows that refer to them can be added meanwhile, as an event's are while the ledger is locked.
     """
     return rows.select_for_update(no_key=True)
+
+
+def in_batches(rows: QuerySet[Row], *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Return some columns of all rows, in the order of their primary keys, a batch in memory at a time.
+
+    Not by `iterator()`, whose cursor on PostgreSQL is lost where PgBouncer gives each transaction another connection.
+    """
+    rows = rows.order_by("pk")
+    batch = list(rows.values_list("pk", *columns)[:BATCH])
+    while batch:
+        yield from (row[1:] for row in batch)
+        more = rows.filter(pk__gt=batch[-1][0]) if len(batch) == BATCH else rows.none()
+        batch = list(more.values_list("pk", *columns)[:BATCH])
 
 
 def compare_and_swap(row: Model, still: Q, **values: Any) -> bool:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from keys_app.audit.search.query import Term
 from keys_app.core.actor import with_login
+from keys_app.core.db import in_batches
 from keys_app.keys.models import ApiKey, risk_of_key
 from keys_app.keys.queries import LIVE_KEYS
 from keys_app.keys.states import KeyState
@@ -61,12 +62,12 @@ class LiveKeys:
 
 
 def live_keys() -> LiveKeys:
-    """Group the live keys by team, account, owner and age. One query."""
+    """Group the live keys by team, account, owner and age. One query for each batch."""
     groups: dict[str, dict[str, Bar]] = {name: {} for name in ("Age", "Team", "Account", "Owner")}
     total, now = Bar("All"), timezone.now()
     for label in (*(label for _, label in AGES), OLDER):
         groups["Age"][label] = Bar(label)
-    for key in ApiKey.objects.filter(state__in=LIVE_KEYS).order_by().values_list(*_COLUMNS).iterator():
+    for key in in_batches(ApiKey.objects.filter(state__in=LIVE_KEYS), *_COLUMNS):
         policy, issued, team, account, sid, login, first, last = key
         risk = risk_of_key(policy)
         names = {

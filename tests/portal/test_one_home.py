@@ -109,3 +109,8 @@ def test_no_two_classes_bear_one_name():
         if isinstance(node, ast.ClassDef) and node.name != "Command"
     ]
     assert {name for name in classes if classes.count(name) > 1} == set()
+
+
+def test_no_rows_are_read_through_a_cursor_that_outlives_a_transaction():
+    """PgBouncer may give the next one another connection: `in_batches` of `core/db.py` reads many rows."""
+    assert [file.name for file in product() if ".iterator(" in file.read_text()] == []

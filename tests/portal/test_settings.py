@@ -151,6 +151,12 @@ def test_a_request_is_no_transaction(url):
     assert database["ATOMIC_REQUESTS"] is False
 
 
+def test_no_cursor_outlives_its_transaction():
+    """Django's own forms read users and teams with one, which PgBouncer loses between two transactions."""
+    database = settings_with(DATABASE_URL="postgres://user:password@127.0.0.1/portal")["DATABASES"]["default"]
+    assert database["DISABLE_SERVER_SIDE_CURSORS"] is True
+
+
 def test_these_tests_run_with_the_same_rules():
     assert settings.DEBUG is False
     assert connection.settings_dict["ATOMIC_REQUESTS"] is False

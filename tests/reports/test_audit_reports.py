@@ -8,12 +8,14 @@ import pytest
 from django.utils import timezone
 
 from keys_app.audit import ledger
+from keys_app.core import db
 from keys_app.key_requests.decision_models import ApprovalRule
 from keys_app.keys.models import ApiKey
 from keys_app.organisation.models import Account
 from keys_app.permissions.policy import Policy
 from keys_app.reconcile.models import UnmanagedKey
 from keys_app.reconcile.run import reconcile
+from keys_app.reports.live_keys import live_keys
 from keys_app.views.audit import reports
 from tests.cast import MAKE_KEYS, READ_MESSAGES, secret_in, text_of
 
@@ -48,6 +50,16 @@ def test_live_keys_are_counted_by_team_account_owner_age_and_risk(cast):
     assert 'aria-label="1 high, 2 low"' in page
     assert "style=" not in page
     assert '<rect class="bar-high" x="0.0" width="33.33"' in page
+
+
+@pytest.mark.parametrize(("at_once", "queries"), [(1, 5), (2, 3), (3, 2), (4, 2), (5, 1), (1000, 1)])
+def test_live_keys_are_read_some_at_a_time(cast, monkeypatch, django_assert_num_queries, at_once, queries):
+    sids = [cast.issued(friendly_name=f"key {number}")[0].keys.get().sid for number in range(4)]
+    monkeypatch.setattr(db, "BATCH", at_once)
+    with django_assert_num_queries(queries):
+        assert list(db.in_batches(ApiKey.objects.all(), "sid", "state")) == [(sid, "active") for sid in sorted(sids)]
+    with django_assert_num_queries(queries):
+        assert live_keys().total.total == 4
 
 
 def test_the_picture_says_so_when_no_key_is_live(cast):
