@@ -137,8 +137,8 @@ class RequestForm(forms.Form):
 
     def key_to_change(self) -> ApiKey | None:
         """Return the key this request is to take the place of, if it is one of this person's live keys."""
-        sid = self["changes_key"].value()
-        return ApiKey.changeable_by(self.who.user).filter(pk=str(sid)[:34]).first() if sid else None
+        sid = str(self["changes_key"].value() or "")  # as it was typed: PostgreSQL can't look for every text
+        return ApiKey.changeable_by(self.who.user).filter(pk=sid).first() if sid.isalnum() else None
 
     def chosen_account_and_team(self) -> tuple[Account | None, Team | None]:
         """Return the account chosen so far, and the team where there is no doubt about it."""

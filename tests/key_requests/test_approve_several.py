@@ -44,6 +44,15 @@ def test_it_lists_every_policy_and_approves_each_by_itself(cast, actions):
         assert item.approvals.get().content_digest == item.content_digest
 
 
+@pytest.mark.parametrize("ticked", ["1", "' OR 1=1", "\0", "x" * 36])
+def test_it_refuses_with_words_what_is_no_request(cast, ticked):
+    request = cast.ask()
+    chosen = {"action": "approve_several", "_selected_action": [str(request.pk), ticked], "index": "0"}
+    page = cast.client("lead").post(LIST, chosen, follow=True)
+    assert (page.status_code, page.redirect_chain) == (200, [(LIST, 302)])
+    assert "What was ticked can’t be read, so nothing was done." in text_of(page)
+
+
 @pytest.mark.parametrize("permissions", [READ_MESSAGES, MAKE_KEYS, ["/twilio/messaging/messages/create"]])
 def test_it_leaves_out_what_is_not_low_risk(cast, permissions):
     low, risky = cast.ask(), cast.ask(friendly_name="risky", permissions=permissions)

@@ -88,6 +88,15 @@ def test_it_refuses_a_change_of_somebody_elses_or_a_revoked_key(cast):
     assert cast.client("engineer").post(NEW, cast.form(changes_key=key.sid)).status_code == 422
 
 
+@pytest.mark.parametrize("sid", ["\0", "SK\0", "SK" + "f" * 40, "' OR 1=1"])
+@pytest.mark.parametrize("way", [{}, {"summary_only": "1"}, {"text_only": "1"}, {"search_only": "1"}])
+def test_it_takes_no_other_text_for_a_key(cast, way, sid):
+    """PostgreSQL looks for no text with a NUL."""
+    answer = cast.client("engineer").post(NEW, cast.form(changes_key=sid, **way))
+    assert answer.status_code == (200 if way else 422)
+    assert "Change a key" not in text_of(answer)
+
+
 def test_it_takes_json_without_javascript(cast):
     text = '{"allow": ["/twilio/messaging/messages/read", "/twilio/messaging/messages/list"]}'
     _, boxes = _pressed(cast, {"text_only": "1", "policy_text": text})

@@ -42,11 +42,12 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpResponse:
 
 def _chosen(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> list[KeyRequest]:
     """Return the requests of the address that this person may see, the oldest first."""
-    ids = [pk for text in request.GET.getlist("id")[:200] if (pk := _uuid(text))]
+    ids = [pk for text in request.GET.getlist("id")[:200] if (pk := as_uuid(text))]
     return list(admin.get_queryset(request).filter(pk__in=ids).order_by("created_at"))
 
 
-def _uuid(text: str) -> uuid.UUID | None:
+def as_uuid(text: str) -> uuid.UUID | None:
+    """Return the request's number that a text is; None if it is none."""
     try:
         return uuid.UUID(text)
     except ValueError:
@@ -61,7 +62,7 @@ def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
 
 
 def _approve(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpResponse:
-    ticked = [pk for text in request.POST.getlist("approve")[:LIMIT] if (pk := _uuid(text))]
+    ticked = [pk for text in request.POST.getlist("approve")[:LIMIT] if (pk := as_uuid(text))]
     shown = [(pk, request.POST.get(f"digest-{pk}", "")) for pk in ticked]
     seen = set(admin.get_queryset(request).filter(pk__in=ticked).values_list("pk", flat=True))
     outcome = decide.approve_several(

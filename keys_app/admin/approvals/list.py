@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, IntegerField, Model, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -201,6 +202,15 @@ class KeyRequestAdmin(ModelAdmin[KeyRequest]):
     def get_urls(self) -> list[Any]:
         approve = self.admin_site.admin_view(self.several_view)
         return [path("several/", approve, name="keys_app_keyrequest_several"), *super().get_urls()]
+
+    def response_action(  # type: ignore[override]  # the stubs are of a later Django
+        self, request: HttpRequest, queryset: QuerySet[KeyRequest]
+    ) -> HttpResponse | None:
+        """Do what was chosen with what was ticked, unless something of that is no request's number."""
+        if not all(map(bulk.as_uuid, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            self.message_user(request, "What was ticked can’t be read, so nothing was done.", messages.ERROR)
+            return None
+        return super().response_action(request, queryset)
 
     @admin.action(description="Read and approve together (low risk only)")
     def approve_several(self, request: HttpRequest, queryset: QuerySet[KeyRequest]) -> HttpResponse:
