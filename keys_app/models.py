@@ -10,7 +10,7 @@ from keys_app.notifications.models import Heartbeat, NoticeKey, Trouble, Webhook
 from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Delegation, Team, TeamMembership
 from keys_app.reconcile.models import AccountCheck, ReconcileRun, UnmanagedKey
 from keys_app.reports.models import AccessReview, ReviewedKey
-from keys_app.users.models import FeedToken, SignIn
+from keys_app.users.models import FeedToken, LimitedUse, PasswordReset, SignIn
 
 __all__ = [
     "MAX_LIFETIME_DAYS",
@@ -30,8 +30,10 @@ __all__ = [
     "Installation",
     "Issuance",
     "KeyRequest",
+    "LimitedUse",
     "Narrowing",
     "NoticeKey",
+    "PasswordReset",
     "Probe",
     "PushPosition",
     "ReconcileRun",

@@ -1,7 +1,15 @@
 """The account pages people need. The sign-in library has more, for sites where people sign up by themselves."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from allauth.account import urls
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
+
+from keys_app.views.http.problem import with_wait
 
 KEPT = {
     "account_login",
@@ -18,5 +26,27 @@ BY_MAIL = {
     "account_reset_password_from_key_done",
 }
 
-kept = KEPT | BY_MAIL if settings.SENDS_MAIL else KEPT
-urlpatterns = [pattern for pattern in urls.urlpatterns if pattern.name in kept]
+LIMITED = {"account_login", "account_reauthenticate", "account_change_password", "account_reset_password"}
+
+
+def _saying_how_long(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let a form that a limit refused be answered with 429 and the wait; the page says it and keeps the name typed."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return with_wait(view(request, *args, **options), getattr(request, "refused", None))
+
+    return wrapped
+
+
+def _limited(pattern: URLPattern) -> URLPattern:
+    return URLPattern(pattern.pattern, _saying_how_long(pattern.callback), pattern.default_args, pattern.name)
+
+
+def pages(*, by_mail: bool) -> list[URLPattern]:
+    """Return the account pages, with those that mail a link for a new password or without."""
+    kept = KEPT | BY_MAIL if by_mail else KEPT
+    return [_limited(one) if one.name in LIMITED else one for one in urls.urlpatterns if one.name in kept]
+
+
+urlpatterns = pages(by_mail=settings.SENDS_MAIL)

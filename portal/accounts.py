@@ -8,9 +8,11 @@ from allauth.core import context
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from keys_app.users import auth_events
+from keys_app.users import auth_events, limits, password_tries
+from keys_app.views.http.actor import address_of
+from portal import known_browsers
 from portal.proxies import client_address
 
 
@@ -20,6 +22,13 @@ class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class wit
     def get_user(self, user_id: str | int) -> User | None:
         user = User.objects.select_related("sign_in").filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
+
+
+def refusal(request: HttpRequest, refused: limits.TooMany, name: str = "") -> ValidationError:
+    """Note that a limit turns away who sent a form; return the error to raise in it. `account_urls` sets the status."""
+    request.refused = refused  # type: ignore[attr-defined]
+    auth_events.note_turned_away(refused=refused, name=name, address=address_of(request))
+    return ValidationError(refused.message, code="too_many")
 
 
 class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a class without types
@@ -38,13 +47,23 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
             auth_events.record_sign_out(user=request.user, address=self._address(request))
         super().logout(request)
 
-    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+    def post_login(self, request: HttpRequest, user: User, **options: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **options)
+        known_browsers.remember(request, response, user)
+        return response
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Return whose password it is, after counting the try; a right one doesn't count. Every page asks here."""
+        name = str(credentials.get("username", ""))[:150]
+        browser = known_browsers.id_for(request, name)
         try:
-            super().pre_authenticate(request, **credentials)
-        except ValidationError:  # too many failed for this name
-            name = str(credentials.get("username", ""))[:150]
-            auth_events.note_turned_away(name=name, address=self._address(request), page=request.path)
-            raise
+            uses = password_tries.begin(name=name, address=self._address(request), browser=browser)
+        except limits.TooMany as refused:
+            raise refusal(request, refused, name) from None
+        user: User | None = super().authenticate(request, **credentials)
+        if user:
+            limits.give_back(uses)
+        return user
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         name = str(credentials.get("username", ""))[:150]

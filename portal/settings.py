@@ -186,6 +186,14 @@ ACCOUNT_ADAPTER = "portal.accounts.PortalAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+# The portal's own limits stand before every form that takes a password or a mail address (keys_app/users/limits.py).
+# The library's would count in the memory of one process, under the Host that a request names.
+ACCOUNT_RATE_LIMITS = False
+ACCOUNT_FORMS = {
+    "change_password": "portal.account_forms.ChangePasswordForm",
+    "reset_password": "portal.account_forms.ResetPasswordForm",
+}
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # an address that is no one's gets no mail
 ACCOUNT_SESSION_REMEMBER = False
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:home"

@@ -12,5 +12,4 @@ urlpatterns = [
 handler400 = "keys_app.views.http.error_pages.bad_request"
 handler403 = "keys_app.views.http.error_pages.forbidden"
 handler404 = "keys_app.views.http.error_pages.not_found"
-handler429 = "keys_app.views.http.error_pages.too_many_tries"  # the sign-in library calls it
 handler500 = "keys_app.views.http.error_pages.server_error"

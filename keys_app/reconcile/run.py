@@ -37,6 +37,7 @@ from keys_app.organisation.models import Account
 from keys_app.twilio_iam.errors import TwilioError
 from keys_app.twilio_iam.retry import Patience
 from keys_app.users.feed_tokens import check_tokens
+from keys_app.users.limits import clear_old
 
 from . import holds
 from .account_run import ITSELF, RunFindings, Visit
@@ -98,6 +99,8 @@ def reconcile(
                 check_tokens()
             with isolated("sums of repetitions"):
                 sum_up()
+            with isolated("old uses of limits"):
+                clear_old()
         except Exception as error:  # such a run is not one that went well
             note_failure("a whole run", "", error)
             raise

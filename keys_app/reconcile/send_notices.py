@@ -7,6 +7,7 @@ from keys_app.key_requests.digests import announce_lapses, send_digests
 from keys_app.notifications.mail import remove_old, send_mails
 from keys_app.notifications.outbox import Sent
 from keys_app.notifications.webhooks import send_deliveries
+from keys_app.users.password_resets import send_links
 
 
 def send_notices(stopping: Callable[[], bool] = lambda: False) -> tuple[Sent, int]:
@@ -19,6 +20,7 @@ def send_notices(stopping: Callable[[], bool] = lambda: False) -> tuple[Sent, in
         "announcing what lapses": announce_lapses,
         "making digests": send_digests,
         "sending mail": lambda: send_mails(stopping),
+        "sending password resets": lambda: send_links(stopping),
         "sending to webhooks": lambda: send_deliveries(stopping),
         "removing what is old": remove_old,
     }

@@ -12,6 +12,8 @@ from keys_app.organisation.access import same_login
 
 from . import account_changes
 from .account_changes import sign_in_of
+from .limits import TooMany, note_block
+from .password_tries import OF_SOURCES
 
 _ENDED_BEFORE = "portal.sessions_ended"
 UNKNOWN = "an unknown name"
@@ -52,9 +54,9 @@ def note_failed_sign_in(*, name: str, address: str) -> None:
     note("user.sign_in_failed", _who(name, address))
 
 
-def note_turned_away(*, name: str = "", address: str, page: str) -> None:
-    """Record that a limit of tries turned somebody away, with nothing tried: once within an hour, then counted."""
-    note("user.turned_away", _who(name, address), page=page)
+def note_turned_away(*, refused: TooMany, name: str, address: str) -> None:
+    """Record that a limit turned somebody away, with nothing tried: once a block, and for a source without a name."""
+    note_block(refused, _who("" if refused.limit.kind in OF_SOURCES else name, address))
 
 
 def _who(name: str, address: str) -> Actor:

@@ -1,4 +1,4 @@
-"""How a user signs in, and the tokens with which other systems follow the audit."""
+"""How a user signs in, what is counted to limit it, and the tokens with which other systems follow the audit."""
 
 from django.conf import settings
 from django.db import models
@@ -51,3 +51,32 @@ class SignIn(models.Model):
 
     def __str__(self) -> str:
         return f"sign-in of {self.user_id}"
+
+
+class LimitedUse(models.Model):
+    """One use of something that `limits` limits. `counter` is a keyed hash of what was used and by whom."""
+
+    counter = models.CharField(max_length=64)
+    at = models.DateTimeField(db_index=True)
+    noted = models.BooleanField(default=False, help_text="Whether the block it is part of is in the audit.")
+
+    class Meta:
+        indexes = [models.Index(fields=["counter", "at"], name="uses_by_counter")]
+
+    def __str__(self) -> str:
+        return f"use {self.pk} at {self.at}"
+
+
+class PasswordReset(models.Model):
+    """A wish for a link that sets a new password. Whether the address is anyone's is looked up when it is sent.
+
+    `address` is emptied once the mail left, or there was no one to send it to.
+    """
+
+    address = models.EmailField(blank=True)
+    asked_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"password reset {self.pk}"

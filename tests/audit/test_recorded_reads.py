@@ -64,23 +64,6 @@ def test_a_failed_sign_in_is_one_event_and_then_a_sum(person):
     assert throttle.sum_up() == 0
 
 
-def test_who_is_turned_away_by_a_limit_is_an_event(person):
-    for _ in range(8):
-        Client().post(LOGIN, {"login": "engineer", "password": "not-my-password"})
-    (event,) = events("user.turned_away")
-    assert (event.actor_name, event.details) == ("Engineer Person", {"page": LOGIN})
-    for number in range(30):
-        answer = Client().post(LOGIN, {"login": f"name-{number}", "password": "not-my-password"})
-    assert answer.status_code == 429
-    assert "This one was not looked at" in answer.content.decode()
-    assert [event.actor_name for event in events("user.turned_away")] == ["Engineer Person", "an unknown name"]
-    an_hour_later()
-    throttle.sum_up()
-    assert events("user.turned_away")[-1].details["times"] > 1
-    assert not matching().filter(canonical__contains="not-my-password").exists()
-    assert not matching().filter(canonical__contains="name-1").exists()
-
-
 def test_neither_a_password_nor_a_name_nobody_has_is_written(person):
     """People type their password into the field for the name."""
     Client().post(LOGIN, {"login": PASSWORD, "password": PASSWORD})

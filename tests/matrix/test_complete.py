@@ -84,7 +84,7 @@ NOT_MADE = {
     "user.sign_in_failed": "test_sign_in",
     "user.signed_in": "test_sign_in",
     "user.signed_out": "test_sign_in",
-    "user.turned_away": "test_sign_in",
+    "user.turned_away": "test_password_tries",
     "user.vouched_for": "test_admin_acts",
     "webhook.gave_up": "test_webhooks",
 }

@@ -15,6 +15,7 @@ from keys_app.core.actor import Actor
 from keys_app.organisation.models import TeamMembership
 from keys_app.users import feed_tokens
 from keys_app.users.models import FeedToken
+from keys_app.users.password_resets import send_links
 from tests.cast import text_of
 from tests.notifications.test_notices import WithResets
 from tests.organisation.test_account_commands import typed  # noqa: F401 (a fixture)
@@ -72,6 +73,7 @@ def by_mailed_link(address, password=ANOTHER):
     """Set a password as somebody who reads the mail of an address."""
     client = Client()
     client.post("/accounts/password/reset/", {"email": address})
+    send_links()
     link = re.search(r"/accounts/password/reset/key/\S+", mail.outbox[-1].body).group()
     page = client.get(link)
     answer = client.post(page["Location"], {"password1": password, "password2": password})

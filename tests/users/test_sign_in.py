@@ -151,17 +151,6 @@ def test_nobody_signs_up(cast):
     assert User.objects.count() == before
 
 
-def test_guessing_is_stopped_for_a_name_and_then_for_an_address(cast, person):
-    statuses = [sign_in(Client(), f"guess-{number}").status_code for number in range(10)]
-    assert statuses == [200] * 10
-    locked = Client()
-    assert "Too many failed" in text_of(sign_in(locked))
-    assert locked.get("/").status_code == 302
-    later = [sign_in(Client(), "guess", name=f"name-{number}") for number in range(25)]
-    assert later[-1].status_code == 429
-    assert Client(REMOTE_ADDR="192.0.2.7").get(LOGIN).status_code == 200
-
-
 def test_signing_out_ends_the_session(cast):
     client = cast.client("engineer")
     assert client.post("/accounts/logout/").status_code == 302

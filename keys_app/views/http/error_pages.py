@@ -7,9 +7,7 @@ from django.shortcuts import render
 from django.template import loader
 
 from keys_app.core.errors import Conflict
-from keys_app.users.auth_events import note_turned_away
 
-from .actor import address_of
 from .problem import problem
 from .signed_in import PortalRequest, current_path
 
@@ -32,13 +30,6 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 as Django calls it
     """Say that there is no such page (404)."""
     return render(request, "404.html", status=404)
-
-
-def too_many_tries(request: HttpRequest) -> HttpResponse:
-    """Say that a limit of the sign-in library was reached: for an address, or for what somebody may try (429)."""
-    name = request.user.get_username() if request.user.is_authenticated else ""
-    note_turned_away(name=name, address=address_of(request), page=request.path)
-    return render(request, "429.html", status=429)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 as Django calls it

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from keys_app.core import errors
+from keys_app.users.limits import TooMany
 
 from .signed_in import PortalRequest
 
@@ -16,6 +17,7 @@ _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.ApprovalNeeded, 409, "This request needs approval again"),
     (errors.Conflict, 409, "Not done"),
     (errors.InvalidInput, 422, "Check what you entered"),
+    (TooMany, 429, "Not now"),
     (errors.TwilioRefused, 502, "Twilio refused"),
     (errors.PortalBusy, 503, "Busy"),
     (errors.MarkNotKept, 503, "No key was made"),
@@ -41,4 +43,12 @@ def problem(request: PortalRequest, error: errors.PortalError, *, back_url: str,
         "back_label": back_label,
     }
     template = "portal/partials/problem_dialog.html" if request.htmx else "portal/problem.html"
-    return render(request, template, context, status=status)
+    return with_wait(render(request, template, context, status=status), error)
+
+
+def with_wait(answer: HttpResponse, error: Exception | None) -> HttpResponse:
+    """Return the answer to what was refused; where a limit refused it, it says so and how long to wait."""
+    if isinstance(error, TooMany):
+        answer.status_code = 429
+        answer["Retry-After"] = error.retry_after
+    return answer

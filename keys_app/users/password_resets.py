@@ -1,0 +1,86 @@
+"""Links that set a new password, sent by mail after the answer to whoever asked.
+
+The answer is the same for every address, and takes the same work: nobody is looked up until the sender's next run.
+An address that is no one's gets no mail.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+from allauth.account.forms import ResetPasswordForm
+from allauth.core.context import request_context
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.core.actor import Actor
+from keys_app.notifications.outbox import Failure, Outbox, Sent
+
+from .models import PasswordReset
+
+WORTH_SENDING = timedelta(hours=1)
+"""Who has waited longer has asked again."""
+_BATCH = 100
+
+
+def ask(*, address: str) -> None:
+    """Queue a link for whoever has this mail address."""
+    now = timezone.now()
+    PasswordReset.objects.create(address=address, asked_at=now, due_at=now)
+
+
+def send_links(stopping: Callable[[], bool] = lambda: False) -> Sent:
+    """Mail the links that were asked for, and forget the addresses; `stopping` ends it early."""
+    sent = ResetOutbox().run(stopping)
+    PasswordReset.objects.filter(address="").delete()
+    return sent
+
+
+class ResetOutbox(Outbox[PasswordReset]):
+    """The links that wait. The token in one is made as it is sent, so none is ever stored."""
+
+    due_at = "due_at"
+    attempts = "attempts"
+    waiting = ~Q(address="")
+
+    def in_turn(self) -> QuerySet[PasswordReset]:
+        due = PasswordReset.objects.filter(self.waiting, due_at__lte=timezone.now())
+        return due.order_by("asked_at", "pk")[:_BATCH]
+
+    def target(self, row: PasswordReset) -> str:
+        return row.address
+
+    def in_the_log(self, row: PasswordReset) -> str:
+        return f"the link of password reset {row.pk} was not sent"
+
+    def deliver(self, row: PasswordReset) -> Failure | None:
+        request = _request()
+        try:
+            with request_context(request):
+                form = ResetPasswordForm({"email": row.address})
+                if form.is_valid():
+                    form.save(request)
+        except Exception as error:  # noqa: BLE001 whatever it is, the other mails must still go out
+            return Failure(type(error).__name__, row.asked_at < timezone.now() - WORTH_SENDING)
+        return None
+
+    def when_sent(self) -> dict[str, Any]:
+        return {"address": ""}
+
+    def when_given_up(self, failure: Failure) -> dict[str, Any]:
+        return {"address": ""}
+
+    def record_given_up(self, row: PasswordReset, failure: Failure) -> None:
+        record("mail.gave_up", Actor.system("notices"), mail=row.pk, title="Password reset", error=failure.why)
+
+
+def _request() -> WSGIRequest:
+    """Return what the sign-in library takes the portal's own address from: a request there would have been."""
+    base = settings.BASE_URL
+    port = str(base.port or (443 if base.scheme == "https" else 80))
+    environ = {"REQUEST_METHOD": "POST", "wsgi.input": BytesIO(), "wsgi.url_scheme": base.scheme}
+    return WSGIRequest({**environ, "HTTP_HOST": base.netloc, "SERVER_NAME": base.hostname, "SERVER_PORT": port})
