@@ -24,6 +24,7 @@ _PORT = re.compile(r"(?:^[^:]*|\]):[0-9]+$")
 _USUAL_PORTS = {"https": 443, "http": 80}
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _NOT_EXPANDED = re.compile(r"\$\w*|.*\$\{\w*\}.*", re.DOTALL)
+_LIMIT = re.compile(r"([a-z]+)=([0-9]{1,5})", re.ASCII)
 _A_DATABASE = "postgres://user:password@host:5432/name or sqlite:////path/to/file"
 _ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 
@@ -79,6 +80,23 @@ def switch(name: str, default: bool = False) -> bool:
     if value.lower() not in _ON + _OFF:
         raise ImproperlyConfigured(f"{name} must be 1 or 0, not {_quoted(value)}.")
     return value.lower() in _ON
+
+
+def limits(name: str, default: dict[str, int]) -> dict[str, int]:
+    """Return numbers by name: `requests=10,pastes=0`, one left out as in `default`; `0` alone is 0 for all."""
+    value = _value(name)
+    if value is None:
+        return default
+    if value == "0":
+        return dict.fromkeys(default, 0)
+    example = ",".join(f"{one}={most}" for one, most in default.items())
+    given = [_LIMIT.fullmatch(part.strip()) for part in value.split(",")]
+    found = {match[1]: int(match[2]) for match in given if match and match[1] in default}
+    if len(found) < len(given):
+        raise ImproperlyConfigured(
+            f"{name} must be 0, or numbers up to 99999 for some of {example}, each once, not {_quoted(value)}."
+        )
+    return {**default, **found}
 
 
 def origin(name: str, default: str) -> SplitResult:

@@ -98,6 +98,8 @@ TEMPLATES_FILE = Path(tasks) if (tasks := env.text("PORTAL_TEMPLATES_FILE")) els
 PENDING_LAPSES_AFTER = env.seconds("PORTAL_PENDING_LAPSES_AFTER", 14 * env.DAY)
 APPROVAL_LAPSES_AFTER = env.seconds("PORTAL_APPROVAL_LAPSES_AFTER", 3 * env.DAY)
 MAX_REPLACEMENTS = 3
+# How often within an hour each user may do what costs others work or makes keys; 0 is without a limit.
+LIMITS = env.limits("PORTAL_LIMITS", {"requests": 30, "comments": 60, "exports": 20, "pastes": 300, "issues": 30})
 
 INSTALLED_APPS = [
     "portal.apps.PortalAdminConfig",

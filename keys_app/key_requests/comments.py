@@ -1,6 +1,5 @@
 """Questions about a request, and answers to them."""
 
-from django.db import transaction
 from django.utils import timezone
 
 from keys_app.audit.record import record
@@ -10,6 +9,7 @@ from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
 from keys_app.core.text import comment_problem
 from keys_app.core.typed import unified
 from keys_app.organisation import access
+from keys_app.users.limits import limited
 
 from . import outcome
 from .decision_models import Comment
@@ -21,7 +21,8 @@ from .queries import is_discussed, may_comment
 def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
     """Add to the thread of an open request, as its requester or as somebody who decides for its team.
 
-    Raises `InvalidInput` for the text, `NotAllowed` for others, `Conflict` once the request is closed.
+    Raises `InvalidInput` for the text, `NotAllowed` for others, `Conflict` once the request is closed,
+    `TooMany` for a user who wrote too many.
     """
     problem = comment_problem(text)
     if problem:
@@ -29,7 +30,7 @@ def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
     text = unified(text)
     if not may_comment(access.Person(actor.signed_in), key_request):
         raise NotAllowed("The requester, leads of the team and Security talk about a request.")
-    with transaction.atomic(durable=True):
+    with limited("comments", actor):
         locked = lock_row(KeyRequest, key_request.pk)
         if not is_discussed(locked):
             raise Conflict(f"{outcome.happened(locked)} Comments are closed.")

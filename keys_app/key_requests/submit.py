@@ -16,6 +16,7 @@ from keys_app.organisation import access
 from keys_app.organisation.models import Account, Team
 from keys_app.permissions.policy import Policy
 from keys_app.permissions.risk import Risk, policy_risk
+from keys_app.users.limits import limited
 
 from . import outcome
 from .approval_policy import BY_RISK
@@ -78,7 +79,7 @@ def create_request(
     if problems := key_request.broken_guard_rails:
         raise InvalidInput("permissions", " ".join(problems))
     key_request.content_digest = key_request.current_digest
-    with transaction.atomic(durable=True):
+    with limited("requests", actor):
         _send(key_request, actor)
     return key_request
 

@@ -51,6 +51,7 @@ from keys_app.permissions.naming import marked_name
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from keys_app.twilio_iam.types import CreatedKey
+from keys_app.users.limits import limited
 
 from .breaches import withdraw
 from .issuance import begin_attempt, close_issuance, move_on, settle, unknown
@@ -78,8 +79,8 @@ class IssuedKey:
 def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
     """Make the key that was approved and return it with its secret, once.
 
-    Raises `Conflict`, `NotAllowed` or `PortalBusy` before anything is started, `ApprovalNeeded` where the approvals no
-    longer suffice and the request went back to pending; `TwilioRefused`, `TwilioUnavailable`,
+    Raises `Conflict`, `NotAllowed`, `TooMany` or `PortalBusy` before anything is started, `ApprovalNeeded` where the
+    approvals no longer suffice and the request went back to pending; `TwilioRefused`, `TwilioUnavailable`,
     `TwilioOutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
     """
     key_request = KeyRequest.objects.select_related("account", "team").get(pk=request_id)
@@ -129,7 +130,7 @@ def _record_intent(key_request: KeyRequest, incarnation: str, actor: Actor) -> I
 
     Raises `ApprovalNeeded` where the approvals no longer suffice; then T1 has sent the request back to pending.
     """
-    with transaction.atomic(durable=True):
+    with limited("issues", actor):
         locked = lock_row(KeyRequest, key_request.pk)
         _check_state(locked, locked.keys.all())
         require_as_approved(locked)

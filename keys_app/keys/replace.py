@@ -1,7 +1,6 @@
 """Giving up a key whose secret was lost, so that its request can be issued again."""
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from keys_app.audit.record import record
@@ -12,6 +11,7 @@ from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import replacements_left
 from keys_app.key_requests.states import RequestState, RequestStep, move_request
 from keys_app.organisation.credentials import twilio_slot
+from keys_app.users.limits import limited
 
 from .confirm import require_owner
 from .models import ApiKey
@@ -23,8 +23,8 @@ from .states import KeyStep, move_key
 def replace_key(*, key: ApiKey, actor: Actor) -> None:
     """Give up a key whose secret was lost: revoke it and let the request be issued again.
 
-    Raises `Conflict` if the key was confirmed, is not active, or was replaced too often, and `PortalBusy` if
-    Twilio cannot be asked now; then nothing was changed.
+    Raises `Conflict` if the key was confirmed, is not active, or was replaced too often, `TooMany` for a user who
+    replaced too many, and `PortalBusy` if Twilio cannot be asked now; then nothing was changed.
     """
     require_owner(key, actor)
     if key.request_id is None:
@@ -35,7 +35,7 @@ def replace_key(*, key: ApiKey, actor: Actor) -> None:
 
 
 def _start_replacing(key: ApiKey, actor: Actor) -> None:
-    with transaction.atomic(durable=True):
+    with limited("issues", actor):
         key_request = lock_row(KeyRequest, key.request_id)
         key.refresh_from_db()
         _check_replaceable(key, key_request)

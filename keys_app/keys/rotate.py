@@ -9,7 +9,6 @@ it was.
 import logging
 from datetime import timedelta
 
-from django.db import transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -26,6 +25,7 @@ from keys_app.key_requests.states import RequestState, RequestStep, move_request
 from keys_app.key_requests.submit import require_guard_rails
 from keys_app.organisation import access
 from keys_app.organisation.credentials import twilio_slot
+from keys_app.users.limits import limited
 
 from .confirm import require_owner
 from .issuance import begin_attempt
@@ -66,7 +66,7 @@ def rotate_key(*, key: ApiKey, overlap_hours: int, actor: Actor) -> IssuedKey:
 
 def _record_intent(key: ApiKey, overlap_hours: int, incarnation: str, actor: Actor) -> Issuance:
     """T1: issued → issuing with the marker and the key to rotate, durable before Twilio is asked."""
-    with transaction.atomic(durable=True):
+    with limited("issues", actor):
         locked = lock_row(KeyRequest, key.request_id)
         key.refresh_from_db()
         require_owner(key, actor)

@@ -22,6 +22,7 @@ from keys_app.core.times import rfc3339
 from keys_app.keys.models import ApiKey
 from keys_app.reconcile import ledger_check
 from keys_app.reconcile.ledger_check import sign_checkpoint
+from keys_app.users import limits
 
 from . import dossier
 
@@ -119,6 +120,7 @@ def export_jsonl(
 
 
 def record_export(*, actor: Actor, form: str, filtered: bool, header: Mapping[str, object]) -> None:
-    """Append the event of an export, before anything of it leaves the portal."""
+    """Count an export and append its event, before anything of it leaves the portal. Raises `TooMany`."""
+    limits.count("exports", actor)
     with transaction.atomic(durable=True):
         record("audit.exported", actor, format=form, filtered=filtered, details=header)

@@ -31,11 +31,12 @@ from keys_app.keys.queries import (
 from keys_app.keys.states import KeyState
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
+from keys_app.users.limits import TooMany
 from keys_app.views.http.access import visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.paging import newest_first
-from keys_app.views.http.problem import problem
+from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import history, key_status
 
@@ -182,9 +183,9 @@ def key_rotate(request: SignedInRequest, sid: str) -> HttpResponse:
     overlap = int(hours) if hours.isascii() and hours.isdigit() and len(hours) < 6 else -1
     try:
         issued = rotate.rotate_key(key=key, overlap_hours=overlap, actor=actor_of(request))
-    except InvalidInput as error:
+    except (InvalidInput, TooMany) as error:
         if not request.htmx:
-            return _key_page(request, key, ReasonForm(), status=422, rotate_error=error.message)
+            return with_wait(_key_page(request, key, ReasonForm(), status=422, rotate_error=error.message), error)
         return problem(request, error, back_url=key.get_absolute_url(), back_label="Back to the key")
     except PortalError as error:
         return problem(request, error, back_url=key.get_absolute_url(), back_label="Back to the key")

@@ -18,11 +18,12 @@ from keys_app.key_requests.states import RequestState
 from keys_app.keys import issue
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
+from keys_app.users.limits import TooMany
 from keys_app.views.http.access import visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.paging import newest_first
-from keys_app.views.http.problem import problem
+from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import history, request_status
 
@@ -98,6 +99,9 @@ def request_comment(request: SignedInRequest, request_id: uuid.UUID) -> HttpResp
         return _request_page(request, key_request, form, status=422)
     try:
         comments.add_comment(key_request=key_request, text=form.cleaned_data["comment"], actor=actor_of(request))
+    except TooMany as error:
+        form.add_error("comment", error.message)
+        return with_wait(_request_page(request, key_request, form), error)
     except PortalError as error:
         return _problem(request, key_request, error)
     return redirect(key_request.get_absolute_url() + "#thread")

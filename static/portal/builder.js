@@ -379,7 +379,7 @@
   form.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { target, xhr } = detail;
     hadFocus = target.contains(document.activeElement);
-    if (xhr.status < 300 && /^\s*<div class="stack" data-part="/.test(xhr.responseText)) return;
+    if ((xhr.status < 300 || xhr.status === 429) && /^\s*<div class="stack" data-part="/.test(xhr.responseText)) return;
     detail.shouldSwap = false;
     failed(target);
   });
@@ -392,7 +392,7 @@
   form.addEventListener("htmx:afterSwap", ({ detail }) => {
     picker.disarm(detail.target);
     if (detail.target === result) {
-      paste.value = "";
+      if (detail.xhr.status < 300) paste.value = ""; // what a limit refused can be sent again
       result.focus();
       return;
     }

@@ -7,3 +7,4 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+LIMITS = dict.fromkeys(LIMITS, 0)  # noqa: F405 one user does here what many do elsewhere

@@ -48,6 +48,7 @@ SETTINGS = {
     "PORTAL_RECONCILE_FAILED_RUNS": ("3", "RECONCILE_FAILED_RUNS"),
     "PORTAL_RECONCILE_LATE_AFTER": ("60", "RECONCILE_LATE_AFTER"),
     "PORTAL_STUCK_AFTER": ("60", "STUCK_AFTER"),
+    "PORTAL_LIMITS": ("requests=5, exports=0", "LIMITS"),
     "PORTAL_METRICS_TOKEN": ("token", "METRICS_TOKEN"),
     "PORTAL_LEAVER_DAYS": ("7", "LEAVER_GRACE"),
     "PORTAL_PENDING_LAPSES_AFTER": ("60", "PENDING_LAPSES_AFTER"),
@@ -261,6 +262,44 @@ def test_a_host_may_have_any_port(read):
 def test_its_own_address_is_read_as_browsers_write_it(value, origin, host, read):
     found = read(**NEEDED, PORTAL_BASE_URL=value)
     assert (found["BASE_URL"].geturl(), found["ALLOWED_HOSTS"]) == (origin, [host])
+
+
+LIMITS = {"requests": 30, "comments": 60, "exports": 20, "pastes": 300, "issues": 30}
+
+
+@pytest.mark.parametrize(
+    ("value", "limits"),
+    [
+        (None, LIMITS),
+        ("requests=5", {**LIMITS, "requests": 5}),
+        (" issues=1 , pastes=0 ", {**LIMITS, "issues": 1, "pastes": 0}),
+        ("0", dict.fromkeys(LIMITS, 0)),
+    ],
+)
+def test_a_limit_that_is_left_out_keeps_its_own(value, limits, read):
+    given = {} if value is None else {"PORTAL_LIMITS": value}
+    assert read(**NEEDED, **given)["LIMITS"] == limits
+
+
+BAD_LIMITS = ["", "5", "off", "requests", "requests=", "requests=-1", "requests=1.5", "requests=1e3", "requests=100000"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *BAD_LIMITS,
+        "keys=5",
+        "requests=1,requests=2",
+        "requests=1;comments=2",
+        "requests=1,",
+        "requests = 1",
+        "requests=٣",
+    ],
+)
+def test_limits_that_are_none_are_refused(value, refusal):
+    said = refusal(PORTAL_LIMITS=value)
+    assert said.startswith("PORTAL_LIMITS must be 0, or numbers up to 99999 for some of requests=30,comments=60,")
+    assert said.endswith(f"not “{value}”.")
 
 
 @pytest.mark.parametrize("name", ["PORTAL_STATIC_ROOT", "PORTAL_CHECKPOINT_DIR", "PORTAL_FROM_EMAIL", "PORTAL_BIND"])

@@ -28,8 +28,10 @@ from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
 from keys_app.permissions.policy import Difference, Policy
 from keys_app.permissions.presets import find_template
+from keys_app.users.limits import TooMany
 from keys_app.views.http.access import note_refusal
 from keys_app.views.http.actor import actor_of
+from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import signed_in
 from keys_app.wording import NOT_REVIEWED, history, request_marks
 
@@ -92,7 +94,7 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: Key
         if isinstance(error, InvalidInput) and (closed := _closed_meanwhile(request, key_request)):
             error = Conflict(closed)  # what is wrong with the form does not matter any more
         status = 422 if isinstance(error, InvalidInput) else 409
-        return _page(request, admin, key_request, _typed(request.POST, error), status=status)
+        return with_wait(_page(request, admin, key_request, _typed(request.POST, error), status=status), error)
     admin.message_user(request, done, messages.SUCCESS)
     here = request.POST.get("decision") == "ask"
     page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
@@ -184,11 +186,12 @@ def _outcome(key_request: KeyRequest) -> str:
 
 
 def _typed(posted: QueryDict, error: PortalError) -> FormState:
+    field = "comment" if isinstance(error, TooMany) else getattr(error, "field", "")
     places = {"permissions": "keep", "lifetime_days": "lifetime_days", "comment": "question", "approval": "approval"}
     narrowing = posted.get("decision") == "narrow"
     return FormState(
         error=error.message,
-        field=places.get(getattr(error, "field", ""), "reason"),
+        field=places.get(field, "reason"),
         reason=posted.get("reason", ""),
         question=posted.get("question", ""),
         keep=posted.getlist("keep") if narrowing else None,

@@ -29,7 +29,8 @@ def _download(request: SignedInRequest, kind: str) -> HttpResponseBase:
     try:
         pieces = downloads.export_search(kind=kind, query=asked(request), actor=actor_of(request))
     except PortalError as error:
-        return problem(request, error, back_url=reverse("portal:audit_list"), back_label="Back to the audit")
+        back = f"{reverse('portal:audit_list')}?{request.META.get('QUERY_STRING', '')}".rstrip("?")
+        return problem(request, error, back_url=back, back_label="Back to the audit")
     return download(pieces, *_TYPES[kind], name=f"audit-{stamp(timezone.now())}")
 
 

@@ -17,10 +17,11 @@ from keys_app.keys.models import ApiKey
 from keys_app.organisation import access
 from keys_app.reconcile.queries import drifted_keys, unmanaged_keys
 from keys_app.reports import decisions, downloads, live_keys
+from keys_app.users.limits import TooMany
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import security_only
 from keys_app.views.http.paging import newest_first
-from keys_app.views.http.problem import problem
+from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 
 from .downloads import download
@@ -97,6 +98,8 @@ def report_about(request: SignedInRequest) -> HttpResponseBase:
         return _overview(request, errors={"key" if sid else "person": what}, status=422)
     try:
         pieces = downloads.export_about(subject=found, actor=actor_of(request))
+    except TooMany as error:
+        return with_wait(_overview(request, errors={"key" if sid else "person": error.message}), error)
     except PortalError as error:
         return problem(request, error, back_url=reverse("portal:audit_reports"), back_label="Back to the reports")
     name = f"{sid or f'person-{found.pk}'}-{stamp(timezone.now())}"

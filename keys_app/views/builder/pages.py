@@ -4,7 +4,7 @@ The ticked `permissions` are the policy; every other way of choosing (a task, le
 ends in ticks. Without JavaScript each way has a button that shows the form again with the new ticks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.http import HttpResponse, QueryDict
@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from keys_app.catalogue import current
-from keys_app.core.errors import InvalidInput, NotAllowed
+from keys_app.core.errors import InvalidInput, NotAllowed, PortalError
 from keys_app.forms import RequestForm
 from keys_app.key_requests import submit
 from keys_app.key_requests.approval_policy import ApprovalRequirement
@@ -30,7 +30,9 @@ from keys_app.permissions.policy import MAX_PERMISSIONS
 from keys_app.permissions.policy_json import MAX_TEXT, PolicyTextError, parse_policy_text
 from keys_app.permissions.presets import templates
 from keys_app.permissions.risk import policy_risk
+from keys_app.users.limits import TooMany, count
 from keys_app.views.http.actor import actor_of
+from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 
 from .picker import SEARCH_LIMIT, known_part, picker, unknown_names
@@ -48,6 +50,8 @@ class Selection:
     policy_text: str = ""
     policy_text_error: str = ""
     reading: Reading | None = None
+    paste: str = field(default="", repr=False)
+    paste_refused: str = ""
     search: str = ""
     source: Source | None = None
     changes_key: ApiKey | None = None
@@ -63,15 +67,39 @@ def request_new(request: SignedInRequest) -> HttpResponse:
     if request.method != "POST":
         return _open(request, who, known)
     if "paste_only" in request.POST and request.htmx:
-        reading = read_paste(request.POST.get("paste", ""), known)
-        return render(request, "portal/partials/builder_paste_result.html", {"reading": reading})
+        return _read(request, known)
     if "summary_only" in request.POST:
         return _summary(request, who, known)
     if any(way in request.POST for way in WAYS):
-        selection = _choose(request.POST, known, who)
-        form = RequestForm(who, known, initial={**request.POST.dict(), "permissions": selection.permissions})
-        return _page(request, form, selection, known)
+        return _chosen(request, who, known)
     return _send(request, who, known)
+
+
+@sensitive_variables()
+def _read(request: SignedInRequest, known: Catalogue) -> HttpResponse:
+    """Answer the builder with what was pasted needs; without a word of it where the limit of pastes is reached."""
+    template = "portal/partials/builder_paste_result.html"
+    try:
+        count("pastes", actor_of(request))
+    except TooMany as error:
+        return with_wait(render(request, template, {"paste_refused": error.message}), error)
+    return render(request, template, {"reading": read_paste(request.POST.get("paste", ""), known)})
+
+
+@sensitive_variables()
+def _chosen(request: SignedInRequest, who: access.Person, known: Catalogue) -> HttpResponse:
+    """Show the form again after one of the ways to choose; as it was sent where the limit of pastes is reached."""
+    posted, refused = request.POST, None
+    if "paste_only" in posted:
+        try:
+            count("pastes", actor_of(request))
+        except TooMany as error:
+            refused = error
+    selection = _choose(posted, known, who, reads=refused is None)
+    if refused:
+        selection.paste, selection.paste_refused = posted.get("paste", ""), refused.message
+    form = RequestForm(who, known, initial={**posted.dict(), "permissions": selection.permissions})
+    return with_wait(_page(request, form, selection, known), refused)
 
 
 def _open(request: SignedInRequest, who: access.Person, known: Catalogue) -> HttpResponse:
@@ -92,24 +120,26 @@ def _open(request: SignedInRequest, who: access.Person, known: Catalogue) -> Htt
 
 
 def _send(request: SignedInRequest, who: access.Person, known: Catalogue) -> HttpResponse:
+    refused: PortalError | None = None
     form = RequestForm(who, known, data=request.POST)
     if form.is_valid():
         try:
             values = dict(form.cleaned_data)
             policy = values.pop("permissions")
             return redirect(submit.create_request(actor=actor_of(request), policy=policy, **values))
-        except (InvalidInput, NotAllowed) as error:
+        except (InvalidInput, NotAllowed, TooMany) as error:
+            refused = error
             form.add_error(getattr(error, "field", None), error.message)
     selection = Selection(
         request.POST.getlist("permissions"),
         template_slug=request.POST.get("template", ""),
         changes_key=form.key_to_change(),
     )
-    return _page(request, form, selection, known, status=422)
+    return with_wait(_page(request, form, selection, known, status=422), refused)
 
 
 @sensitive_variables()
-def _choose(posted: QueryDict, known: Catalogue, who: access.Person) -> Selection:
+def _choose(posted: QueryDict, known: Catalogue, who: access.Person, *, reads: bool) -> Selection:
     """Return the selection after one of the ways that work without JavaScript."""
     form = RequestForm(who, known, data=posted)
     selection = Selection(
@@ -131,7 +161,7 @@ def _choose(posted: QueryDict, known: Catalogue, who: access.Person) -> Selectio
         selection.template_slug = template.slug if template else ""
     elif "level_only" in posted:
         selection.permissions = _with_levels(posted, selection.permissions, known)
-    elif "paste_only" in posted:
+    elif "paste_only" in posted and reads:
         selection.reading = read_paste(posted.get("paste", ""), known)
     return selection
 
@@ -193,6 +223,8 @@ def _page(
         "policy_text": selection.policy_text,
         "policy_text_error": selection.policy_text_error,
         "reading": selection.reading,
+        "paste": selection.paste,
+        "paste_refused": selection.paste_refused,
         "summary": summarize(policy, known),
         "requirement": ApprovalRequirement.of(policy_risk(policy), form.chosen_account_and_team()[0]),
         "problems": rails.problems(policy, _lifetime(form)),
