@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.contrib.auth.models import User
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Greatest
 
 from keys_app.organisation.models import Account
@@ -65,7 +66,7 @@ class ApprovalsMissing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequirement:
-    """Leads approve first, `leads` of them (1 or 2); then, with `security`, a user of Security does."""
+    """Leads approve first, `leads` of them (0 to 2); then, with `security`, a user of Security does."""
 
     leads: int
     security: bool
@@ -78,8 +79,9 @@ class ApprovalRequirement:
     @classmethod
     def now(cls, key_request: KeyRequest) -> "ApprovalRequirement":
         """Return what a request needs now: never less than when it was sent, more if account or risk ask for more."""
+        rule, alone = BY_RISK[key_request.rated_risk], key_request.security_alone
         leads = max(key_request.leads_required, key_request.account.leads_required)
-        return cls(leads=leads, security=BY_RISK[key_request.rated_risk].security)
+        return cls(leads=0 if alone and rule.by_break_glass else leads, security=rule.security or alone)
 
     @property
     def total(self) -> int:
@@ -95,6 +97,8 @@ class ApprovalRequirement:
     @property
     def words(self) -> str:
         """Say who decides, as the beginning of a sentence."""
+        if not self.leads:
+            return "Security alone decides"
         leads = "A lead of the team decides" if self.leads == 1 else "Two leads of the team decide"
         return f"{leads}, then Security" if self.security else leads
 
@@ -106,7 +110,16 @@ def rated_today(key_request: KeyRequest) -> dict[str, Any]:
 
 def a_rule_may_approve(key_request: KeyRequest) -> bool:
     """Tell whether an operator's rule can approve this in people's place: its risk lets it, and one lead is wanted."""
-    return BY_RISK[key_request.rated_risk].by_rule and ApprovalRequirement.now(key_request).total == 1
+    one_lead = ApprovalRequirement(leads=1, security=False)
+    return BY_RISK[key_request.rated_risk].by_rule and ApprovalRequirement.now(key_request) == one_lead
+
+
+def glass_is_open(requester: User) -> bool:
+    """Tell whether break-glass access of this user has led to a key, or still can, and no one has reviewed that."""
+    reviewed = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.REVIEWED)
+    grants = Q(state__in=GRANTED, reopened_at=None) | Q(keys__isnull=False)
+    broken = KeyRequest.objects.filter(grants, requester=requester, security_alone=False).exclude(incident="")
+    return broken.exclude(Exists(reviewed)).exists()
 
 
 # In the ORM: many requests.
@@ -137,12 +150,15 @@ def with_shortfall(requests: QuerySet[KeyRequest]) -> "QuerySet[WithAnnotations[
     standing = Approval.objects.standing().filter(request=OuterRef("pk"))
     of_security = Q(capacity=Approval.Capacity.SECURITY)
     counted = (F(name) for name in ("leads", "security", "by_leads", "by_security"))
+    most = Greatest("leads_required", "account__leads_required")
+    asks_security = Q(risk__in=_risks(lambda rule: rule.security)) | Q(security_alone=True)
+    alone = Q(security_alone=True, risk__in=_risks(lambda rule: rule.by_break_glass))
     leads, security = shortfall(*counted, greatest=lambda low, high: Greatest(Value(low), high))
     return requests.annotate(
         by_leads=count_of(standing.exclude(of_security), "request"),
         by_security=count_of(standing.filter(of_security), "request"),
-        leads=Greatest("leads_required", "account__leads_required"),
-        security=Case(When(risk__in=_risks(lambda rule: rule.security), then=1), default=0),
+        leads=Case(When(alone, then=0), default=most, output_field=IntegerField()),
+        security=Case(When(asks_security, then=1), default=0),
         leads_missing=leads,
         security_missing=security,
     )
@@ -169,13 +185,34 @@ def _one_of(column: str, values: Iterable[str]) -> str:
 _GREATEST = {"sqlite": "MAX", "postgresql": "GREATEST"}
 
 
+_BY_GLASS = "NEW.incident <> '' AND NOT NEW.security_alone AND NEW.reopened_at IS NULL"
+
+
+def _granted_by_open_glass() -> str:
+    """Return when break-glass access grants a request though `glass_is_open` for its requester without it."""
+    may_have_a_key = (
+        f"(({_one_of('earlier.state', GRANTED)} AND earlier.reopened_at IS NULL) "  # noqa: S608
+        "OR EXISTS (SELECT 1 FROM keys_app_apikey WHERE request_id = earlier.id))"
+    )
+    unreviewed = (
+        "NOT EXISTS (SELECT 1 FROM keys_app_approval WHERE request_id = earlier.id "  # noqa: S608 constants alone
+        f"AND decision = '{Approval.Decision.REVIEWED}')"
+    )
+    earlier = (
+        "EXISTS (SELECT 1 FROM keys_app_keyrequest AS earlier WHERE earlier.requester_id = NEW.requester_id "  # noqa: S608
+        "AND earlier.id <> NEW.id AND earlier.incident <> '' AND NOT earlier.security_alone "
+        f"AND {may_have_a_key} AND {unreviewed})"
+    )
+    return f"{_one_of('NEW.state', GRANTED)} AND {_BY_GLASS} AND {earlier}"
+
+
 def _no_break_glass() -> str:
     return _one_of("NEW.risk", _risks(lambda rule: not rule.by_break_glass))
 
 
 def _unapproved(vendor: str) -> str:
     """Return when a request may not be in the state it is in, because approvals that it needs are missing."""
-    for_security = _one_of("NEW.risk", _risks(lambda rule: rule.security))
+    for_security = f"{_one_of('NEW.risk', _risks(lambda rule: rule.security))} OR NEW.security_alone"
     given = (
         "SELECT COUNT(*) FROM keys_app_approval WHERE request_id = NEW.id AND decision = 'approved' "
         "AND void_at IS NULL AND (content_digest = NEW.content_digest "
@@ -189,7 +226,7 @@ def _unapproved(vendor: str) -> str:
         greatest=lambda low, high: _Sql(f"{_GREATEST[vendor]}({low}, {high.text})"),
     )
     return (
-        f"{_one_of('NEW.state', GRANTED)} AND CASE WHEN NEW.incident <> '' AND NEW.reopened_at IS NULL "
+        f"{_one_of('NEW.state', GRANTED)} AND CASE WHEN {_BY_GLASS} "
         f"THEN {_no_break_glass()} ELSE {leads.text} > 0 OR {security.text} > 0 END"
     )
 
@@ -199,10 +236,13 @@ def trigger_sql(vendor: str) -> dict[str, list[str]]:
     risk = "(SELECT risk FROM keys_app_keyrequest WHERE id = NEW.request_id)"
     by_rule = _one_of(risk, _risks(lambda rule: rule.by_rule))
     missing, too_risky = "the approvals this request needs are missing", "this risk is not approved without people"
+    unreviewed, by_glass = "an earlier break-glass key is not reviewed", _granted_by_open_glass()
     triggers = [
         ("request_approved_insert", "INSERT", "keyrequest", _unapproved(vendor), missing),
         ("request_approved_update", "UPDATE", "keyrequest", _unapproved(vendor), missing),
         ("request_incident_insert", "INSERT", "keyrequest", f"NEW.incident <> '' AND {_no_break_glass()}", too_risky),
+        ("request_glass_insert", "INSERT", "keyrequest", by_glass, unreviewed),
+        ("request_glass_update", "UPDATE", "keyrequest", f"OLD.state = 'pending' AND {by_glass}", unreviewed),
         ("approval_rule_insert", "INSERT", "approval", f"NEW.rule_name <> '' AND NOT {by_rule}", too_risky),
     ]
     write = {"sqlite": _for_sqlite, "postgresql": _for_postgresql}[vendor]

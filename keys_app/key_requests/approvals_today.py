@@ -57,7 +57,7 @@ def _break_glass_lost(key_request: KeyRequest) -> list[str]:
 def _needs_more(key_request: KeyRequest) -> list[str]:
     """Return what the request needs more than when it was approved."""
     found, account = [], key_request.account
-    if account.leads_required > key_request.leads_required:
+    if ApprovalRequirement.now(key_request).leads > key_request.leads_required:
         found.append(f"Account {account.name} asks for two leads today.")
     if key_request.rated_risk != key_request.risk:
         found.append(f"The risk is rated {key_request.rated_risk} today; {key_request.risk} was approved.")

@@ -145,6 +145,8 @@ def next_decider(key_request: KeyRequest) -> str:
     asked = _PENDING.annotate(stands_in=_tells(SECURITY_STANDS_IN)).get(pk=key_request.pk)
     required = ApprovalRequirement.now(key_request)
     given = [Approval.Capacity.LEAD] * asked.by_leads + [Approval.Capacity.SECURITY] * asked.by_security
+    if not required.leads:
+        return "Security alone decides this request."
     if not required.missing(given).leads:
         return f"Security gives the {ordinal(required.total)} approval."
     who = f"{'Another' if asked.by_leads else 'A'} lead of the team{', or Security in their place,' * asked.stands_in}"

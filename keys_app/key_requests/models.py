@@ -23,7 +23,9 @@ from .validation import MAX_INCIDENT, MAX_PURPOSE, MAX_TASK, MAX_TICKET
 class KeyRequest(models.Model):
     """What somebody asked for. Its policy and lifetime can only be narrowed, each time with a `Narrowing` row.
 
-    With an `incident` it is a break-glass request: nobody approves it beforehand, and it is reviewed afterwards.
+    With an `incident` it is a break-glass request: nobody approves it beforehand, and it is reviewed afterwards. But
+    with `security_alone` it was sent while an earlier break-glass key of the requester was not reviewed: Security alone
+    decides it before there is a key.
     `reopened_at` is when it last went back to pending: an approval was withdrawn or no longer holds, or break-glass
     access does not. From then on nothing but people's approvals grants it.
     """
@@ -41,6 +43,7 @@ class KeyRequest(models.Model):
     risk = models.CharField(max_length=10, choices=choices_of(Risk))
     leads_required = models.PositiveSmallIntegerField(default=1)
     incident = models.CharField("incident number", max_length=MAX_INCIDENT, blank=True)
+    security_alone = models.BooleanField(default=False, db_default=False)
     template = models.CharField(max_length=MAX_TASK, blank=True)
     changes_key = models.ForeignKey(
         "ApiKey", null=True, blank=True, on_delete=models.PROTECT, related_name="change_requests"
@@ -102,7 +105,7 @@ class KeyRequest(models.Model):
 
     @property
     def is_break_glass(self) -> bool:
-        return bool(self.incident)
+        return bool(self.incident) and not self.security_alone
 
     @property
     def needs_no_approval(self) -> bool:

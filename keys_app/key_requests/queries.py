@@ -23,7 +23,7 @@ OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUI
 
 
 REVIEWED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Decision.REVIEWED)
-UNREVIEWED = ~Q(incident="") & ~Exists(REVIEWED)
+UNREVIEWED = ~Q(incident="") & Q(security_alone=False) & ~Exists(REVIEWED)
 """Glass was broken and nobody has looked at it yet."""
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ from keys_app.permissions.risk import Risk, policy_risk
 from keys_app.users.limits import limited
 
 from . import outcome
-from .approval_policy import BY_RISK
+from .approval_policy import BY_RISK, glass_is_open
 from .auto_approve import approve_by_rule, matching_rule, record_approval_by_rule
 from .models import KeyRequest
 from .notices import break_glass_used, request_sent
@@ -52,6 +53,8 @@ def create_request(
     incident: str = "",
 ) -> KeyRequest:
     """Store a request as pending, or approved where an operator's rule approves it or glass is broken.
+
+    Break-glass access is one key at a time: until that is reviewed, the next such request waits for Security.
 
     `template` is the task it started from, `changes_key` the key it is to take the place of, `incident` the
     number of an incident for which the key is needed before anybody can approve it. Raises `NotAllowed` for
@@ -86,6 +89,8 @@ def create_request(
 
 def _send(key_request: KeyRequest, actor: Actor) -> None:
     """Store the request with what is decided about it at once, then the events in their order."""
+    if key_request.incident:
+        _leave_to_security(key_request)
     key_request.save(force_insert=True)
     rule = None if key_request.is_break_glass else matching_rule(key_request)
     if rule:
@@ -108,6 +113,16 @@ def _send(key_request: KeyRequest, actor: Actor) -> None:
             reason=key_request.purpose,
             incident=key_request.incident,
         )
+
+
+def _leave_to_security(key_request: KeyRequest) -> None:
+    """Leave a break-glass request to Security alone while an earlier one waits for its review.
+
+    The requester is locked, so that of two that come together the second sees the first.
+    """
+    lock_row(User, key_request.requester_id)
+    if glass_is_open(key_request.requester):
+        key_request.security_alone, key_request.leads_required = True, 0
 
 
 def _record_created(key_request: KeyRequest, actor: Actor) -> None:
@@ -138,11 +153,13 @@ def _check_rights(key_request: KeyRequest, who: access.Person) -> None:
 
 
 def _change(key_request: KeyRequest) -> dict[str, object]:
-    """Return what a change request changes, for the ledger."""
+    """Return what a change request changes, and why Security alone decides, for the ledger."""
+    alone = {"incident": key_request.incident, "security_alone": True} if key_request.security_alone else {}
     difference = key_request.difference
     if difference is None:
-        return {}
+        return alone
     return {
+        **alone,
         "changes_key": key_request.changes_key_id,
         "added": list(difference.added),
         "removed": list(difference.removed),

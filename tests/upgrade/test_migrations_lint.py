@@ -228,9 +228,12 @@ RULES = [
     "narrowing_fixed",
     "narrowing_insert",
     "narrowing_not_own_insert",
+    "request_alone_fixed",
     "request_approved_insert",
     "request_approved_update",
     "request_fixed",
+    "request_glass_insert",
+    "request_glass_update",
     "request_incident_insert",
     "user_deactivated",
 ]

@@ -16,7 +16,7 @@ from keys_app.catalogue import current
 from keys_app.core.errors import InvalidInput, NotAllowed, PortalError
 from keys_app.forms import RequestForm
 from keys_app.key_requests import submit
-from keys_app.key_requests.approval_policy import ApprovalRequirement
+from keys_app.key_requests.approval_policy import ApprovalRequirement, glass_is_open
 from keys_app.keys.models import ApiKey
 from keys_app.organisation import access
 from keys_app.permissions.catalogue import Catalogue, expand
@@ -228,6 +228,7 @@ def _page(
         "summary": summarize(policy, known),
         "requirement": ApprovalRequirement.of(policy_risk(policy), form.chosen_account_and_team()[0]),
         "problems": rails.problems(policy, _lifetime(form)),
+        "glass_is_open": form.who.may_break_glass and glass_is_open(form.who.user),
         "source": selection.source,
         "changes_key": selection.changes_key,
         "diff": policy.since(selection.changes_key.policy) if selection.changes_key else None,
