@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from keys_app.audit.record import record
 from keys_app.audit.throttle import note
 from keys_app.core.actor import Actor
 from keys_app.core.db import wait_for_turn
@@ -119,15 +120,22 @@ def count(kind: str, actor: Actor) -> None:
 
 
 def note_block(refused: TooMany, actor: Actor) -> None:
-    """Record that a limit turned a user away, once for a block however many tries it turns away."""
+    """Record that a limit turned somebody away, once for a block however many tries it turns away.
+
+    Where it is no user, as anyone can cause at will, such events are kept few.
+    """
+    limit = refused.limit
     with transaction.atomic(durable=True):
-        wait_for_turn(_turn(refused.limit.counter))
-        uses = refused.limit.uses(timezone.now())
+        wait_for_turn(_turn(limit.counter))
+        uses = limit.uses(timezone.now())
         last = uses.first()
         if last is None or uses.filter(noted=True).exists():
             return
         LimitedUse.objects.filter(pk=last.pk).update(noted=True)
-    note("user.turned_away", actor, limit=refused.limit.kind, most=refused.limit.most)
+        if actor.user:
+            record("user.turned_away", actor, limit=limit.kind, most=limit.most)
+    if not actor.user:
+        note("user.turned_away", actor, limit=limit.kind, most=limit.most)
 
 
 def clear_old() -> None:

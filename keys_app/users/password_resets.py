@@ -83,4 +83,6 @@ def _request() -> WSGIRequest:
     base = settings.BASE_URL
     port = str(base.port or (443 if base.scheme == "https" else 80))
     environ = {"REQUEST_METHOD": "POST", "wsgi.input": BytesIO(), "wsgi.url_scheme": base.scheme}
-    return WSGIRequest({**environ, "HTTP_HOST": base.netloc, "SERVER_NAME": base.hostname, "SERVER_PORT": port})
+    request = WSGIRequest({**environ, "SERVER_NAME": base.hostname, "SERVER_PORT": port})
+    request.get_host = lambda: str(base.netloc)  # type: ignore[method-assign]  # which no request named
+    return request

@@ -232,6 +232,27 @@ def test_pasted_evidence_becomes_ticks_and_its_credential_is_gone(sign_in):
     assert tab.complaints == []
 
 
+PASTES = """async () => {
+    const headers = {...JSON.parse(document.body.getAttribute("hx-headers")), "HX-Request": "true"};
+    for (let pressed = 0; pressed < 300; pressed += 1) {
+        const body = new URLSearchParams({paste_only: "1", paste: "GET /"});
+        await fetch("/requests/new/", {method: "POST", headers, body});
+    }
+}"""
+
+
+def test_what_the_limit_of_pastes_refuses_is_still_there(sign_in):
+    tab = sign_in("engineer2")
+    page = tab.page
+    page.goto("/requests/new/")
+    page.evaluate(PASTES)
+    page.get_by_text("Paste what you have").click()
+    page.locator("#paste").fill(CURL)
+    page.get_by_role("button", name="Read it").click()
+    expect(page.locator("#paste-result").get_by_role("alert")).to_contain_text("Try again in")
+    expect(page.locator("#paste")).to_have_value(CURL)
+
+
 # Starting points
 
 

@@ -47,6 +47,8 @@ by-security-alone  issued    active   low      waits                      Securi
 glass              issued    active   high     waits,expiring,unreviewed  -
 glass-reviewed     issued    active   high     waits,expiring             Deputy for Lead
 glass-unused       approved  -        high     unreviewed                 -
+glass-in-turn      pending   -        high     -                          -
+glass-by-security  issued    active   high     waits,expiring             Security for Security
 narrowed           issued    active   low      waits                      Lead
 change             issued    active   high     waits                      Lead
 changed            issued    active   low      -                          Lead
@@ -187,11 +189,14 @@ def _issue_otherwise(world: World) -> None:
     page = f"keys_app/approvalrule/{ApprovalRule.objects.get(name=rule['name']).pk}/change/"
     world.save_in_admin(page, is_active=None)
     world.post("engineer", f"/requests/{kinds['approval-void'].request.pk}/issue/", expected=409)
-    for name in ("glass", "glass-reviewed", "glass-unused"):
-        kinds[name] = world.asked(name, "breaker", incident="INC-1", permissions=READ_MESSAGES)
-    world.issue(kinds["glass"], "breaker")
-    world.issue(kinds["glass-reviewed"], "breaker")
+    incident = {"incident": "INC-1", "permissions": READ_MESSAGES}
+    kinds["glass-unused"] = world.asked("glass-unused", "breaker2", **incident)
+    kinds["glass-reviewed"] = world.issue(world.asked("glass-reviewed", "breaker", **incident), "breaker")
     world.decide(kinds["glass-reviewed"], "deputy", decision="review", reason="The log says the same.")
+    kinds["glass"] = world.issue(world.asked("glass", "breaker", **incident), "breaker")
+    kinds["glass-in-turn"] = world.asked("glass-in-turn", "breaker", **incident)
+    kinds["glass-by-security"] = world.decide(world.asked("glass-by-security", "breaker", **incident), "security")
+    world.issue(kinds["glass-by-security"], "breaker")
 
 
 def _follow(world: World) -> None:

@@ -201,7 +201,8 @@ def _decision(html: str, world: World, kind: str, who: str) -> Problems:
 
 
 def _decides(made: Made, who: str) -> bool:
-    return who == "security" if made.request.approvals.standing().exists() else who in ("lead", "deputy")
+    securitys = made.request.security_alone or made.request.approvals.standing().exists()
+    return who == "security" if securitys else who in ("lead", "deputy")
 
 
 # Reports and files

@@ -203,6 +203,16 @@ def test_a_press_on_what_is_done_does_not_count(cast):
     assert LimitedUse.objects.count() == 2  # its request, its key
 
 
+def test_each_limit_has_an_event_of_its_own(cast):
+    at_the_limit(cast, "requests")
+    at_the_limit(cast, "pastes")
+    for _ in range(2):
+        ask(cast)
+        cast.client("engineer").post("/requests/new/", cast.form(paste_only="1", paste=PASTED))
+    events = matching(action="user.turned_away").order_by("sequence")
+    assert [event.details["limit"] for event in events] == ["requests", "pastes"]
+
+
 def test_a_limit_of_none_is_none(cast, settings):
     settings.LIMITS = {**settings.LIMITS, "requests": 0}
     assert {ask(cast).status_code for _ in range(5)} == {302}

@@ -4,6 +4,7 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+from django.utils import timezone
 
 from keys_app.connections.connect import CredentialCheck, connect_account
 from keys_app.core.actor import Actor
@@ -18,6 +19,7 @@ from keys_app.organisation import access
 from keys_app.organisation.models import Account, Team, TeamMembership
 from keys_app.permissions.policy import Policy
 from keys_app.users.admin_events import record_admin_change
+from keys_app.users.models import LimitedUse
 
 # user name: full name, groups, team, leads it
 PEOPLE = {
@@ -89,8 +91,10 @@ class Command(BaseCommand):
         people = {name: self._person(name, password) for name in PEOPLE}
         self._connect(options["history"])
         if options["history"]:
+            began = timezone.now()
             for sample in HISTORY:
                 self._play(people, *sample)
+            LimitedUse.objects.filter(at__gte=began).delete()  # the samples are none of what their users may do
 
     @transaction.atomic
     def _person(self, name: str, password: str) -> User:
