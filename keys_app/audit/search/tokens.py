@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
-from keys_app.core.http.addresses import one_form
 from keys_app.permissions.risk import policy_risk
 
 MAX_VALUE = 160
@@ -38,7 +37,7 @@ def whole(text: str) -> str:
 def address_values(address: str) -> list[str]:
     """Return an address and the beginnings it is found by: `10.`, `10.1.`, `10.1.2.`; `2001:db8:` and so on."""
     try:
-        parsed = ipaddress.ip_address(one_form(address))
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return [folded(address)] if address else []
     if parsed.version == 4:
