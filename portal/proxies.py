@@ -4,9 +4,9 @@ The *peer* is who opened the connection: `REMOTE_ADDR`, or a process of this mac
 
 - With `PORTAL_PROXY_ADDRESSES`, the peer is believed if it is named there or came over a unix socket. Without, every
   peer is, about the client's address alone, while `PORTAL_TRUSTED_PROXIES` is above 0.
-- `X-Forwarded-For` of a believed peer is read from its end, where the nearest proxy writes. With a count of proxies the
-  client is that many entries from the end, or the first where there are fewer. Without one it is the last entry that
-  `PORTAL_PROXY_ADDRESSES` does not name, or the first.
+- `X-Forwarded-For` of a believed peer is read from its end, where the nearest proxy writes: the client is as many
+  entries from there as `PORTAL_TRUSTED_PROXIES` counts, one if it counts none, or the first where there are fewer.
+  Entries are not skipped because a proxy is named by them: a client may come from the same network.
 - `X-Forwarded-Proto` is read of a named peer alone. It can only take away: `http` says that a client came unencrypted.
 - A client that no one names has the peer's address. No address at all, as `unknown`, is empty.
 """
@@ -36,7 +36,7 @@ def client_address(request: HttpRequest) -> str:
     peer, entries = _peer(request), _listed(request, _FOR)
     if not entries or not _is_believed(peer):
         return peer
-    return _read(_clients_entry(entries), _FOR)
+    return _read(_clients(entries), _FOR)
 
 
 def vet(request: HttpRequest) -> None:
@@ -49,7 +49,7 @@ def vet(request: HttpRequest) -> None:
     said = _listed(request, _PROTO)
     if settings.BASE_URL.scheme != "https" or not said or not _is_proxy(_peer(request)):
         return
-    if said[-min(settings.TRUSTED_PROXIES or 1, len(said))].lower() == "http":
+    if _clients(said).lower() == "http":
         raise RefusedRequest(
             f"This request came over http, which anyone on the way can read. Open {settings.BASE_URL.geturl()} instead."
         )
@@ -90,18 +90,9 @@ def _is_believed(peer: str) -> bool:
     return _is_proxy(peer) or bool(settings.TRUSTED_PROXIES and not settings.PROXY_ADDRESSES)
 
 
-def _clients_entry(entries: list[str]) -> str:
-    if settings.TRUSTED_PROXIES:
-        return entries[-min(settings.TRUSTED_PROXIES, len(entries))]
-    return next((entry for entry in reversed(entries) if not _names_proxy(entry)), entries[0])
-
-
-def _names_proxy(entry: str) -> bool:
-    try:
-        address = read_forwarded(entry)
-    except ValueError:
-        return False
-    return bool(address) and _is_proxy(address)
+def _clients(entries: list[str]) -> str:
+    """Return the entry that is about the client: of one proxy, if they are not counted, the last."""
+    return entries[-min(settings.TRUSTED_PROXIES or 1, len(entries))]
 
 
 def _listed(request: HttpRequest, header: str) -> list[str]:
@@ -131,9 +122,11 @@ def _tell(request: HttpRequest) -> None:
         _once("%s counts as a proxy and does not send %s", by, joined(missing))
     if 0 < len(entries) < settings.TRUSTED_PROXIES and _is_believed(peer):
         _once("%s sends X-Forwarded-For with fewer entries than PORTAL_TRUSTED_PROXIES counts", by)
+    if entries and _is_believed(peer) and (client := client_address(request)) and _is_proxy(client):
+        _once("%s names a client that PORTAL_PROXY_ADDRESSES names: does PORTAL_TRUSTED_PROXIES count all proxies?", by)
 
 
 def _once(words: str, *values: str) -> None:
     if words not in _told:
         _told.add(words)
-        log.warning(f"{words}. docs/operating.md, “Proxies”, says what a proxy has to send.", *values)
+        log.warning(f"{words} (docs/operating.md, “Proxies”, says what a proxy has to send)", *values)

@@ -126,9 +126,10 @@ def test_signing_in_works_wherever_it_comes_from(behind, cast, peer):
         (3, ["10.0.1.0/24"], PROXY, "", PROXY),
         (1, ["10.0.1.0/24"], PROXY, None, PROXY),
         (0, ["10.0.1.0/24"], PROXY, CLIENT, CLIENT),
-        (0, ["10.0.1.0/24", "10.0.2.9"], PROXY, f"198.51.100.1, {CLIENT}, 10.0.2.9:80", CLIENT),
-        (0, ["10.0.0.0/8"], PROXY, "10.9.9.9, 10.0.2.9", "10.9.9.9"),
-        (0, ["10.0.1.0/24"], PROXY, "198.51.100.1, unknown, 10.0.1.8", ""),
+        (0, ["10.0.1.0/24"], PROXY, f"198.51.100.1, {CLIENT}", CLIENT),
+        (0, ["10.0.0.0/8"], PROXY, "198.51.100.1, 10.9.9.9", "10.9.9.9"),  # a client of a network that is named
+        (2, ["10.0.0.0/8"], PROXY, "198.51.100.1, 10.9.9.9, 10.0.2.9", "10.9.9.9"),
+        (0, ["10.0.1.0/24"], PROXY, f"{CLIENT}, unknown", ""),
         (1, [], "", CLIENT, CLIENT),  # a unix socket
         (0, ["10.0.1.0/24"], "", CLIENT, CLIENT),
         (0, [], "", CLIENT, ""),
@@ -189,6 +190,7 @@ def test_no_one_is_believed_about_http_by_a_count_alone(behind, db):
         (0, [], {"PROTO": "https"}, "sends X-Forwarded-Proto and PORTAL_PROXY_ADDRESSES does not name it"),
         (1, ["10.0.2.0/24"], {"FOR": CLIENT, "PROTO": "https"}, "PORTAL_PROXY_ADDRESSES does not name it"),
         (2, ["10.0.1.0/24"], {"FOR": CLIENT, "PROTO": "https"}, "fewer entries than PORTAL_TRUSTED_PROXIES counts"),
+        (0, ["10.0.1.0/24"], {"FOR": f"{CLIENT}, 10.0.1.8", "PROTO": "https"}, "count all proxies?"),
     ],
 )
 def test_a_wrong_proxy_is_logged_once(behind, db, caplog, count, networks, headers, words):
