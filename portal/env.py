@@ -233,6 +233,24 @@ def twilio_deadline() -> float:
     return decimal("PORTAL_TWILIO_DEADLINE", 30.0, least=0.1, most=300)
 
 
+def head_deadline() -> float:
+    """Return the seconds within which the head of a request has to arrive."""
+    return decimal("PORTAL_HEAD_DEADLINE", 10.0, least=1, most=60)
+
+
+def body_deadline() -> float:
+    """Return the seconds within which the body of a request has to arrive.
+
+    For one above 64 kB that is for each megabyte its page reads.
+    """
+    return decimal("PORTAL_BODY_DEADLINE", 30.0, least=1, most=600)
+
+
+def send_deadline() -> float:
+    """Return the seconds within which a client has to take the next part of its answer, or all that is left of it."""
+    return decimal("PORTAL_SEND_DEADLINE", 30.0, least=1, most=600)
+
+
 def _value(name: str) -> str | None:
     """Return a setting's text without white space around it; None if it is not set. A file wins over a variable."""
     if file := os.environ.get(f"{name}_FILE"):

@@ -21,10 +21,13 @@ try:
     threads = env.threads()
     env.twilio_concurrency()  # refused here, before a worker is started
     _deadline = env.twilio_deadline()
+    head_deadline, body_deadline, send_deadline = env.head_deadline(), env.body_deadline(), env.send_deadline()
 except ImproperlyConfigured as error:
     raise SystemExit(f"gunicorn: {error}") from None
 
-worker_class = "gthread"
+worker_class = "portal.serving.worker.PortalWorker"
+worker_connections = 500  # of each process, below the 1024 open files it may have
+sendfile = False  # it would wait for the client
 timeout = math.ceil(2 * _deadline) + 10
 graceful_timeout = timeout
 keepalive = 5

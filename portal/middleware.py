@@ -7,15 +7,19 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware, get_user
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils.functional import SimpleLazyObject
 
+from keys_app.core.errors import TooLarge
 from keys_app.users.auth_events import is_ended
 from keys_app.views.http.error_pages import bad_request
+from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import PortalRequest, current_path
 from portal import readiness
+from portal.serving import body_limits
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -90,6 +94,34 @@ class SessionUserMiddleware(AuthenticationMiddleware):
             request.session.flush()
             user = request._cached_user = AnonymousUser()  # type: ignore[attr-defined]  # where Django keeps it
         return user
+
+
+def is_signed_in(request: HttpRequest) -> bool:
+    """Tell whether the session of a request that no middleware has seen is that of a user."""
+    SessionMiddleware(_unused).process_request(request)
+    SessionUserMiddleware(_unused).process_request(request)
+    return request.user.is_authenticated
+
+
+def _unused(request: HttpRequest) -> HttpResponse:
+    raise AssertionError(request)
+
+
+class BodyLimitMiddleware:
+    """Refuses what is larger than its page reads (413). Nothing before it, gunicorn's worker included, reads it."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        size = int(length) if length.isdecimal() else 0
+        if size > body_limits.SMALL:
+            most = body_limits.of_page(request.path_info) if request.user.is_authenticated else body_limits.SMALL
+            if size > most:
+                error = TooLarge(f"This page reads at most {most // 1024:,} kB. Nothing of what you sent was read.")
+                return problem(cast(PortalRequest, request), error, back_url="/", back_label="Home")
+        return self.get_response(request)
 
 
 class SignInMiddleware(LoginRequiredMiddleware):

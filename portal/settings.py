@@ -16,6 +16,7 @@ from django.http.request import split_domain_port
 from keys_app.audit.merkle.signed_note import BadKey, SignerKey, VerifierKey
 from keys_app.core.http.public_addresses import is_loopback
 from portal import env
+from portal.serving import body_limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -133,6 +134,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.middleware.SessionUserMiddleware",
+    "portal.middleware.BodyLimitMiddleware",
     "portal.middleware.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -226,8 +228,7 @@ CONTENT_SECURITY_POLICY = {
 
 # A request form posts one field per chosen permission, unknown ones included: room for that, but not for more.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1500
-# Somebody may paste a whole log into the builder: that gets a message at its place, which needs it to be read.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = body_limits.LARGEST  # what each page reads is less, see there
 FILE_UPLOAD_HANDLERS: list[str] = []  # nothing here takes a file
 
 STATIC_URL = "/static/"

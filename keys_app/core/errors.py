@@ -36,6 +36,10 @@ class InvalidInput(PortalError):
         self.field = field
 
 
+class TooLarge(PortalError):
+    """What was sent is larger than the page reads, so nothing of it was read."""
+
+
 class Problem(PortalError):
     """Twilio did not do what was asked.
 

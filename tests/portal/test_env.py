@@ -62,6 +62,9 @@ SETTINGS = {
     "PORTAL_BIND": ("127.0.0.1:9000", "bind"),
     "PORTAL_WORKERS": ("3", "workers"),
     "PORTAL_THREADS": ("8", "threads"),
+    "PORTAL_HEAD_DEADLINE": ("5", "head_deadline"),
+    "PORTAL_BODY_DEADLINE": ("20", "body_deadline"),
+    "PORTAL_SEND_DEADLINE": ("20", "send_deadline"),
 }
 OF_THE_DEMO = {"PORT"}
 READERS = {name for name, value in vars(env).items() if getattr(value, "__module__", "") == env.__name__}
@@ -212,6 +215,9 @@ def test_a_mail_server_that_is_none_is_refused_without_its_password(value, refus
         ("PORTAL_PENDING_LAPSES_AFTER", 1, 315360000),
         ("PORTAL_APPROVAL_LAPSES_AFTER", 1, 315360000),
         ("PORTAL_DIGEST_HOUR", 0, 23),
+        ("PORTAL_HEAD_DEADLINE", 1, 60),
+        ("PORTAL_BODY_DEADLINE", 1, 600),
+        ("PORTAL_SEND_DEADLINE", 1, 600),
     ],
 )
 def test_a_number_out_of_bounds_is_refused_with_what_it_is(name, least, most, read, refusal):

@@ -16,6 +16,7 @@ _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.AlreadyIssued, 409, "This key was issued already"),
     (errors.ApprovalNeeded, 409, "This request needs approval again"),
     (errors.Conflict, 409, "Not done"),
+    (errors.TooLarge, 413, "Too large"),
     (errors.InvalidInput, 422, "Check what you entered"),
     (TooMany, 429, "Not now"),
     (errors.TwilioRefused, 502, "Twilio refused"),
