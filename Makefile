@@ -50,6 +50,7 @@ screenshots: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench.picker
 	$(BIN)/python -m tests.bench.overload
+	$(BIN)/python -m tests.bench.slow_clients
 	$(BIN)/python -m tests.bench.audit $(if $(events),--events $(events))
 
 chaos: .venv/installed-dev
