@@ -10,10 +10,11 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
-from django.shortcuts import render, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.functional import SimpleLazyObject
 
 from keys_app.core.errors import TooLarge
+from keys_app.organisation.sent_forms import AlreadyMade
 from keys_app.users.auth_events import is_ended
 from keys_app.views.http.error_pages import bad_request
 from keys_app.views.http.problem import problem
@@ -79,6 +80,19 @@ class RefuseNulMiddleware:
         for name in [name for name, value in request.COOKIES.items() if "\0" in name + value]:
             del request.COOKIES[name]
         return self.get_response(request)
+
+
+class SentOnceMiddleware:
+    """Leads whoever sent a form a second time to what it made the first time."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return redirect(exception.path) if isinstance(exception, AlreadyMade) else None
 
 
 class SessionUserMiddleware(AuthenticationMiddleware):

@@ -135,6 +135,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.middleware.SessionUserMiddleware",
     "portal.middleware.BodyLimitMiddleware",
+    "portal.middleware.SentOnceMiddleware",
     "portal.middleware.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",

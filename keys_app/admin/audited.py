@@ -14,6 +14,7 @@ from django.urls import reverse
 from keys_app.core.typed import line_problem, prose_problem
 from keys_app.forms import ModelForm, Row
 from keys_app.organisation.recorded_state import lock_and_read
+from keys_app.organisation.sent_forms import claim
 from keys_app.users.admin_events import record_admin_change
 from keys_app.views.http.actor import actor_of
 
@@ -84,6 +85,7 @@ class AsShownForm(AsShown, ModelForm[Row]):
 class AuditedAdmin(ModelAdmin[Row]):
     """For portal admins alone. Writes what was changed, and nothing else, with its event in the same transaction."""
 
+    add_form_template = "admin/keys_app/add_form.html"
     instead_of_deleting = "Leave it as it is."
     actions = None  # deleting several at once is not one transaction
 
@@ -142,6 +144,7 @@ class AuditedAdmin(ModelAdmin[Row]):
 
     def save_model(self, request: HttpRequest, obj: Row, form: Any, change: bool) -> None:
         if not change:
+            claim(actor_of(request), reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_changelist"))
             super().save_model(request, obj, form, change)
             return
         if form.changed_columns:

@@ -33,7 +33,8 @@ MAX_NAME = 320
 class Actor:
     """A signed-in user with the address they come from, or a part of the portal itself (no user).
 
-    `id` and `login` are what the ledger copies of the user; they outlive the user.
+    `id` and `login` are what the ledger copies of the user; they outlive the user. `once` is the token of the form they
+    sent, empty without one.
     """
 
     user: "User | None"
@@ -41,6 +42,7 @@ class Actor:
     address: str = ""
     id: str = ""
     login: str = ""
+    once: str = ""
 
     @property
     def label(self) -> str:
@@ -58,8 +60,8 @@ class Actor:
         return getattr(getattr(self.user, "sign_in", None), "password_set_by", "")
 
     @classmethod
-    def of(cls, user: "User", address: str = "") -> "Actor":
-        return cls(user, display_name(user), address, str(user.pk), user.get_username())
+    def of(cls, user: "User", address: str = "", once: str = "") -> "Actor":
+        return cls(user, display_name(user), address, str(user.pk), user.get_username(), once)
 
     @classmethod
     def operator(cls, command: str) -> "Actor":

@@ -9,6 +9,7 @@ from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
 from keys_app.core.text import comment_problem
 from keys_app.core.typed import unified
 from keys_app.organisation import access
+from keys_app.organisation.sent_forms import claim
 from keys_app.users.limits import limited
 
 from . import outcome
@@ -31,6 +32,7 @@ def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
     if not may_comment(access.Person(actor.signed_in), key_request):
         raise NotAllowed("The requester, leads of the team and Security talk about a request.")
     with limited("comments", actor):
+        claim(actor, key_request.get_absolute_url() + "#thread")
         locked = lock_row(KeyRequest, key_request.pk)
         if not is_discussed(locked):
             raise Conflict(f"{outcome.happened(locked)} Comments are closed.")

@@ -15,6 +15,7 @@ from keys_app.core.text import counted
 from keys_app.core.typed import unified
 from keys_app.organisation import access
 from keys_app.organisation.models import Account, Team
+from keys_app.organisation.sent_forms import claim
 from keys_app.permissions.policy import Policy
 from keys_app.permissions.risk import Risk, policy_risk
 from keys_app.users.limits import limited
@@ -89,6 +90,7 @@ def create_request(
 
 def _send(key_request: KeyRequest, actor: Actor) -> None:
     """Store the request with what is decided about it at once, then the events in their order."""
+    claim(actor, key_request.get_absolute_url())
     if key_request.incident:
         _leave_to_security(key_request)
     key_request.save(force_insert=True)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from keys_app.audit.record import record
@@ -14,6 +15,7 @@ from keys_app.core.times import duration, moment
 
 from . import access
 from .models import Delegation, Team
+from .sent_forms import claim
 
 LONGEST = timedelta(days=90)
 
@@ -22,7 +24,7 @@ def name_deputy(*, team: Team, deputy: User, starts_at: datetime, ends_at: datet
     """Let a member of the team decide its requests in the actor's place, from `starts_at` until `ends_at`.
 
     Raises `NotAllowed` for somebody who does not lead the team themselves, `InvalidInput` for the person or
-    the period.
+    the period, `AlreadyMade` if the form was sent before.
     """
     if team.pk not in access.Person(actor.signed_in).own_led_team_ids:
         raise NotAllowed("Only a lead of the team can name a deputy. A deputy can't.")
@@ -34,6 +36,7 @@ def name_deputy(*, team: Team, deputy: User, starts_at: datetime, ends_at: datet
     if ends_at - max(starts_at, now) > LONGEST:
         raise InvalidInput("until", f"Maximum for a deputy: {duration(LONGEST)}.")
     with transaction.atomic(durable=True):
+        claim(actor, reverse("portal:deputies"))
         delegation = Delegation.objects.create(
             team=team, lead=actor.signed_in, deputy=deputy, starts_at=starts_at, ends_at=ends_at, created_at=now
         )

@@ -1,4 +1,4 @@
-"""Teams, their members and deputies, Twilio accounts, and the guardrails of both."""
+"""Teams, their members and deputies, Twilio accounts, the guardrails of both, and the forms people sent."""
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -151,3 +151,18 @@ class Delegation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.deputy} for {self.lead} in {self.team}"
+
+
+class SentForm(models.Model):
+    """A form that created something, kept for a day so that sending it again creates nothing: see `sent_forms`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    token = models.CharField(max_length=64)
+    path = models.CharField(max_length=200)
+    sent_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "token"], name="one_use_of_a_form")]
+
+    def __str__(self) -> str:
+        return f"form {self.pk}"

@@ -22,6 +22,7 @@ from keys_app.notifications import notify
 from keys_app.organisation import access
 from keys_app.organisation.access import Person
 from keys_app.organisation.models import Team
+from keys_app.organisation.sent_forms import claim
 
 from .models import AccessReview, ReviewedKey
 
@@ -35,6 +36,7 @@ def open_review(*, quarter: str, actor: Actor) -> AccessReview:
         raise InvalidInput("quarter", "Write a quarter like 2026-Q4.")
     try:
         with transaction.atomic(durable=True):
+            claim(actor, reverse("portal:review_detail", args=[quarter]))
             review = AccessReview.objects.create(quarter=quarter, opened_by=actor.signed_in, opened_at=timezone.now())
             live = ApiKey.objects.filter(state=KeyState.ACTIVE).values_list("pk", "team_id")
             rows = [ReviewedKey(review=review, key_id=sid, team_id=team) for sid, team in live]

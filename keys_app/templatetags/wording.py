@@ -14,6 +14,7 @@ from keys_app.core import text, times, typed
 from keys_app.core.actor import name_and_login
 from keys_app.key_requests.models import KeyRequest
 from keys_app.keys.models import ApiKey
+from keys_app.organisation.sent_forms import FIELD, new_token
 from keys_app.reconcile.models import UnmanagedKey
 from keys_app.wording import Mark, key_marks, request_marks, unmanaged_mark
 
@@ -62,6 +63,12 @@ def until(future: datetime) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: “1 day”, “2 days”."""
     return text.counted(number, noun)
+
+
+@register.simple_tag
+def once() -> SafeString:
+    """Return the hidden field that makes a form create one thing, however often it is sent."""
+    return format_html('<input type="hidden" name="{}" value="{}">', FIELD, new_token())
 
 
 @register.simple_tag

@@ -26,6 +26,7 @@ from keys_app.core.typed import line_problem
 from keys_app.notifications import notify
 from keys_app.organisation import access
 from keys_app.organisation.access import in_security, person
+from keys_app.organisation.sent_forms import claim
 
 from .models import FeedToken
 
@@ -60,6 +61,7 @@ def create_token(*, name: str, actor: Actor, lifetime_days: int = MAX_DAYS) -> t
     now = timezone.now()
     expires = now + timedelta(days=lifetime_days)
     with transaction.atomic(durable=True):
+        claim(actor, reverse("portal:audit_feeds"))
         token = FeedToken.objects.create(
             name=name, digest=_digest(secret.reveal()), created_by=actor.signed_in, created_at=now, expires_at=expires
         )

@@ -1,0 +1,52 @@
+"""A form that creates something creates it once, however often it is sent: in three presses, two tabs, after a retry.
+
+A page gives each such form a token of its own. What the form makes is made in the transaction that writes the token
+down, so of several that are sent together one makes it, and the others learn where it is. A form without a token, as a
+script sends it, makes something each time.
+"""
+
+import secrets
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from keys_app.core.actor import Actor
+
+from .models import SentForm
+
+KEPT = timedelta(days=1)
+FIELD = "once"
+
+
+class AlreadyMade(Exception):
+    """The form was sent before. `path` is where what it made is shown."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+def new_token() -> str:
+    """Return a token for a form that is about to be shown."""
+    return secrets.token_urlsafe(16)
+
+
+def claim(actor: Actor, path: str) -> None:
+    """Write down, in the running transaction, that the actor's form makes what is shown at `path`.
+
+    Call it before anything else is written. Waits for another transaction with the same form. Raises `AlreadyMade` if
+    the form was sent before.
+    """
+    if not actor.once:
+        return
+    try:
+        with transaction.atomic():
+            SentForm.objects.create(user=actor.signed_in, token=actor.once, path=path, sent_at=timezone.now())
+    except IntegrityError:
+        raise AlreadyMade(SentForm.objects.get(user=actor.signed_in, token=actor.once).path) from None
+
+
+def clear_old() -> None:
+    """Forget forms that were sent more than a day ago."""
+    SentForm.objects.filter(sent_at__lt=timezone.now() - KEPT).delete()
