@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -29,8 +30,10 @@ from . import dossier
 log = logging.getLogger(__name__)
 
 
-def export_search(*, kind: str, query: Query, actor: Actor) -> Iterator[bytes]:
+def export_search(*, kind: str, query: Query, actor: Actor, bom: bool = False) -> Iterator[bytes]:
     """Record the export of what a query finds, and return it in pieces: as `csv`, `jsonl` or `ocsf`.
+
+    With `bom` a CSV begins with a byte order mark, by which spreadsheets know that it is UTF-8.
 
     It holds the events there were before it, so not its own. Between two pieces nothing is held in the database, and
     whoever closes the iterator before its end, as a server does when the reader hangs up, stops the work.
@@ -52,7 +55,7 @@ def export_search(*, kind: str, query: Query, actor: Actor) -> Iterator[bytes]:
         ("checkpoint", _checkpoint()),
         *(("seam", str(seam)) for seam in parts.seams()),
     ]
-    return _noting_the_end(_encoded(formats.csv_export(search, header)), kind)
+    return _noting_the_end(_encoded(chain(["\ufeff"] * bom, formats.csv_export(search, header))), kind)
 
 
 def _checkpoint() -> str:

@@ -76,15 +76,49 @@ def test_csv_has_a_header_and_every_column(cast):
     assert json.loads(row["policy"])["allow"] == READ_MESSAGES
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
-def test_no_cell_is_a_formula(cast, start):
-    evil = f'{start}HYPERLINK("http://example.org","x"),"y"\r\n{start}2'
-    append(1, reason=evil, address=f"{start}1", team=f"{start}t")
+READERS = [",", ";", "\t", "|"]
+SIGNS = tuple("=+-@＝＋－＠")
+
+
+def cells_of(text, separator, quote='"'):
+    """Return every cell as a reader with this separator has them, one that takes lines for rows as well."""
+    rows = csv.reader(StringIO(text, newline=""), delimiter=separator, quotechar=quote)
+    naive = [cell.strip('"') for line in text.splitlines() for cell in line.split(separator)]
+    return [cell for row in rows for cell in row] + (naive if separator != "," else [])
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"])
+@pytest.mark.parametrize("separator", READERS)
+def test_no_cell_is_a_formula_in_any_reader(cast, sign, separator):
+    evil = f'{sign}HYPERLINK("http://example.org","x"),"y"\r\n{sign}2'
+    append(1, reason=evil, address=f"{sign}1", team=f"{sign}t")
+    append(1, reason=f"Nightly\n{sign}40+2;{sign}1|{sign}1\t{sign}1\n \n {sign}3; {sign}4\n")
+    answer = cast.client("security").get(URLS["csv"], {"q": "action:test.event", "text": f"a,{sign}1;{sign}2"})
     text = body(cast.client("security").get(URLS["csv"], {"q": "action:test.event"}))
-    _, (row,) = csv_of(text)
-    assert row["reason"] == "'" + evil
-    for cell in row.values():
-        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")), cell
+    assert answer.status_code in (200, 422)
+    _, rows = csv_of(text)
+    assert len(rows) == 2 and rows[0]["reason"].startswith(f"'{sign}HYPERLINK")
+    for cell in cells_of(text, separator):
+        assert not cell.lstrip().startswith(SIGNS), cell
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("\t", "\r", "\n"))]
+
+
+def test_what_is_no_formula_is_as_it_was_and_json_says_the_same(cast):
+    append(1, reason="Ask a - b, -5 or a+b=c; then 3 | 4")
+    append(1, reason="x;=1|-2")
+    text = body(cast.client("security").get(URLS["csv"], {"q": "action:test.event"}))
+    _, (first, second) = csv_of(text)
+    events = [event.canonical for event in ledger.matching(action="test.event").order_by("sequence")]
+    assert (first["reason"], first["event"]) == ("Ask a - b, -5 or a+b=c; then 3 | 4", events[0])
+    assert second["event"] != events[1] and json.loads(second["event"]) == json.loads(events[1])
+
+
+def test_a_spreadsheet_is_told_the_encoding_and_a_script_gets_none(cast):
+    client = cast.client("security")
+    plain = body(client.get(URLS["csv"], {"q": "action:request.*"}))
+    marked = body(client.get(URLS["csv"], {"q": "action:request.*", "for": "spreadsheet"}))
+    assert plain.startswith("# filter") and marked.startswith("\ufeff# filter: action:request.*")
+    assert "export.csv?for=spreadsheet&amp;" in client.get("/audit/?q=action:request.*").content.decode()
 
 
 def test_the_header_of_a_csv_cannot_be_broken_out_of(cast):

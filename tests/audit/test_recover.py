@@ -111,7 +111,7 @@ def test_it_is_done_once(lost):
 
 
 def test_it_needs_a_reason_and_a_signing_key(lost, settings):
-    assert "Say in at most" in refused("  ")
+    assert "Give a reason." in refused("  ")
     settings.AUDIT_SIGNING_KEY = ""
     assert "set PORTAL_AUDIT_SIGNING_KEY" in refused()
 

@@ -24,37 +24,57 @@ COLUMNS = (
 )  # fmt: skip
 HEADINGS = (*COLUMNS[:-1], "event")
 _TEXTS = {"sequence": "CAST(sequence AS text)", "team": "coalesce(team, '')", "risk": "coalesce(risk, '')"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_FORMULA_CELL = re.compile(f'"[{re.escape("".join(_FORMULA))}]')
+_DISARMED = r"\1'"
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"  # the last four are full-width, and read as the others in some places
+_FORMULA = re.compile(rf"(^|\r\n|[;|\t\r\n])(?=\s*[{_SIGNS}])|^(?=[\t\r\n])")
+"""Where a cell begins as a formula does, or a part of it that a reader with another separator takes for a cell."""
+
+_FORMULA_UNQUOTED = re.compile(rf"(^|[,;|\t])(?=\s*[{_SIGNS}])")
+_MAY_BE_FORMULA = re.compile(rf'[";|\t\r\n]\s*[{_SIGNS}\t\r\n]')
+"""Finds the same, and more, in cells joined with their quotes."""
+
+_FORMULA_IN_JSON = re.compile(rf"([;|]\s*)([{_SIGNS}])")
 
 
 def csv_export(search: Search, header: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Write the header as lines that begin with `#`, the column names, and the events, oldest first."""
-    yield "".join(f"# {name}: {' '.join(value.split())}\r\n" for name, value in header) + _careful(HEADINGS)
+    lines = [f"# {name}: {_FORMULA_UNQUOTED.sub(_DISARMED, ' '.join(value.split()))}\r\n" for name, value in header]
+    yield "".join(lines) + _careful(HEADINGS)
     columns = ", ".join({**_TEXTS, "time": dialects.time_as_hashed()}.get(name, name) for name in COLUMNS)
     for numbers in chunks(search, size=AT_ONCE):
         yield "".join([_line(*row) for row in _rows(columns, numbers)])
 
 
 def _line(*row: str) -> str:
-    """Return a line of CSV. Nearly all have quotes only in their two cells of JSON, and no cell is a formula."""
+    """Return a line of CSV. Nearly all have quotes only in their two cells of JSON, and no formula."""
     *plain, policy, canonical = row
     try:
         cells = '","'.join(plain)
     except TypeError:  # somebody wrote something else than text into the ledger
         return _careful(map(str, row))
     is_json = canonical[:1] == "{" and policy[:1] in ("", "{")
-    if not is_json or cells.count('"') != 2 * (len(plain) - 1) or _FORMULA_CELL.search(cells):
-        return _careful(row)
+    if not is_json or cells.count('"') != 2 * (len(plain) - 1) or _MAY_BE_FORMULA.search(f'"{cells}'):
+        return _careful((*plain, policy, canonical))
+    policy, canonical = _disarmed_json(policy), _disarmed_json(canonical)
     return f'''"{cells}","{policy.replace('"', '""')}","{canonical.replace('"', '""')}"\r\n'''
 
 
 def _careful(row: Iterable[str]) -> str:
-    """Return any row as a line that no spreadsheet takes for a formula: such a cell gets an apostrophe in front."""
+    """Return any row as a line of which no reader takes a part for a formula, whatever separator it uses."""
     text = StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
-    writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row])
+    writer.writerow([_disarmed_json(cell) if cell[:1] == "{" else _disarmed(cell) for cell in row])
     return text.getvalue()
+
+
+def _disarmed(cell: str) -> str:
+    """Return a text with an apostrophe before each place where a formula could begin."""
+    return _FORMULA.sub(_DISARMED, cell)
+
+
+def _disarmed_json(cell: str) -> str:
+    """Return JSON of the same value in which no formula begins: the sign is written as its number."""
+    return _FORMULA_IN_JSON.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", cell)
 
 
 def ocsf_export(search: Search) -> Iterator[str]:

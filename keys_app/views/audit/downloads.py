@@ -26,8 +26,9 @@ _TYPES = {
 
 
 def _download(request: SignedInRequest, kind: str) -> HttpResponseBase:
+    bom = request.GET.get("for") == "spreadsheet"
     try:
-        pieces = downloads.export_search(kind=kind, query=asked(request), actor=actor_of(request))
+        pieces = downloads.export_search(kind=kind, query=asked(request), actor=actor_of(request), bom=bom)
     except PortalError as error:
         back = f"{reverse('portal:audit_list')}?{request.META.get('QUERY_STRING', '')}".rstrip("?")
         return problem(request, error, back_url=back, back_label="Back to the audit")
@@ -44,7 +45,7 @@ def download(pieces: Iterable[bytes], content_type: str, ending: str, *, name: s
 @require_GET
 @security_only
 def export_csv(request: SignedInRequest) -> HttpResponseBase:
-    """Send what the search finds as CSV."""
+    """Send what the search finds as CSV; with `?for=spreadsheet` as spreadsheets know it for UTF-8."""
     return _download(request, "csv")
 
 
