@@ -114,6 +114,7 @@ def test_what_is_no_formula_is_as_it_was_and_json_says_the_same(cast):
 
 
 def test_a_spreadsheet_is_told_the_encoding_and_a_script_gets_none(cast):
+    cast.ask()
     client = cast.client("security")
     plain = body(client.get(URLS["csv"], {"q": "action:request.*"}))
     marked = body(client.get(URLS["csv"], {"q": "action:request.*", "for": "spreadsheet"}))
