@@ -98,6 +98,7 @@ def _run_child(name: str, database: str, server: str, seed: int) -> list[Figures
     with _database(database, server, name) as environment:
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
+        print(f"{database}: {name} ended with status {done.returncode}", file=sys.stderr, flush=True)
         return [Figures(name, notes=[f"ended with status {done.returncode}; see above"])]
     found = [Figures.from_json(text) for text in json.loads(done.stdout.splitlines()[-1])]
     for figures in found:
@@ -119,7 +120,7 @@ def _database(database: str, server: str, part: str) -> Iterator[dict[str, str]]
         with first_server() as variables:
             yield environment | variables
         return
-    name = f"key_portal_chaos_{os.getpid()}_{part}".replace("-", "_")
+    name = f"key_portal_chaos_{os.getpid()}_{part}".replace("-", "_").replace(" ", "_")
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
         try:
