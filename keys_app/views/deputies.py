@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 from keys_app.core.errors import InvalidInput, PortalError
 from keys_app.forms import DeputyForm
 from keys_app.organisation import access, delegations
+from keys_app.views.http.access import note_page
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.problem import problem
@@ -21,6 +22,7 @@ def deputies(request: SignedInRequest) -> HttpResponse:
     """Show a lead's deputies and the form to name one. Raises `Http404` for who leads no team."""
     who = access.person(request.user)
     if not who.own_led_team_ids:
+        note_page(request)
         raise Http404("leads no team")
     form = DeputyForm(who, request.POST or None)
     if request.method == "POST" and form.is_valid() and _name(request, form):

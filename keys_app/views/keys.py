@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
@@ -32,7 +31,7 @@ from keys_app.keys.states import KeyState
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
 from keys_app.users.limits import TooMany
-from keys_app.views.http.access import visible_or_404
+from keys_app.views.http.access import require_approver, visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.paging import newest_first
@@ -74,9 +73,7 @@ def key_list(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def left_list(request: SignedInRequest) -> HttpResponse:
     """Show the keys of people who left, to leads and Security."""
-    who = access.person(request.user)
-    if not who.is_approver:
-        raise PermissionDenied
+    who = require_approver(request)
     rows, next_url = newest_first(request, left_keys(who), "issued_at")
     context = {"keys": rows, "next_url": next_url, "led_teams": who.own_led_team_ids}
     return render(request, "portal/key_left_list.html", context)

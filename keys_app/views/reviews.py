@@ -11,6 +11,7 @@ from keys_app.core.errors import InvalidInput, PortalError
 from keys_app.organisation import access
 from keys_app.reports import access_reviews
 from keys_app.reports.models import AccessReview
+from keys_app.views.http.access import note_page
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.problem import problem
@@ -20,9 +21,10 @@ SHOWN = 100
 
 
 def _approver(request: SignedInRequest) -> access.Person:
-    """Return the person if reviews are any of their business. Raises `Http404` otherwise."""
+    """Return the person if reviews are any of their business. Raises `Http404` otherwise, and notes it."""
     who = access.person(request.user)
     if not who.is_approver:
+        note_page(request)
         raise Http404("no reviews")
     return who
 
@@ -85,7 +87,10 @@ def review_decide(request: SignedInRequest, quarter: str) -> HttpResponse:
     number = request.POST.get("reviewed", "")
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise Http404("no such key in this review")
-    reviewed = get_object_or_404(access_reviews.reviewed_keys(who, review), pk=int(number))
+    reviewed = access_reviews.reviewed_keys(who, review).filter(pk=int(number)).first()
+    if reviewed is None:
+        note_page(request)
+        raise Http404("no such key in this review")
     decide = {"kept": access_reviews.keep, "revoked": access_reviews.revoke}.get(request.POST.get("decision", ""))
     note = request.POST.get("note", "").strip()
     try:

@@ -1,9 +1,8 @@
 """Keys at Twilio that the portal never made: the inventory, and adopting one."""
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from keys_app.catalogue import current
@@ -17,6 +16,7 @@ from keys_app.reconcile.adopt import adopt_key, propose_team
 from keys_app.reconcile.doubtful import delete_key, keep_key
 from keys_app.reconcile.models import UnmanagedKey
 from keys_app.reconcile.queries import adopting_teams, visible_unmanaged
+from keys_app.views.http.access import require_approver, visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back, security_only
 from keys_app.views.http.paging import newest_first
@@ -28,9 +28,7 @@ from keys_app.wording import history
 @require_safe
 def unmanaged_list(request: SignedInRequest) -> HttpResponse:
     """For leads, of their teams' accounts; for Security, of all. Without `?show=all` only those that exist."""
-    who = access.person(request.user)
-    if not who.is_approver:
-        raise PermissionDenied
+    who = require_approver(request)
     keys = visible_unmanaged(who)
     shows_all = request.GET.get("show") == "all"
     rows, next_url = newest_first(
@@ -40,8 +38,8 @@ def unmanaged_list(request: SignedInRequest) -> HttpResponse:
 
 
 def _visible(request: SignedInRequest, sid: str) -> UnmanagedKey:
-    """Return the entry if this person may see it. Raises `Http404` otherwise."""
-    return get_object_or_404(visible_unmanaged(access.person(request.user)), pk=sid)
+    """Return the entry if this person may see it. Raises `Http404` otherwise, and notes it."""
+    return visible_or_404(request, visible_unmanaged(access.person(request.user)), sid)
 
 
 @require_safe

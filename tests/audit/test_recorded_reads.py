@@ -14,8 +14,12 @@ from django.test import Client
 from keys_app.audit import throttle
 from keys_app.audit.ledger import Entry, append, matching
 from keys_app.audit.models import Repeat
+from keys_app.core.actor import Actor
+from keys_app.permissions.policy import Policy
+from keys_app.reconcile.models import UnmanagedKey
 from keys_app.reconcile.run import reconcile
-from tests.cast import READ_MESSAGES
+from keys_app.reports import access_reviews
+from tests.cast import READ_MESSAGES, READ_USAGE
 from tests.users.test_admin_records import team_form
 
 SOURCES = Path(__file__).parents[2] / "keys_app"
@@ -151,6 +155,37 @@ AUDIT_PAGES = [
 def test_refused_access_to_the_audit_is_an_event(cast, url):
     assert cast.client("engineer").get(url).status_code == 403
     assert events("access.refused")[0].details == {"page": url}
+
+
+@pytest.mark.parametrize("url", ["/keys/unmanaged/", "/keys/left/", "/reviews/", "/deputies/"])
+def test_so_is_that_to_a_page_for_leads(cast, url):
+    assert cast.client("engineer").get(url).status_code in (403, 404)
+    assert [event.details for event in events("access.refused")] == [{"page": url}]
+
+
+def test_so_is_that_to_another_teams_found_key_or_reviewed_one(cast, standin):
+    made = next(iter(unmanaged_keys(cast, standin)))
+    assert cast.client("lead2").get(f"/keys/unmanaged/{made}/").status_code == 404
+    assert cast.client("lead2").post(f"/keys/unmanaged/{made}/adopt/").status_code == 404
+    assert [event.key_sid for event in events("access.refused")] == [made]
+    assert cast.client("lead").get(f"/keys/unmanaged/{made}/").status_code == 200
+    cast.issued()
+    review = access_reviews.open_review(quarter="2026-Q4", actor=Actor.of(cast.user("security")))
+    row = review.reviewed_keys.get()
+    decision = {"reviewed": row.pk, "decision": "kept"}
+    assert cast.client("lead2").post("/reviews/2026-Q4/decide/", decision).status_code == 404
+    assert events("access.refused")[-1].details == {"page": "/reviews/2026-Q4/decide/"}
+    assert cast.client("lead").post("/reviews/2026-Q4/decide/", decision).status_code == 302
+
+
+def unmanaged_keys(cast, standin):
+    """Return the keys that somebody made at Twilio, once the reconciler has found them."""
+    with standin.client() as client:
+        client.create_restricted_key(
+            account_sid=standin.account_sid, friendly_name="by hand", policy=Policy.of(READ_USAGE)
+        )
+    reconcile()
+    return UnmanagedKey.objects.values_list("sid", flat=True)
 
 
 def test_one_person_cannot_fill_the_ledger(cast, monkeypatch):

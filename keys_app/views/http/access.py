@@ -12,11 +12,12 @@ from keys_app.core.actor import Actor
 from keys_app.key_requests.models import KeyRequest
 from keys_app.keys.models import ApiKey
 from keys_app.organisation import access
+from keys_app.reconcile.models import UnmanagedKey
 
 from .actor import actor_of
 from .signed_in import SignedInRequest
 
-Found = TypeVar("Found", bound=ApiKey | KeyRequest)
+Found = TypeVar("Found", bound=ApiKey | KeyRequest | UnmanagedKey)
 
 
 def visible_or_404(request: SignedInRequest, rows: QuerySet[Found], pk: UUID | str) -> Found:
@@ -31,14 +32,28 @@ def visible_or_404(request: SignedInRequest, rows: QuerySet[Found], pk: UUID | s
 def require_security(request: SignedInRequest) -> None:
     """Let Security through. Raises `PermissionDenied` for everybody else, and notes it."""
     if not access.person(request.user).is_security:
-        note("access.refused", actor_of(request), page=request.path)
+        note_page(request)
         raise PermissionDenied
 
 
+def require_approver(request: SignedInRequest) -> access.Person:
+    """Return who decides for a team, or is in Security. Raises `PermissionDenied` for others, and notes it."""
+    who = access.person(request.user)
+    if not who.is_approver:
+        note_page(request)
+        raise PermissionDenied
+    return who
+
+
+def note_page(request: SignedInRequest) -> None:
+    """Note that somebody asked for a page that is not for them."""
+    note("access.refused", actor_of(request), page=request.path)
+
+
 def note_refusal(actor: Actor, model: type[Model], pk: UUID | str) -> None:
-    """Note that somebody asked for a request or key they may not see.
+    """Note that somebody asked for a request or key they may not see, one of the portal's or another.
 
     It is noted whether or not the object exists, so that neither the answer nor its time tells.
     """
-    subject = {"key_sid" if model is ApiKey else "request_id": str(pk)}
+    subject = {"request_id" if model is KeyRequest else "key_sid": str(pk)}
     note("access.refused", actor, **subject, exists=model._default_manager.filter(pk=pk).exists())
