@@ -281,7 +281,7 @@ def test_it_judges_an_ipv4_address_the_same_in_every_form(address):
         ("http://hooks.example.com/", "https://"),
         ("https://user:pass@hooks.example.com/", "must not have a user"),
         ("https://hooks.example.com/a b", "characters"),
-        ("https://hooks.example.com/\u202e", "characters"),
+        ("https://hooks.example.com/\u202e", "U+202E (right-to-left override)"),
         *((f"https://{host}/", "non-public") for host in [*LOOPBACKS, "10.0.0.1", "LOCALHOST.", "[fe80::1]"]),
     ],
 )

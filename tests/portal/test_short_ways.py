@@ -1,7 +1,8 @@
 """How far a reader walks through what one press of a button does: the functions it calls, in their order.
 
 A stay is a function that is entered for the first time. Not counted is what is the same on every way and has a meaning
-of its own: values, who a user is, the ledger, and HTTP. `pytest -s` prints the ways, each stay below its caller.
+of its own: values, who a user is and how often they may, which form was sent, the ledger, and HTTP. `pytest -s` prints
+the ways, each stay below its caller.
 """
 
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2] / "keys_app"
 OWN_MEANING = re.compile(
     r"(^|/)(core|permissions|audit|twilio_iam|http)/"
-    r"|(^|/)(models|decision_models|validation|content_digest|access|credentials)\.py"
+    r"|(^|/)(models|decision_models|validation|content_digest|access|credentials|limits|sent_forms)\.py"
 )
 
 
