@@ -31,6 +31,7 @@ USE_NO_DATABASE = [
     "portal/test_one_home.py",
     "portal/test_serving.py",
     "portal/test_settings.py",
+    "portal/test_slow_clients.py",
 ]
 """Once is enough for these."""
 collect_ignore = USE_NO_DATABASE if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
