@@ -1,6 +1,6 @@
 """Browsers that a user signed in from before: a signed cookie says so, for that user and as long as their password.
 
-It lets no one in. It only has wrong passwords counted apart, so that nobody who guesses locks that user out.
+It lets no one in. It only has wrong passwords counted apart, so that no one who guesses locks that user out.
 """
 
 import secrets
@@ -18,7 +18,7 @@ KNOWN_FOR = 90 * 24 * 60 * 60
 
 
 def id_for(request: HttpRequest, name: str) -> str:
-    """Return the id of the browser of a request, if whoever has this login signed in from it; otherwise empty."""
+    """Return the id of the browser of a request, if the user with this login signed in from it; otherwise empty."""
     user = same_login(name)
     return _id(request, user) if user else ""
 

@@ -83,7 +83,7 @@ class RefuseNulMiddleware:
 
 
 class SentOnceMiddleware:
-    """Leads whoever sent a form a second time to what it made the first time."""
+    """Leads a user who sent a form a second time to what it made the first time."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

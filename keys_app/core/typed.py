@@ -68,17 +68,17 @@ def _unseen_problem(text: str, what: str, allowed: str = "") -> str:
 
 
 def _is_unseen(text: str, place: int) -> bool:
-    char = text[place]
+    before, char = text[max(place - 1, 0) : place], text[place]
     if char in _JOINERS:
-        return not (_joins(text[:place]) and _joins(text[place + 1 :][:1]))
+        return not (_joins(before) and _joins(text[place + 1 : place + 2]))
     if char in _SELECTORS:
-        return not text[:place].strip() or text[place - 1] in _SELECTORS or text[place - 1].isspace()
+        return not before or before in _SELECTORS or before.isspace()
     return char in _BLANK or unicodedata.category(char) in _UNSEEN
 
 
-def _joins(text: str) -> bool:
-    """Tell whether a text ends with a letter or an emoji, with its marks, tone or selector."""
-    return bool(text) and unicodedata.category(text[-1]) in ("Lo", "Ll", "Lu", "Lm", "Mn", "Mc", "So", "Sk")
+def _joins(char: str) -> bool:
+    """Tell whether a character, if there is one, is of a letter or an emoji: that, its mark, tone or selector."""
+    return bool(char) and unicodedata.category(char) in ("Lo", "Ll", "Lu", "Lm", "Mn", "Mc", "So", "Sk")
 
 
 def _named(char: str) -> str:

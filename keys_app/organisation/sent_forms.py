@@ -5,7 +5,9 @@ down, so of several that are sent together one makes it, and the others learn wh
 script sends it, makes something each time.
 """
 
+import re
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -17,6 +19,7 @@ from .models import SentForm
 
 KEPT = timedelta(days=1)
 FIELD = "once"
+_TOKEN = re.compile(r"[\w-]{8,64}", re.ASCII)
 
 
 class AlreadyMade(Exception):
@@ -30,6 +33,12 @@ class AlreadyMade(Exception):
 def new_token() -> str:
     """Return a token for a form that is about to be shown."""
     return secrets.token_urlsafe(16)
+
+
+def token_in(posted: Mapping[str, str]) -> str:
+    """Return the token a form was sent with; empty without one, or for what can be none."""
+    token = posted.get(FIELD, "")
+    return token if _TOKEN.fullmatch(token) else ""
 
 
 def claim(actor: Actor, path: str) -> None:

@@ -55,7 +55,7 @@ def note_failed_sign_in(*, name: str, address: str) -> None:
 
 
 def note_turned_away(*, refused: TooMany, name: str, address: str) -> None:
-    """Record that a limit turned somebody away, with nothing tried: once a block, and for a source without a name."""
+    """Record that a limit turned a user away, with nothing tried: once a block, and for a source without a name."""
     note_block(refused, _who("" if refused.limit.kind in OF_SOURCES else name, address))
 
 

@@ -120,7 +120,7 @@ def count(kind: str, actor: Actor) -> None:
 
 
 def note_block(refused: TooMany, actor: Actor) -> None:
-    """Record that a limit turned somebody away, once for a block however many tries it turns away.
+    """Record that a limit turned someone away, once for a block however many tries it turns away.
 
     Where it is no user, as anyone can cause at will, such events are kept few.
     """

@@ -1,6 +1,6 @@
-"""Links that set a new password, sent by mail after the answer to whoever asked.
+"""Links that set a new password, sent by mail after the answer to the request.
 
-The answer is the same for every address, and takes the same work: nobody is looked up until the sender's next run.
+The answer is the same for every address, and takes the same work: no one is looked up until the sender's next run.
 An address that is no one's gets no mail.
 """
 
@@ -28,7 +28,7 @@ _BATCH = 100
 
 
 def ask(*, address: str) -> None:
-    """Queue a link for whoever has this mail address."""
+    """Queue a link for the user who has this mail address."""
     now = timezone.now()
     PasswordReset.objects.create(address=address, asked_at=now, due_at=now)
 

@@ -6,7 +6,7 @@ SMALL = 64 * 1024
 """What anyone may send, and anyone who is not signed in."""
 
 LARGER = {
-    # Somebody may paste a whole log: that gets a message at its place, which needs it to be read.
+    # A user may paste a whole log: that gets a message at its place, which needs it to be read.
     "portal:request_new": 12 * 1024 * 1024,
     # A team's members and the permissions of guardrails are forms of many fields.
     "admin": 256 * 1024,

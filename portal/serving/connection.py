@@ -10,7 +10,7 @@ from gunicorn.workers.gthread import TConn
 
 from portal.serving.answer_buffer import AnswerBuffer
 from portal.serving.body_limits import SMALL
-from portal.serving.framing import ChunkedBody, SizedBody, has_whole_head
+from portal.serving.request_end import ChunkedBody, SizedBody, has_whole_head
 
 
 class Received:

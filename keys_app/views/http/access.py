@@ -46,12 +46,12 @@ def require_approver(request: SignedInRequest) -> access.Person:
 
 
 def note_page(request: SignedInRequest) -> None:
-    """Note that somebody asked for a page that is not for them."""
+    """Note that a user asked for a page that is not for them."""
     note("access.refused", actor_of(request), page=request.path)
 
 
 def note_refusal(actor: Actor, model: type[Model], pk: UUID | str) -> None:
-    """Note that somebody asked for a request or key they may not see, one of the portal's or another.
+    """Note that a user asked for a request or key they may not see, one of the portal's or another.
 
     It is noted whether or not the object exists, so that neither the answer nor its time tells.
     """

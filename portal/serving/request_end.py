@@ -14,7 +14,7 @@ _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")
 def has_whole_head(received: bytearray, new: int) -> bool:
     """Tell whether a head is complete, `new` bytes of which have just arrived. Raises if it is too large.
 
-    One that ends in bare line feeds counts as well: the parser refuses it at once.
+    One that ends in bare line feeds counts as well: the parser refuses it immediately.
     """
     if _HEAD_END.search(received, max(0, len(received) - new - 2)):
         return True
