@@ -25,8 +25,11 @@ from .deciders import DecisionAuthority
 from .decision_models import Approval, Narrowing
 from .models import KeyRequest
 from .notices import request_decided, request_narrowed, second_approval_needed
+from .rating import rate_again
 from .states import RequestStep, move_request
 from .submit import guard_rail_problems
+
+_RATING = Actor.system("risk rating")
 
 
 def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "") -> KeyRequest:
@@ -37,6 +40,7 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "
     `InvalidInput` for a reason that is too long.
     """
     reason = check_reason(reason)
+    rate_again(request_id, _RATING)
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
         if key_request.current_digest != digest:
@@ -73,6 +77,7 @@ def narrow(
     taken away, or for anything that was not asked for.
     """
     reason = require_reason(reason)
+    rate_again(request_id, _RATING)
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
         if key_request.current_digest != digest:
@@ -88,6 +93,7 @@ def narrow(
 def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
     """Reject a request. Raises `InvalidInput` without a reason, otherwise as `approve`."""
     reason = require_reason(reason)
+    rate_again(request_id, _RATING)
     with transaction.atomic(durable=True):
         key_request, authority = _lock_for_decision(request_id, actor)
         _store(key_request, actor, authority, Approval.Decision.REJECTED, reason)
@@ -102,9 +108,6 @@ def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest,
     key_request = lock_row(KeyRequest, request_id)
     if closed := deciders.why_closed(key_request):
         raise Conflict(f"{closed} Your decision was not recorded.")
-    if key_request.rated_risk != key_request.risk:  # a release rates it higher than when it was sent
-        KeyRequest.objects.filter(pk=key_request.pk).update(risk=key_request.rated_risk)
-        key_request.refresh_from_db()
     who = access.Person(actor.signed_in)
     authority = deciders.authority_to_decide(who, key_request)
     if authority is None:

@@ -73,7 +73,7 @@ def _digest_key(hour: datetime, user: User | None = None) -> str:
 def _line(key_request: KeyRequest) -> str:
     who = name_and_login(key_request.requester)
     return (
-        f"- “{key_request}” for {who}, {key_request.team}, on {key_request.account}, risk {key_request.risk}, "
+        f"- “{key_request}” for {who}, {key_request.team}, on {key_request.account}, risk {key_request.rated_risk}, "
         f"since {moment(key_request.created_at)}"
     )
 

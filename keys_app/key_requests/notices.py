@@ -200,7 +200,7 @@ def _facts(key_request: KeyRequest) -> str:
         "Asked by": _requester(key_request),
         "Team": key_request.team,
         "Account": key_request.account,
-        "Risk": key_request.risk,
+        "Risk": key_request.rated_risk,
         "Lifetime": counted(key_request.lifetime_days, "day"),
         "Permissions": len(key_request.policy),
     }

@@ -42,6 +42,7 @@ from keys_app.key_requests.approval_policy import approvals_given, rated_today
 from keys_app.key_requests.expire import lapse
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.key_requests.queries import TO_PRESS, has_account, is_overdue
+from keys_app.key_requests.rating import record_rating
 from keys_app.key_requests.reopen import reopen_void
 from keys_app.key_requests.states import IssuanceState, RequestState, RequestStep, move_request
 from keys_app.organisation import access
@@ -137,8 +138,10 @@ def _record_intent(key_request: KeyRequest, incarnation: str, actor: Actor) -> I
         require_access(locked, access.Person(actor.signed_in))
         today = approvals_today.approvals_today(locked)
         if today.suffices:
+            was = locked.risk
             move_request(locked, RequestStep.ISSUE, **rated_today(locked))  # the triggers count by it
             issuance = begin_attempt(locked, incarnation)
+            record_rating(locked, was, actor)
             record("key.issue_started", actor, key_request=locked, marker=issuance.marker, attempt=issuance.number)
             return issuance
         needed = reopen_void(locked, today, actor)

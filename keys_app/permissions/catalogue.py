@@ -129,7 +129,8 @@ class Catalogue:
         return difflib.get_close_matches(wanted, likely, n=count, cutoff=0.0)
 
 
-def _rows(filename: str) -> list[dict[str, str]]:
+def rows_of(filename: str) -> list[dict[str, str]]:
+    """Return the lines of one of the package's data files, by the names of its columns."""
     text = resources.files(__package__).joinpath("data", filename).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines(), delimiter="\t"))
 
@@ -172,9 +173,9 @@ def catalogue() -> Catalogue:
         row["permission"]: Permission(
             row["permission"], row["product"], row["resource"], row["action"], row["evidence"]
         )
-        for row in _rows("permissions.tsv")
+        for row in rows_of("permissions.tsv")
     }
-    meanings = {(row["product"], row["resource"]): row["meaning"] for row in _rows("resources.tsv")}
+    meanings = {(row["product"], row["resource"]): row["meaning"] for row in rows_of("resources.tsv")}
     permissions = _with_implied(listed)
     return Catalogue(_group(permissions, meanings), permissions, meanings)
 

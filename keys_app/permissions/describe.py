@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .catalogue import Catalogue, catalogue, expand
-from .risk import CONTENT, Reason, Risk, explain, policy_risk
+from .risk import Rate, Reason, Risk, explain, policy_risk, rates_of
 
 _MAX_LEAK = 4
 _MAX_NAMED = 3
@@ -39,18 +39,7 @@ def summarize(policy: Iterable[str], known: Catalogue | None = None) -> Summary:
     return Summary(policy_risk(names), tuple(explain(names, known)), _leak(names, known), _missing(names, known))
 
 
-_COSTS = {
-    "messaging/messages": "send messages to anyone",
-    "messaging/whatsapp-senders": "register WhatsApp senders",
-    "phone-numbers/active-numbers": "buy phone numbers",
-    "studio/executions": "start Studio flows, with the messages and calls they make",
-    "verify/push-notification": "send push notifications to users",
-    "verify/verification": "send verification codes to anyone",
-    "video/rooms": "open video rooms",
-    "voice/calls": "call anyone",
-    "voice/conferences.participants": "call people into conferences",
-}
-"""What spends the account's money when it is created (Twilio charges for messages, calls, numbers and codes)."""
+_AT_COST = ", at the account's cost"
 
 _CONTENT_WORDS = {
     "messaging/messages": "what customers wrote and were sent",
@@ -89,21 +78,40 @@ def _identity(left: Pairs, meanings: Meanings) -> tuple[str, Pairs]:
     return _sentence("see how the account is set up: ", {resource for resource, _ in ours}, meanings), rest
 
 
+def _fitting(left: Pairs, *kinds: str) -> tuple[list[Rate], Pairs]:
+    """Return the rates of these kinds that fit what is left, and what none of them fits."""
+    by_pair = {pair: [rate for rate in rates_of(f"/twilio/{pair[0]}/{pair[1]}") if rate.kind in kinds] for pair in left}
+    return [rate for rates in by_pair.values() for rate in rates[:1]], [pair for pair in left if not by_pair[pair]]
+
+
 def _cost(left: Pairs, _meanings: Meanings) -> tuple[str, Pairs]:
-    ours = [pair for pair in left if pair[0] in _COSTS and pair[1] == "create"]
-    said = _listed([_COSTS[resource] for resource, _ in ours], "; ")
-    rest = [pair for pair in left if pair not in ours]
-    return (f"A stranger could, at the account's cost: {said}." if ours else ""), rest
+    ours, rest = _fitting(left, "cost")
+    said = _listed([rate.words.removeprefix("can ").removesuffix(_AT_COST) for rate in ours], "; ")
+    return (f"A stranger could{_AT_COST}: {said}." if ours else ""), rest
 
 
 def _content(left: Pairs, meanings: Meanings) -> tuple[str, Pairs]:
-    ours = [pair for pair in left if pair[0] in CONTENT and pair[1] in ("list", "read")]
+    ours, rest = _fitting(left, "content")
     words = (
-        _CONTENT_WORDS.get(resource) or _CONTENT_BY_PRODUCT.get(resource.partition("/")[0]) or meanings.get(resource)
-        for resource, _ in ours
+        _CONTENT_WORDS.get(rate.where)
+        or _CONTENT_BY_PRODUCT.get(rate.where.partition("/")[0])
+        or meanings.get(rate.where)
+        for rate in ours
     )
     said = _listed([word for word in dict.fromkeys(words) if word])
-    return (f"A stranger could read {said}." if said else ""), [pair for pair in left if pair not in ours]
+    return (f"A stranger could read {said}." if said else ""), rest
+
+
+def _people(left: Pairs, _meanings: Meanings) -> tuple[str, Pairs]:
+    ours, rest = _fitting(left, "identity", "factors")
+    said = _listed([rate.words.removeprefix("can ") for rate in ours], "; ")
+    return (f"A stranger could {said}." if ours else ""), rest
+
+
+def _stays(left: Pairs, meanings: Meanings) -> tuple[str, Pairs]:
+    _, rest = _fitting(left, "stays")
+    ours = {resource for resource, action in left if (resource, action) not in rest}
+    return _sentence("set up what goes on working after the key is revoked: ", ours, meanings), rest
 
 
 def _by_action(action: str, words: str) -> Callable[[Pairs, Meanings], tuple[str, Pairs]]:
@@ -122,6 +130,8 @@ _LEAK_PARTS = (
     _identity,
     _cost,
     _content,
+    _stays,
+    _people,
     _by_action("delete", "delete for good: "),
     _by_action("update", "change: "),
     _by_action("create", "create: "),

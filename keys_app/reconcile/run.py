@@ -27,6 +27,7 @@ from keys_app.core.isolation import Failures, isolated, note_failure, noting_fai
 from keys_app.core.present import present
 from keys_app.core.times import day
 from keys_app.key_requests.expire import lapse_overdue
+from keys_app.key_requests.rating import RATING_AGAIN, rate_open_requests
 from keys_app.keys.breaches import enter_kept
 from keys_app.keys.expiry import remind_of_expiry
 from keys_app.keys.handover import note_leavers
@@ -166,6 +167,8 @@ def _do_what_is_due(visits: list[Visit], found: RunFindings, actor: Actor) -> No
         revoke_ended([visit.account for visit in visits if visit.is_listed], actor)
     with isolated("lapsing requests"):
         found.lapsed = lapse_overdue(actor)
+    with isolated(RATING_AGAIN):
+        rate_open_requests(actor)
 
 
 def _settle(visit: Visit) -> None:

@@ -78,6 +78,7 @@ NOT_MADE = {
     "request.approval_lapses_soon": "test_outgoing",
     "request.digest": "test_outgoing",
     "request.lapses_soon": "test_outgoing",
+    "request.rated": "test_rating",
     "trouble.began": "test_deadlines",
     "trouble.ended": "test_deadlines",
     "user.password_changed": "test_sign_in",

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keys_app.core.typed import utf16_units
 from keys_app.permissions.naming import MAX_FRIENDLY_NAME, MAX_NAME, find_marker, marked_name, new_marker
 
 MARKER = "ABCDEFGH2345"
-names = st.text(min_size=1, max_size=MAX_NAME)
+names = st.text(min_size=1, max_size=MAX_NAME).filter(lambda name: utf16_units(name) <= MAX_NAME)
 
 
 def test_the_limits_leave_room_for_the_marker():

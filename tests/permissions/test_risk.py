@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys_app.permissions.catalogue import catalogue
-from keys_app.permissions.risk import CONTENT, Risk, explain, policy_risk, risk_of
+from keys_app.permissions.catalogue import ACTIONS, catalogue
+from keys_app.permissions.risk import CONTENT, RATES, Risk, explain, policy_risk, rates_of, risk_of
 
 NAMES = sorted(permission.name for permission in catalogue())
 policies = st.lists(st.sampled_from(NAMES), max_size=30, unique=True)
@@ -29,8 +29,14 @@ USAGE = "/twilio/billing/usage/read"
         ("/twilio/voice/transcriptions/read", Risk.HIGH),
         ("/twilio/messaging/messages/create", Risk.MEDIUM),
         ("/twilio/messaging/messages/update", Risk.MEDIUM),
-        ("/twilio/studio/flows/create", Risk.MEDIUM),
-        ("/twilio/studio/flows/update", Risk.MEDIUM),
+        ("/twilio/studio/flows/create", Risk.HIGH),
+        ("/twilio/studio/flows/update", Risk.HIGH),
+        ("/twilio/voice/queues/create", Risk.MEDIUM),
+        ("/twilio/voice/queues/update", Risk.MEDIUM),
+        ("/twilio/lookup/phone-numbers/read", Risk.MEDIUM),
+        ("/twilio/phone-numbers/regulatory-compliance.regulations/read", Risk.LOW),
+        ("/twilio/phone-numbers/active-numbers/read", Risk.LOW),
+        ("/twilio/verify/service/read", Risk.LOW),
         ("/twilio/studio/flows/read", Risk.LOW),
         ("/twilio/studio/flows/list", Risk.LOW),
         ("/twilio/messaging/messages.feedback/create", Risk.MEDIUM),
@@ -71,6 +77,72 @@ def test_reading_what_people_said_is_high(word):
 
 def test_every_resource_held_to_be_private_exists():
     assert set(CONTENT) <= {f"{item.product}/{item.resource}" for item in catalogue()}
+
+
+PUBLIC = {
+    f"/twilio/phone-numbers/regulatory-compliance.{name}/{action}"
+    for name in ("end-users-types", "regulations", "supporting-documents-types")
+    for action in ("list", "read")
+}
+"""What says which papers a country asks for, and of no one what they are."""
+
+
+def test_rates_are_for_what_exists_and_no_line_stands_twice():
+    lines = [(rate.kind, rate.where, action) for rate in RATES for action in rate.actions]
+    assert len({*lines}) == len(lines)
+    resources = {f"{item.product}/{item.resource}" for item in catalogue()}
+    assert {rate.where for rate in RATES if "/" in rate.where} <= resources
+    assert {name for name in NAMES if rates_of(name) == () and "regulatory-compliance" in name} - PUBLIC == {
+        name for name in NAMES if "regulatory-compliance" in name and name.endswith(("/delete", "/*"))
+    }
+
+
+PERSONAL = ("bundles", "end-users", "supporting-documents", "identity", "trust-hub", "customer-profiles", "factors")
+PERSONAL += ("entities", "challenge", "passkeys", "totp", "kyc")
+OUTLIVES = ("sinks", "subscription", "webhooks", "callbacks", "credential-lists", "credentials", "ip-acls", "domains")
+OUTLIVES += ("api-keys", "signing-keys", "accounts", "sub-accounts", "oauth-apps", "forwarding", "tokens")
+OUTLIVES += ("origination-urls", "trunks", "twiml.apps", "incoming-phone-numbers", "hooks", "functions", "certs")
+COSTS = ("lookup", "lookups", "orders", "purchases", "porting")
+ACTS = ("messages", "calls", "verifications", "faxes", "notifications", "dialers", "orders", "number-purchases")
+around = st.sampled_from(["", "v2.", "new-", "services.", "settings."])
+after = st.sampled_from(["", ".items", "-mappings", ".configuration"])
+products = st.sampled_from(["conversations", "trust", "wireless", "phone-numbers", "new-product"])
+
+
+@given(products, around, st.sampled_from(PERSONAL), after, st.sampled_from(ACTIONS))
+def test_what_a_new_catalogue_says_of_people_is_high(product, before, word, behind, action):
+    assert risk_of(f"/twilio/{product}/{before}{word}{behind}/{action}") is Risk.HIGH
+
+
+@given(products, around, st.sampled_from(OUTLIVES), after, st.sampled_from(["create", "update", "delete"]))
+def test_what_a_new_catalogue_has_that_outlives_the_key_is_high(product, before, word, behind, action):
+    assert risk_of(f"/twilio/{product}/{before}{word}{behind}/{action}") is Risk.HIGH
+
+
+@given(products, around, st.sampled_from(COSTS), after, st.sampled_from(ACTIONS))
+def test_what_a_new_catalogue_has_that_costs_money_is_not_low(product, before, word, behind, action):
+    assert risk_of(f"/twilio/{product}/{before}{word}{behind}/{action}") is not Risk.LOW
+
+
+@given(products, around, st.sampled_from(ACTS), after, st.sampled_from(["create", "update"]))
+def test_what_a_new_catalogue_orders_sends_or_calls_is_not_low(product, before, word, behind, action):
+    assert risk_of(f"/twilio/{product}/{before}{word}{behind}/{action}") is not Risk.LOW
+
+
+def test_nothing_in_the_catalogue_that_these_words_fit_is_low():
+    words = [word.replace("ies", "y").rstrip("s").replace("-", "") for word in (*PERSONAL, *COSTS)]
+    fits = [name for name in NAMES if any(word in name.replace("-", "") for word in words)]
+    assert {name for name in fits if risk_of(name) is Risk.LOW} == {
+        name for name in PUBLIC if "end-users" in name or "supporting" in name
+    }
+    assert len(fits) > 30
+
+
+def test_the_approver_is_told_why():
+    said = {name: explain([name])[0].sentence for name in NAMES}
+    for name in NAMES:
+        for rate in rates_of(name):
+            assert rate.words in said[name] or name.startswith("/twilio/iam/"), name
 
 
 def test_the_risks_are_in_order():
@@ -120,7 +192,7 @@ def test_the_explanation_covers_each_permission_once_and_starts_with_the_worst(n
         (["/twilio/iam/api-keys/*"], "can do everything the account can"),
         (
             ["/twilio/studio/flows/create", "/twilio/studio/flows/update"],
-            "can create and change Studio flows",
+            "can create and change Studio flows (Studio): calls, messages or events keep going to the address set",
         ),
         (["/twilio/studio/flows/*"], "can list, read, create, change and delete Studio flows (Studio)"),
     ],

@@ -155,7 +155,7 @@ class KeyRequestAdmin(ModelAdmin[KeyRequest]):
 
     @admin.display(description="risk", ordering="risk")
     def shown_risk(self, key_request: KeyRequest) -> str:
-        return decision.risk_mark(key_request.risk)
+        return decision.risk_mark(key_request.rated_risk)
 
     @admin.display(description="lifetime", ordering="lifetime_days")
     def lifetime(self, key_request: KeyRequest) -> str:
