@@ -7,7 +7,7 @@ from keys_app.key_requests.decision_models import Approval, ApprovalRule, Commen
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.keys.models import ApiKey
 from keys_app.notifications.models import Heartbeat, NoticeKey, Trouble, Webhook, WebhookDelivery
-from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Delegation, SentForm, Team, TeamMembership
+from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Delegation, Draft, SentForm, Team, TeamMembership
 from keys_app.reconcile.models import AccountCheck, ReconcileRun, UnmanagedKey
 from keys_app.reports.models import AccessReview, ReviewedKey
 from keys_app.users.models import FeedToken, LimitedUse, PasswordReset, SignIn
@@ -25,6 +25,7 @@ __all__ = [
     "Comment",
     "Connection",
     "Delegation",
+    "Draft",
     "FeedToken",
     "Heartbeat",
     "Installation",

@@ -1,7 +1,7 @@
 """Wiring that every answer passes through."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -16,6 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from keys_app.core.errors import TooLarge
 from keys_app.organisation.sent_forms import AlreadyMade
 from keys_app.users.auth_events import is_ended
+from keys_app.views.http import drafts
 from keys_app.views.http.error_pages import bad_request
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import PortalRequest, current_path
@@ -141,17 +142,26 @@ class BodyLimitMiddleware:
 class SignInMiddleware(LoginRequiredMiddleware):
     """Every page needs a signed-in person unless its view says otherwise.
 
-    htmx would follow a redirect and put the sign-in page into the middle of another one, so it gets a dialog.
+    htmx would follow a redirect and put the sign-in page into the middle of another one, so it gets a dialog. What was
+    typed into a form is kept until its user is signed in again.
     """
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
+        answer = super().process_view(request, *view)
+        if answer is None and request.method == "POST":
+            drafts.received(request)
+        return answer
 
     def handle_no_permission(  # type: ignore[override]  # the stubs know of no answer but a redirect
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponse:
         login_url = resolve_url(self.get_login_url(view_func))
         portal_request = cast(PortalRequest, request)
+        kept = request.method == "POST" and drafts.keep(request)
         if portal_request.htmx:
-            context = {"login_url": f"{login_url}?{urlencode({'next': current_path(portal_request)})}"}
+            context = {"login_url": f"{login_url}?{urlencode({'next': current_path(portal_request)})}", "kept": kept}
             return render(request, "portal/partials/session_ended_dialog.html", context, status=401)
         if request.method not in ("GET", "HEAD"):
-            messages.warning(request, "You were not signed in any more. What you sent was not received.")
+            what = "What you typed is kept for an hour, for you alone." if kept else "What you sent was not received."
+            messages.warning(request, f"You were not signed in any more. {what}")
         return super().handle_no_permission(request, view_func)

@@ -17,6 +17,7 @@ from keys_app.organisation.recorded_state import lock_and_read
 from keys_app.organisation.sent_forms import claim
 from keys_app.users.admin_events import record_admin_change
 from keys_app.views.http.actor import actor_of
+from keys_app.views.http.drafts import given_back
 
 if TYPE_CHECKING:
 
@@ -137,6 +138,9 @@ class AuditedAdmin(ModelAdmin[Row]):
             return super().changeform_view(request, *args, **kwargs)
         except IntegrityError:
             return super().changeform_view(request, *args, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().get_changeform_initial_data(request), **given_back(request, request.path).each()}
 
     def get_form(self, request: HttpRequest, obj: Row | None = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

@@ -166,3 +166,18 @@ class SentForm(models.Model):
 
     def __str__(self) -> str:
         return f"form {self.pk}"
+
+
+class Draft(models.Model):
+    """What a user typed into a form that could not be received, kept for an hour: see `drafts`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    path = models.CharField(max_length=200, help_text="Where the form is sent to.")
+    fields_json = models.TextField()
+    made_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "path"], name="one_draft_of_a_form")]
+
+    def __str__(self) -> str:
+        return f"draft {self.pk}"

@@ -33,7 +33,7 @@ from keys_app.keys.expiry import remind_of_expiry
 from keys_app.keys.handover import note_leavers
 from keys_app.keys.revoke import revoke_ended, revoke_expired
 from keys_app.notifications import notify, troubles
-from keys_app.organisation import sent_forms
+from keys_app.organisation import drafts, sent_forms
 from keys_app.organisation.credentials import client_for
 from keys_app.organisation.models import Account
 from keys_app.twilio_iam.errors import TwilioError
@@ -105,6 +105,8 @@ def reconcile(
                 clear_old()
             with isolated("old forms"):
                 sent_forms.clear_old()
+            with isolated("old drafts"):
+                drafts.clear_old()
         except Exception as error:  # such a run is not one that went well
             note_failure("a whole run", "", error)
             raise

@@ -16,6 +16,7 @@ from keys_app.key_requests.models import KeyRequest
 from keys_app.keys.models import ApiKey
 from keys_app.organisation.sent_forms import FIELD, new_token
 from keys_app.reconcile.models import UnmanagedKey
+from keys_app.views.http.drafts import hidden_field
 from keys_app.wording import Mark, key_marks, request_marks, unmanaged_mark
 
 if TYPE_CHECKING:
@@ -69,6 +70,12 @@ def counted(number: int, noun: str) -> str:
 def once() -> SafeString:
     """Return the hidden field that makes a form create one thing, however often it is sent."""
     return format_html('<input type="hidden" name="{}" value="{}">', FIELD, new_token())
+
+
+@register.simple_tag(takes_context=True)
+def draft(context: template.Context, path: str, is_shown: bool = True) -> SafeString:
+    """Return what lets a form that is sent to `path` come back with what was typed, should it not be received."""
+    return hidden_field(context["request"], path, bool(is_shown))
 
 
 @register.simple_tag

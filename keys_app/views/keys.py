@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
@@ -34,6 +35,7 @@ from keys_app.users.limits import TooMany
 from keys_app.views.http.access import require_approver, visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.drafts import given_back
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
@@ -87,7 +89,8 @@ def _visible(request: SignedInRequest, sid: str) -> "WithAnnotations[ApiKey, Key
 @require_safe
 def key_detail(request: SignedInRequest, sid: str) -> HttpResponse:
     """Show one key: its state, what it may do, its history, and what this person can do with it."""
-    return _key_page(request, _visible(request, sid), ReasonForm())
+    typed = given_back(request, reverse("portal:key_revoke", args=[sid]))
+    return _key_page(request, _visible(request, sid), ReasonForm(initial=typed.each()))
 
 
 def _key_page(
@@ -98,6 +101,7 @@ def _key_page(
     rotate_error: str = "",
 ) -> HttpResponse:
     who = access.person(request.user)
+    overlap = given_back(request, reverse("portal:key_rotate", args=[key.pk])).one("overlap_hours")
     context = {
         "key": key,
         "status": key_status(key),
@@ -109,7 +113,7 @@ def _key_page(
         "can_revoke": key.state == KeyState.ACTIVE and can_revoke(who, key),
         "can_take_over": can_take_over(who, key),
         "overlaps": rotate.OVERLAPS.items(),
-        "overlap": request.POST.get("overlap_hours", str(DEFAULT_OVERLAP)),
+        "overlap": overlap or request.POST.get("overlap_hours", str(DEFAULT_OVERLAP)),
         "rotate_error": rotate_error,
         **_owners_choices(who, key),
     }

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
@@ -22,6 +23,7 @@ from keys_app.users.limits import TooMany
 from keys_app.views.http.access import visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.drafts import given_back
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
@@ -53,7 +55,8 @@ def _visible(request: SignedInRequest, request_id: uuid.UUID) -> "WithAnnotation
 @require_safe
 def request_detail(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     """Show one request: its state, what it asks for, its thread and its history."""
-    return _request_page(request, _visible(request, request_id), CommentForm())
+    typed = given_back(request, reverse("portal:request_comment", args=[request_id]))
+    return _request_page(request, _visible(request, request_id), CommentForm(initial=typed.each()))
 
 
 def _request_page(

@@ -14,6 +14,7 @@ from keys_app.reports.models import AccessReview
 from keys_app.views.http.access import note_page
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.drafts import given_back
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 
@@ -33,7 +34,7 @@ def _approver(request: SignedInRequest) -> access.Person:
 def review_list(request: SignedInRequest) -> HttpResponse:
     """Show the reviews; Security opens one here."""
     who, error, today = _approver(request), "", timezone.now()
-    quarter = f"{today.year}-Q{(today.month + 2) // 3}"
+    quarter = given_back(request, request.path).one("quarter") or f"{today.year}-Q{(today.month + 2) // 3}"
     if request.method == "POST":
         quarter = request.POST.get("quarter", "").strip()[:20]
         try:
@@ -51,11 +52,16 @@ def review_list(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def review_detail(request: SignedInRequest, quarter: str) -> HttpResponse:
     """Show how far a review is, and the keys to decide."""
-    return _page(request, quarter)
+    typed = given_back(request, reverse("portal:review_decide", args=[quarter]))
+    number = typed.one("reviewed")
+    return _page(request, quarter, of=int(number) if number.isdecimal() else 0, note=typed.one("note"))
 
 
-def _page(request: SignedInRequest, quarter: str, *, wrong: int = 0, error: str = "", note: str = "") -> HttpResponse:
-    """Show how far each team is, and the keys still to be decided or, with `?all`, every key."""
+def _page(request: SignedInRequest, quarter: str, *, of: int = 0, error: str = "", note: str = "") -> HttpResponse:
+    """Show how far each team is, and the keys still to be decided or, with `?all`, every key.
+
+    `note` was typed for row `of`, which `error` says what is wrong with.
+    """
     who = _approver(request)
     review = get_object_or_404(AccessReview.objects.select_related("opened_by", "closed_by"), quarter=quarter)
     keys = access_reviews.reviewed_keys(who, review)
@@ -66,7 +72,7 @@ def _page(request: SignedInRequest, quarter: str, *, wrong: int = 0, error: str 
     rows = list((keys if everything else access_reviews.to_decide(keys))[: SHOWN + 1])
     for row in rows:
         row.why_not = access_reviews.why_not_reviewable(who, row)
-        if row.pk == wrong:
+        if row.pk == of:
             row.error, row.typed = error, note
     context = {
         "review": review,
@@ -98,7 +104,7 @@ def review_decide(request: SignedInRequest, quarter: str) -> HttpResponse:
             raise InvalidInput("decision", "Press Keep or Revoke.")
         decide(reviewed=reviewed, note=note, actor=actor_of(request))
     except InvalidInput as error:
-        return _page(request, quarter, wrong=reviewed.pk, error=error.message, note=note)
+        return _page(request, quarter, of=reviewed.pk, error=error.message, note=note)
     except PortalError as error:
         return problem(request, error, back_url=review.get_absolute_url(), back_label="Back to the review")
     done = "kept" if decide is access_reviews.keep else "revoked at Twilio"

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from keys_app.catalogue import current
@@ -19,6 +20,7 @@ from keys_app.reconcile.queries import adopting_teams, visible_unmanaged
 from keys_app.views.http.access import require_approver, visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back, security_only
+from keys_app.views.http.drafts import given_back
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
@@ -62,6 +64,8 @@ def _page(
     teams = adopting_teams(who, unmanaged)
     can_adopt = free and teams.exists()
     policy = unmanaged.policy
+    adopting = given_back(request, reverse("portal:unmanaged_adopt", args=[unmanaged.pk])).each()
+    proposing = given_back(request, reverse("portal:unmanaged_propose", args=[unmanaged.pk])).each()
     context = {
         "unmanaged": unmanaged,
         "policy": policy,
@@ -70,8 +74,8 @@ def _page(
         "can_propose": free and who.is_security,
         "can_decide": unmanaged.is_in_doubt and who.is_security,
         "attempt_known": Issuance.objects.filter(marker=unmanaged.marker).exists(),
-        "adopt_form": adopt_form or AdoptForm(teams, initial={"team": unmanaged.proposed_team_id}),
-        "propose_form": propose_form or ProposeForm(unmanaged.account),
+        "adopt_form": adopt_form or AdoptForm(teams, initial={"team": unmanaged.proposed_team_id, **adopting}),
+        "propose_form": propose_form or ProposeForm(unmanaged.account, initial=proposing),
         "timeline": history(key_sid=unmanaged.pk),
     }
     return render(request, "portal/unmanaged_detail.html", context, status=status)

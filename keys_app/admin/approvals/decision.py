@@ -25,12 +25,14 @@ from keys_app.key_requests.states import RequestState
 from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import keys_held
 from keys_app.organisation import access
+from keys_app.organisation.drafts import Fields
 from keys_app.permissions.describe import summarize
 from keys_app.permissions.policy import Difference, Policy
 from keys_app.permissions.presets import find_template
 from keys_app.users.limits import TooMany
 from keys_app.views.http.access import note_refusal
 from keys_app.views.http.actor import actor_of
+from keys_app.views.http.drafts import given_back
 from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import signed_in
 from keys_app.wording import NOT_REVIEWED, history, request_marks
@@ -86,7 +88,7 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: Key
     if key_request is None:
         return _not_theirs_any_more(request)
     if request.method != "POST":
-        return _page(request, admin, key_request, FormState())
+        return _page(request, admin, key_request, _draft(given_back(request, request.path), key_request))
     try:
         done = _take(request.POST, key_request, actor_of(request))
     except PortalError as error:
@@ -198,6 +200,15 @@ def _typed(posted: QueryDict, error: PortalError) -> FormState:
         lifetime_days=posted.get("lifetime_days", "")[:20] if narrowing else "",
         withdrawing=posted.get("decision") == "withdraw",
     )
+
+
+def _draft(typed: Fields, key_request: KeyRequest) -> FormState:
+    """Return what was typed and not received; nothing of it is decided."""
+    state = FormState(reason=typed.one("reason"), question=typed.one("question"))
+    keep, days = typed.get("keep", []), typed.one("lifetime_days")
+    if days and (set(keep), days) != (set(key_request.policy), str(key_request.lifetime_days)):
+        state.keep, state.lifetime_days = keep, days
+    return state
 
 
 def _page(

@@ -17,6 +17,7 @@ from keys_app.users import feed_tokens
 from keys_app.users.models import FeedToken
 from keys_app.views.http.actor import actor_of, address_of
 from keys_app.views.http.decorators import post_or_go_back, security_only
+from keys_app.views.http.drafts import given_back
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 
@@ -28,7 +29,7 @@ MOST = 1000
 @security_only
 def audit_feeds(request: SignedInRequest) -> HttpResponse:
     """Show the tokens, and create one: it is shown in the answer to that POST and nowhere else."""
-    typed = {"name": "", "lifetime_days": str(feed_tokens.MAX_DAYS)}
+    typed = {"name": "", "lifetime_days": str(feed_tokens.MAX_DAYS), **given_back(request, request.path).each()}
     errors, secret, made = {}, None, None
     if request.method == "POST":
         sent = {name: request.POST.get(name, default)[:200] for name, default in typed.items()}

@@ -19,6 +19,7 @@ from keys_app.key_requests import submit
 from keys_app.key_requests.approval_policy import ApprovalRequirement, glass_is_open
 from keys_app.keys.models import ApiKey
 from keys_app.organisation import access
+from keys_app.organisation.drafts import Fields
 from keys_app.permissions.catalogue import Catalogue, expand
 from keys_app.permissions.describe import summarize
 from keys_app.permissions.guardrails import GuardRails
@@ -32,6 +33,7 @@ from keys_app.permissions.presets import templates
 from keys_app.permissions.risk import policy_risk
 from keys_app.users.limits import TooMany, count
 from keys_app.views.http.actor import actor_of
+from keys_app.views.http.drafts import given_back
 from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 
@@ -103,6 +105,8 @@ def _chosen(request: SignedInRequest, who: access.Person, known: Catalogue) -> H
 
 
 def _open(request: SignedInRequest, who: access.Person, known: Catalogue) -> HttpResponse:
+    if typed := given_back(request, request.path):
+        return _as_typed(request, who, known, typed)
     start: Start = starting_point(request, who)
     slug = start.template.slug if start.template else ""
     changes_key = start.changes_key.pk if start.changes_key else ""
@@ -115,6 +119,18 @@ def _open(request: SignedInRequest, who: access.Person, known: Catalogue) -> Htt
         search=request.GET.get("search", "")[:SEARCH_LIMIT],
         source=start.source,
         changes_key=start.changes_key,
+    )
+    return _page(request, form, selection, known)
+
+
+def _as_typed(request: SignedInRequest, who: access.Person, known: Catalogue, typed: Fields) -> HttpResponse:
+    """Show the form as it was when it was sent and not received; whatever its address would start from."""
+    form = RequestForm(who, known, initial={**typed.each(), "permissions": typed.get("permissions", [])})
+    selection = Selection(
+        typed.get("permissions", []),
+        template_slug=typed.one("template"),
+        policy_text=typed.one("policy_text")[: MAX_TEXT + 1],
+        changes_key=form.key_to_change(),
     )
     return _page(request, form, selection, known)
 

@@ -3,11 +3,12 @@
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template import loader
 
 from keys_app.core.errors import Conflict
 
+from . import drafts
 from .problem import problem
 from .signed_in import PortalRequest, current_path
 
@@ -38,9 +39,17 @@ def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 as Djang
 
 
 @login_not_required
-def csrf_failure(request: PortalRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 as Django calls it
-    """Say that the page was too old, or the request came from elsewhere (403)."""
+def csrf_failure(request: PortalRequest, reason: str = "") -> HttpResponse:
+    """Give back the form with what was typed where its page was older than the last sign-in.
+
+    Otherwise say that the page was too old, or that the request came from elsewhere (403): Django looks at Origin and
+    Referer first, and of what another site sent nothing is kept.
+    """
+    kept = reason.startswith("CSRF ") and drafts.keep(request)
     if getattr(request, "htmx", False):
-        stale = Conflict("This page is too old to act on. Nothing was done. Reload it and try again.")
+        what = "What you typed is kept." if kept else ""
+        stale = Conflict(f"This page is too old to act on. Nothing was done. Reload it and try again. {what}".strip())
         return problem(request, stale, back_url=current_path(request), back_label="Reload")
+    if kept:
+        return redirect(request.get_full_path())
     return render(request, "403_csrf.html", status=403)
