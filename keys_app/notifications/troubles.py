@@ -22,7 +22,7 @@ from keys_app.organisation.models import Account
 from . import notify
 from .models import MAX_TITLE, MAX_WORDS, Trouble
 
-STUCK, CONTRADICTION, SILENT = "stuck", "contradiction", "silent"
+STUCK, CONTRADICTION, SILENT, UNGUARDED = "stuck", "contradiction", "silent", "unguarded"
 REMIND_AFTER = timedelta(days=1)
 PAGE = "/reconciliation/"
 KEPT_FOR = timedelta(days=30)

@@ -19,6 +19,8 @@ from keys_app.core.actor import Actor
 from keys_app.core.errors import HistoryReplaced
 from keys_app.notifications import notify
 
+from . import guard_check
+
 log = logging.getLogger(__name__)
 
 VERIFY_PAGE = "/audit/verify/"
@@ -47,11 +49,17 @@ class LedgerCheck:
         self.actor = actor
         self.found = Verification()
         self.search = SearchCheck() if search else None
+        self.guards: guard_check.GuardCheck | None = None
         self.recorded = False
 
     @property
     def fault(self) -> LedgerFault | None:
         return self.found.fault or (self.search.fault if self.search else None)
+
+    @property
+    def unguarded(self) -> list[str]:
+        """What of the database's guards is missing, a sentence each."""
+        return self.guards.faults if self.guards else []
 
     def run(self, processes: int = 1) -> Iterator[int]:
         """Verify, yielding the number of events done; record the result. An alarm is raised if something is wrong."""
@@ -59,15 +67,18 @@ class LedgerCheck:
         yield from self.found.run(processes)
         if self.search and not self.found.fault:
             yield from self.search.run()
+        self.guards = guard_check.look_and_tell(self.actor)
         seconds, fault = round(time.monotonic() - start, 3), self.fault
         if fault:
             what = "The audit ledger is not sound" if self.found.fault else "The audit's search is not complete"
             tell("alarm.ledger", what, fault.text, key=fault.text)
-        result = {"sound": fault is None, "events": self.found.size, "checkpoints": self.found.held, "seconds": seconds}
+        sound = fault is None and not self.unguarded
+        result = {"sound": sound, "events": self.found.size, "checkpoints": self.found.held, "seconds": seconds}
         checks = self.found.checkpoints
         result |= {"part": checks.parts.current, "abandoned": checks.abandoned} if checks.parts.seams else {}
         result |= {"search": True} if self.search else {}
         problem = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
+        problem |= {"unguarded": self.unguarded} if self.unguarded else {}
         try:
             with transaction.atomic(durable=True):
                 record("audit.verified", self.actor, details={**result, **problem})

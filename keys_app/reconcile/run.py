@@ -48,6 +48,7 @@ from .contradictions import settle_contradictions
 from .deadlines import note_waiting
 from .doubtful import DELETING, carry_out_decisions
 from .drift import compare_keys
+from .guard_check import look_and_tell
 from .health import note_health, note_listing
 from .models import ReconcileRun
 from .orphans import settle_attempts
@@ -91,6 +92,8 @@ def reconcile(
                 said = {about: words for visit in visits for about, words in visit.said.items()}
             with isolated(SETTLING):
                 settle_elsewhere({visit.account.sid for visit in visits if not visit.problem}, actor, found, wait)
+            with isolated("looking at what guards the database"):
+                look_and_tell(actor)
             with isolated("noting what waits too long"):
                 note_waiting(said, actor)
                 troubles.remind()

@@ -23,7 +23,7 @@ PARTS = {
     "request.*": ["request.approved", "request.rejected"],
     "alarm.*": [
         *("alarm.key_vanished", "alarm.key_drifted", "alarm.key_reappeared"),
-        *("alarm.stuck", "alarm.contradiction", "alarm.silent", "alarm.ended"),
+        *("alarm.stuck", "alarm.contradiction", "alarm.silent", "alarm.unguarded", "alarm.ended"),
         "alarm.connection_key",
     ],
 }

@@ -41,6 +41,7 @@ NOT_MADE = {
     "alarm.reconciler_failed": "test_reconcile_runs",
     "alarm.silent": "test_heartbeats",
     "alarm.stuck": "test_deadlines",
+    "alarm.unguarded": "test_guards",
     "audit.checkpoint": "test_checkpoints",
     "audit.exported": "test_audit_exports",
     "audit.feed_ended": "test_audit_feeds",

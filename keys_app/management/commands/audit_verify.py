@@ -12,7 +12,8 @@ from keys_app.reconcile.ledger_check import LedgerCheck
 class Command(BaseCommand):
     help = (
         "Verify the whole audit ledger against its tree and every checkpoint of the database and of "
-        "PORTAL_CHECKPOINT_DIR. Exit status 0 if it is sound; otherwise 1, and the first bad event is named."
+        "PORTAL_CHECKPOINT_DIR, and what guards it. Exit status 0 if it is sound; otherwise 1, and the first bad "
+        "event, or what of the guards is missing, is named."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,10 +36,14 @@ class Command(BaseCommand):
         except PortalError as error:
             raise CommandError(error.message) from None
         if found.fault:
-            raise CommandError(f"NOT SOUND. First bad event: {found.fault.event}. {found.fault.text}")
+            said = f"NOT SOUND. First bad event: {found.fault.event}. {found.fault.text}"
+            raise CommandError("\n".join([said, *check.unguarded]))
         if check.fault:
             raise CommandError(f"SEARCH NOT COMPLETE. {check.fault.text} The events themselves are sound.")
         self._tell(check)
+        if check.unguarded:
+            said = "NOT GUARDED. The events are sound, but could be changed:"
+            raise CommandError("\n".join([said, *check.unguarded]))
 
     def _tell(self, check: LedgerCheck) -> None:
         """Say what a sound ledger was held against, and where it was taken up again after a loss."""
@@ -48,6 +53,8 @@ class Command(BaseCommand):
             self.stdout.write(f"SEAM: {seam}")
         if abandoned := found.checkpoints.abandoned:
             self.stdout.write(f"{counted(abandoned, 'abandoned checkpoint')} in the directory, held against nothing.")
+        if check.guards and check.guards.remark:
+            self.stdout.write(f"NOTE: {check.guards.remark}")
         if check.search:
             self.stdout.write("The search finds each of them by everything it should.")
         if not found.held:

@@ -5,14 +5,20 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-LEDGER = ("audit_auditevent", "audit_eventterm", "audit_node", "audit_checkpoint")
+from keys_app.audit.database_role import LEDGER
+
 READ_ONLY = ("django_migrations",)
 
 
-def statements(role: str, tables: list[str]) -> list[str]:
-    """Return the grants that let `role` run the portal on these tables: of the ledger it may read and append."""
+def statements(role: str, tables: list[str], database: str) -> list[str]:
+    """Return the grants that let `role` run the portal on these tables: of the ledger it may read and append.
+
+    It makes no tables: a temporary one, or one in a schema that comes first, would hide the portal's from it.
+    """
     changed = [table for table in tables if table not in (*LEDGER, *READ_ONLY)]
     return [
+        f"REVOKE TEMPORARY, CREATE ON DATABASE {database} FROM PUBLIC, {role};",
+        f"REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role};",
         f"GRANT USAGE ON SCHEMA public TO {role};",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role};",
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};",
@@ -40,4 +46,5 @@ class Command(BaseCommand):
             raise CommandError("This is for PostgreSQL; DATABASE_URL names another database.")
         models = apps.get_models(include_auto_created=True)
         tables = sorted({model._meta.db_table for model in models} | {*READ_ONLY})
-        self.stdout.write("\n".join(statements(options["role"], tables)))
+        database = connection.ops.quote_name(connection.settings_dict["NAME"])
+        self.stdout.write("\n".join(statements(options["role"], tables, database)))

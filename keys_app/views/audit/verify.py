@@ -68,7 +68,7 @@ def _page(request: SignedInRequest) -> Iterator[str]:
         try:
             check = LedgerCheck(actor_of(request))
             yield from _progress(check)
-            found = {"found": check.found, "recorded": check.recorded}
+            found = {"found": check.found, "recorded": check.recorded, "unguarded": check.unguarded}
             yield render_to_string("portal/partials/audit_verified.html", found)
         finally:
             _running.release()
