@@ -1,6 +1,6 @@
 """Appends to the ledger, and reads it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys_app.audit.merkle.tree import leaf_hash
 from keys_app.audit.merkle.tree_store import LedgerDamaged
 from keys_app.audit.search.tokens import terms_of
-from keys_app.core.db import wait_for_turn
+from keys_app.core.db import BATCH, wait_for_turn
 from keys_app.core.times import rfc3339
 
 from .incarnation.advance import ledger_grew
@@ -105,6 +105,22 @@ def matching(*, action: str = "", actor: str = "", account: str = "") -> models.
     """Return events, newest first: the beginning of action and account, any part of the actor's name."""
     wanted = {"action__startswith": action, "actor_name__icontains": actor, "account_sid__startswith": account}
     return AuditEvent.objects.filter(**{name: value for name, value in wanted.items() if value})
+
+
+def about(
+    actions: Iterable[str], *, request_ids: Iterable[str] = (), key_sids: Iterable[str] = ()
+) -> models.QuerySet[AuditEvent]:
+    """Return the events with these actions of any of these requests or keys, oldest first."""
+    named = models.Q(request_id__in=list(request_ids)) if request_ids else models.Q(key_sid__in=list(key_sids))
+    return AuditEvent.objects.filter(named, action__in=list(actions)).order_by("sequence")
+
+
+def of_actions(actions: Iterable[str]) -> Iterator[AuditEvent]:
+    """Return all events with these actions, oldest first, a batch in memory at a time."""
+    events, done = AuditEvent.objects.filter(action__in=list(actions)).order_by("sequence"), 0
+    while batch := list(events.filter(sequence__gt=done)[:BATCH]):
+        yield from batch
+        done = batch[-1].sequence
 
 
 def last(action: str) -> AuditEvent | None:

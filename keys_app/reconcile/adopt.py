@@ -69,7 +69,8 @@ def adopt_key(*, unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days
             _refuse_adopted(unmanaged)
         key = _store(unmanaged, detail, team, owner, lifetime_days)
         days: dict[str, object] = {"lifetime_days": lifetime_days, "expires": key.expires_at}
-        record("key.adopted", actor, key=key, owner=name_and_login(owner), team=team.name, details=days)
+        named = {"owner": name_and_login(owner), "owner_id": str(owner.pk), "team": team.name}
+        record("key.adopted", actor, key=key, details={**named, **days})
     return key
 
 

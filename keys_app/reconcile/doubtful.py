@@ -42,8 +42,8 @@ def keep_key(entry: UnmanagedKey, actor: Actor) -> ApiKey | None:
         if key is None:
             record("key.left_unmanaged", actor, account=entry.account, key_sid=entry.pk, marker=entry.marker)
         else:
-            owner = name_and_login(key.owner)
-            record("key.kept", actor, key=key, marker=entry.marker, owner=owner, expires=key.expires_at)
+            owner = {"owner": name_and_login(key.owner), "owner_id": str(key.owner_id)}
+            record("key.kept", actor, key=key, marker=entry.marker, expires=key.expires_at, details=owner)
     return key
 
 

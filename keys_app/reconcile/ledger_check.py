@@ -20,6 +20,7 @@ from keys_app.core.errors import HistoryReplaced
 from keys_app.notifications import notify
 
 from . import guard_check
+from .row_check import RowCheck
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,13 @@ def sign_checkpoint() -> checkpoints.Signed:
 class LedgerCheck:
     """A verification of the whole ledger that is recorded, as `audit.verified`, when it has come to its end."""
 
-    def __init__(self, actor: Actor, *, search: bool = False) -> None:
-        """With `search`, also check that every event is found by what it should be found by, which takes longer."""
+    def __init__(self, actor: Actor, *, search: bool = False, rows: RowCheck | None = None) -> None:
+        """With `search`, also check that every event is found by what it should be found by, which takes longer.
+
+        With `rows`, also hold the requests, approvals and keys against the events.
+        """
         self.actor = actor
+        self.rows = rows
         self.found = Verification()
         self.search = SearchCheck() if search else None
         self.guards: guard_check.GuardCheck | None = None
@@ -68,16 +73,25 @@ class LedgerCheck:
         if self.search and not self.found.fault:
             yield from self.search.run()
         self.guards = guard_check.look_and_tell(self.actor)
+        if self.rows and not self.found.fault:
+            self.rows.run()
+        unexplained = self.rows.first if self.rows else []
         seconds, fault = round(time.monotonic() - start, 3), self.fault
         if fault:
             what = "The audit ledger is not sound" if self.found.fault else "The audit's search is not complete"
             tell("alarm.ledger", what, fault.text, key=fault.text)
-        sound = fault is None and not self.unguarded
+        if unexplained:
+            tell(
+                "alarm.ledger", "What is stored is not what the events say", " ".join(unexplained), key=str(unexplained)
+            )
+        sound = fault is None and not self.unguarded and not unexplained
         result = {"sound": sound, "events": self.found.size, "checkpoints": self.found.held, "seconds": seconds}
         checks = self.found.checkpoints
         result |= {"part": checks.parts.current, "abandoned": checks.abandoned} if checks.parts.seams else {}
         result |= {"search": True} if self.search else {}
+        result |= {"rows": True} if self.rows else {}
         problem = {"fault": fault.text, "first_bad_event": fault.event} if fault else {}
+        problem |= {"unexplained": unexplained} if unexplained else {}
         problem |= {"unguarded": self.unguarded} if self.unguarded else {}
         try:
             with transaction.atomic(durable=True):

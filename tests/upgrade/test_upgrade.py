@@ -77,9 +77,10 @@ def test_a_database_of_0_9_0_is_migrated_and_its_ledger_is_sound(db, url, manage
     with connection.cursor() as cursor:
         cursor.execute(TRIGGERS[connection.vendor])
         assert rows(url, TRIGGERS[connection.vendor]) == sorted(name for (name,) in cursor.fetchall())
-    said = manage("audit_verify", "--search", "--processes", "1")
+    said = manage("audit_verify", "--search", "--rows", "--processes", "1")
     assert "Sound: " in said and " 1 checkpoints held against them." in said, said
     assert "The search finds each of them" in said
+    assert "The requests, approvals and keys are what the events say." in said
     manage("audit_checkpoint")  # which has to extend the one of then
 
 

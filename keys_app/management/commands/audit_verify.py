@@ -7,6 +7,7 @@ from keys_app.core.actor import Actor
 from keys_app.core.errors import PortalError
 from keys_app.core.text import counted
 from keys_app.reconcile.ledger_check import LedgerCheck
+from keys_app.reconcile.row_check import RowCheck
 
 
 class Command(BaseCommand):
@@ -25,10 +26,15 @@ class Command(BaseCommand):
             "--search", action="store_true", help="check as well that a search finds every event; this takes longer"
         )
 
+        parser.add_argument(
+            "--rows", action="store_true", help="name each request, approval, key and owner that no event explains"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["processes"] < 1:
             raise CommandError("--processes needs at least 1.")
-        check = LedgerCheck(Actor.operator("audit_verify"), search=options["search"])
+        rows = RowCheck(self.stderr.write) if options["rows"] else None
+        check = LedgerCheck(Actor.operator("audit_verify"), search=options["search"], rows=rows)
         found = check.found
         try:
             for done in check.run(options["processes"]):
@@ -41,6 +47,10 @@ class Command(BaseCommand):
         if check.fault:
             raise CommandError(f"SEARCH NOT COMPLETE. {check.fault.text} The events themselves are sound.")
         self._tell(check)
+        if rows and rows.count:
+            raise CommandError(
+                "\n".join([f"NOT EXPLAINED: {counted(rows.count, 'difference')}, named above.", *check.unguarded])
+            )
         if check.unguarded:
             said = "NOT GUARDED. The events are sound, but could be changed:"
             raise CommandError("\n".join([said, *check.unguarded]))
@@ -57,6 +67,8 @@ class Command(BaseCommand):
             self.stdout.write(f"NOTE: {check.guards.remark}")
         if check.search:
             self.stdout.write("The search finds each of them by everything it should.")
+        if check.rows and not check.rows.count:
+            self.stdout.write("The requests, approvals and keys are what the events say.")
         if not found.held:
             self.stdout.write("Nothing was signed yet: a replaced history would not show. Run audit_checkpoint.")
 
