@@ -13,9 +13,10 @@ class PortalAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        from portal import encryption, proxies  # noqa: PLC0415 (they need the models)
+        from portal import encryption, exposed, proxies  # noqa: PLC0415 (they need the models)
 
         register(schema.check, Tags.database)
         register(encryption.warn, Tags.database)
         register(proxies.check)
+        register(exposed.check)
         register(encryption.check, Tags.security, deploy=True)

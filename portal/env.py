@@ -10,6 +10,7 @@ import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
 from keys_app.core.http.public_addresses import is_https_or_loopback
+from portal.weak_secrets import require_random, who_else_reads
 
 DAY = 24 * 60 * 60
 _MAPPED = IPv6Network("::ffff:0:0/96")
@@ -39,12 +41,24 @@ def text(name: str, default: str = "") -> str:
     return value
 
 
-def secret(name: str, how: str) -> str:
-    """Return a setting that has no safe default; `how` says how to make one."""
-    value = _value(name)
-    if not value:
+def secret(name: str, how: str, *, least: int = 0, needed: bool = True) -> str:
+    """Return a secret, which no one else on this machine may be able to read or guess; `how` says how to make one.
+
+    It has at least `least` characters. Empty only where it is not `needed`.
+    """
+    value = private(name)
+    if not value and needed:
         raise ImproperlyConfigured(f"Set {name} (or {name}_FILE). {how}")
+    if value and least:
+        if len(value) < least:
+            raise ImproperlyConfigured(f"{name} is too short: it needs at least {least} characters. {how}")
+        require_random(name, value, how)
     return value
+
+
+def private(name: str) -> str:
+    """Return a setting that is, or holds, a secret of another system; empty if it is not set."""
+    return _value(name, private=True) or ""
 
 
 def listed(name: str, default: str = "") -> list[str]:
@@ -145,6 +159,11 @@ def hosts(name: str, default: str) -> tuple[list[str], list[str]]:
     """Return host names, and those of them that are written `name:*`, which may be followed by any port."""
     given = [host.lower() for host in listed(name, default)]
     for host in given:
+        if host in ("*", "*:*"):
+            raise ImproperlyConfigured(
+                f"{name} must name the hosts the portal answers to: with * anyone could have it answer for theirs. "
+                "Unset it, and it is the host of PORTAL_BASE_URL."
+            )
         if _PORT.search(host):
             raise ImproperlyConfigured(
                 f"{name} holds host names without a port, which is that of PORTAL_BASE_URL, or name:* for any port, "
@@ -251,13 +270,23 @@ def send_deadline() -> float:
     return decimal("PORTAL_SEND_DEADLINE", 30.0, least=1, most=600)
 
 
-def _value(name: str) -> str | None:
-    """Return a setting's text without white space around it; None if it is not set. A file wins over a variable."""
+def _value(name: str, *, private: bool = False) -> str | None:
+    """Return a setting's text without white space around it; None if it is not set. A file wins over a variable.
+
+    A `private` one is refused in a file that others can read.
+    """
     if file := os.environ.get(f"{name}_FILE"):
         try:
-            return Path(file).read_text(encoding="utf-8").strip()
+            found = Path(file).read_text(encoding="utf-8").strip()
+            readers = who_else_reads(Path(file)) if private else ""
         except (OSError, ValueError):  # the name is not repeated: it may be the secret, set in the wrong variable
             raise ImproperlyConfigured(f"The file that {name}_FILE names cannot be read.") from None
+        if readers:
+            raise ImproperlyConfigured(
+                f"The file that {name}_FILE names can be read by {readers}, and it holds a secret. "
+                f"Run: chmod 600 {quote(file)}"
+            )
+        return found
     value = os.environ.get(name)
     return None if value is None else value.strip()
 
@@ -281,7 +310,7 @@ def _number(name: str, default: float, least: float, most: float, *, whole: bool
 
 def _address(name: str, default: str, right: str) -> str:
     """Return a URL that is neither empty nor the name of a variable that was to be put in its place."""
-    value = _value(name)
+    value = _value(name, private=True)  # it may hold a password
     if value is None:
         return default
     if not value:

@@ -17,25 +17,29 @@ from keys_app.audit.merkle.signed_note import BadKey, SignerKey, VerifierKey
 from keys_app.core.http.public_addresses import is_loopback
 from portal import env
 from portal.serving import body_limits
+from portal.weak_secrets import require_random
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env.refuse_key_log()
 
 DEBUG = False
-SECRET_KEY = env.secret("PORTAL_SECRET_KEY", "At least 50 random characters.")
-if len(SECRET_KEY) < 50:
-    raise ImproperlyConfigured("PORTAL_SECRET_KEY is too short: it needs at least 50 random characters.")
-ENCRYPTION_KEYS = env.secret(
-    "PORTAL_ENCRYPTION_KEYS",
+SECRET_KEY = env.secret(
+    "PORTAL_SECRET_KEY", "At least 50 random characters; openssl rand -base64 48 makes them.", least=50
+)
+_FERNET_KEYS = (
     "Fernet keys separated by commas, the newest first: python -c 'from cryptography.fernet import Fernet; "
-    "print(Fernet.generate_key().decode())'",
-).split(",")
+    "print(Fernet.generate_key().decode())'"
+)
+ENCRYPTION_KEYS = env.secret("PORTAL_ENCRYPTION_KEYS", _FERNET_KEYS).split(",")
 for key in ENCRYPTION_KEYS:
     try:
         Fernet(key.strip())
     except ValueError:
         raise ImproperlyConfigured("PORTAL_ENCRYPTION_KEYS holds something that is not a Fernet key.") from None
+# The first encrypts. Weak ones behind it may stay, to read what they encrypted: `portal.checks` warns of them.
+for form in (base64.urlsafe_b64decode(ENCRYPTION_KEYS[0].strip()), ENCRYPTION_KEYS[0].strip()):
+    require_random("PORTAL_ENCRYPTION_KEYS' first key", form, f"Put a random one in front of it. {_FERNET_KEYS}")
 
 BASE_URL = env.origin("PORTAL_BASE_URL", "http://127.0.0.1:8000")
 HTTPS = BASE_URL.scheme == "https"
@@ -47,11 +51,11 @@ TRUSTED_PROXIES = env.number("PORTAL_TRUSTED_PROXIES", 0, least=0, most=100)
 
 # The name and the key the ledger's checkpoints are signed with. Without a key none are signed.
 AUDIT_ORIGIN = env.text("PORTAL_AUDIT_ORIGIN", f"{BASE_URL.hostname}/audit")
-AUDIT_SIGNING_KEY = env.text("PORTAL_AUDIT_SIGNING_KEY")
+AUDIT_SIGNING_KEY = env.private("PORTAL_AUDIT_SIGNING_KEY")
 AUDIT_OLD_VERIFIER_KEYS = env.listed("PORTAL_AUDIT_OLD_VERIFIER_KEYS")
 CHECKPOINT_DIR = env.path("PORTAL_CHECKPOINT_DIR", BASE_DIR / "var" / "checkpoints")
 try:
-    SignerKey.parse(AUDIT_ORIGIN, AUDIT_SIGNING_KEY or base64.b64encode(bytes(32)).decode())
+    _signer = SignerKey.parse(AUDIT_ORIGIN, AUDIT_SIGNING_KEY or base64.b64encode(bytes(32)).decode())
 except BadKey as error:
     raise ImproperlyConfigured(f"PORTAL_AUDIT_SIGNING_KEY or PORTAL_AUDIT_ORIGIN: {error}.") from None
 try:
@@ -59,6 +63,14 @@ try:
         VerifierKey.parse(key)
 except BadKey as error:
     raise ImproperlyConfigured(f"PORTAL_AUDIT_OLD_VERIFIER_KEYS: {error}.") from None
+for form in (base64.b64decode(AUDIT_SIGNING_KEY), AUDIT_SIGNING_KEY) if AUDIT_SIGNING_KEY else ():
+    require_random(
+        "PORTAL_AUDIT_SIGNING_KEY",
+        form,
+        "openssl rand -base64 32 makes one. If it was in use, add its public half to PORTAL_AUDIT_OLD_VERIFIER_KEYS, "
+        f"so that what it signed still verifies: {_signer.verifier}",
+    )
+del form, key, _signer
 
 TWILIO_IAM_BASE_URL = env.origin("TWILIO_IAM_BASE_URL", "https://iam.twilio.com")
 TWILIO_IS_STANDIN = is_loopback(TWILIO_IAM_BASE_URL.hostname)
@@ -70,10 +82,10 @@ TWILIO_CONCURRENCY = env.twilio_concurrency()
 
 # Where `manage.py audit_push` sends the audit's events, and what it shows a webhook to be let in.
 AUDIT_PUSH_URL = env.text("PORTAL_AUDIT_PUSH_URL")
-AUDIT_PUSH_TOKEN = env.text("PORTAL_AUDIT_PUSH_TOKEN")
+AUDIT_PUSH_TOKEN = env.private("PORTAL_AUDIT_PUSH_TOKEN")
 
 # Lets a monitor ask `/readyz?workers=1` how the processes beside the portal are.
-METRICS_TOKEN = env.text("PORTAL_METRICS_TOKEN")
+METRICS_TOKEN = env.secret("PORTAL_METRICS_TOKEN", "openssl rand -hex 16 makes one.", least=20, needed=False)
 
 CATALOGUE_FILE = env.text("PORTAL_CATALOGUE_FILE")  # permissions the package does not have
 CONFIRM_WITHIN = env.seconds("PORTAL_CONFIRM_WITHIN", 900, least=0)
@@ -170,6 +182,7 @@ SQLITE_OPTIONS = {
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'portal.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["ENGINE"] = "keys_app.core.sqlite3"  # which makes a new file for its owner alone
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
     # A file, because tests with several connections cannot share one in memory.
     DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "var" / "test.sqlite3"}
@@ -212,6 +225,11 @@ CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "keys_app.views.http.error_pages.csrf_failure"
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains, and W021, for the lists of browsers: other services may have those names
+    "security.W008",  # a redirect to https: what came over http is refused, see portal.proxies
+    "security.W021",
+]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

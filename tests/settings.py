@@ -1,13 +1,12 @@
 """The portal's own settings, with what makes tests quick and independent of the machine."""
 
-import base64
 import os
 
 from cryptography.fernet import Fernet
 
-os.environ.setdefault("PORTAL_SECRET_KEY", "only-for-tests-" * 5)
+os.environ.setdefault("PORTAL_SECRET_KEY", "only-for-tests-Zq7vX2mKd9RtLw4HbYc8NfJp3GsAeUo6Tx5Ki1Mz")
 os.environ.setdefault("PORTAL_ENCRYPTION_KEYS", Fernet.generate_key().decode())
-os.environ.setdefault("PORTAL_AUDIT_SIGNING_KEY", base64.b64encode(b"only-for-tests-0" * 2).decode())
+os.environ.setdefault("PORTAL_AUDIT_SIGNING_KEY", "qyXC5wNvJ9Fzi6rFNhyn85YqM8BBuLGz2KrMlTKp8tM=")
 os.environ["TWILIO_IAM_BASE_URL"] = "http://127.0.0.1:9"  # nobody listens there: a test names its own stand-in
 
 from portal.settings import *  # noqa: F403

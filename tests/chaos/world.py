@@ -157,7 +157,7 @@ def _configure(directory: Path, standin: StandIn, port: int) -> None:
     os.environ.update(
         {
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
-            "PORTAL_SECRET_KEY": "only-for-a-kill-test-" * 3,
+            "PORTAL_SECRET_KEY": "only-for-a-kill-test-pV8sQ4nXc7LkZt2RwM9bJy5HgF3dEa6U",
             "PORTAL_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "PORTAL_ALLOWED_HOSTS": "127.0.0.1",
             "PORTAL_BASE_URL": f"http://127.0.0.1:{port}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -267,7 +268,7 @@ def test_a_failure_is_an_exit_code_and_a_line_on_standard_error(tmp_path):
         [sys.executable, "manage.py", "connect_account", "AC1", "--name", "x", "--environment", "moon"],
         cwd=ROOT,
         env={
-            "PORTAL_SECRET_KEY": "k" * 50,
+            "PORTAL_SECRET_KEY": settings.SECRET_KEY,
             "PORTAL_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}",
         },

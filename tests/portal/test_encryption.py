@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from django.conf import settings
 from django.core.checks import Tags, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -73,7 +74,7 @@ def environment(database, key):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **clean,
-        "PORTAL_SECRET_KEY": "k" * 60,
+        "PORTAL_SECRET_KEY": settings.SECRET_KEY,
         "PORTAL_ENCRYPTION_KEYS": key,
         "PORTAL_CHECKPOINT_DIR": str(database.parent / "checkpoints"),
         "DATABASE_URL": f"sqlite:///{database}",

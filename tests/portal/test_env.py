@@ -11,19 +11,19 @@ from django.core.exceptions import ImproperlyConfigured
 
 from portal import env
 
-from .test_settings import NEEDED, ROOT
+from .test_settings import NEEDED, ROOT, SECRET_KEY
 
 # The value of each setting, not the default's, and what shows that it was read: the name it has in the settings or in
 # gunicorn's configuration.
 SETTINGS = {
-    "PORTAL_SECRET_KEY": ("$" + "s" * 50, "SECRET_KEY"),
+    "PORTAL_SECRET_KEY": ("$" + SECRET_KEY, "SECRET_KEY"),
     "PORTAL_ENCRYPTION_KEYS": (Fernet.generate_key().decode(), "ENCRYPTION_KEYS"),
     "PORTAL_BASE_URL": ("https://portal.example.com", "BASE_URL"),
     "PORTAL_ALLOWED_HOSTS": ("one.example.com, two.example.com", "ALLOWED_HOSTS"),
     "PORTAL_TRUSTED_PROXIES": ("1", "TRUSTED_PROXIES"),
     "PORTAL_PROXY_ADDRESSES": ("10.0.1.0/24, 127.0.0.1, 2001:db8::/64", "PROXY_ADDRESSES"),
     "PORTAL_AUDIT_ORIGIN": ("example.com/ledger", "AUDIT_ORIGIN"),
-    "PORTAL_AUDIT_SIGNING_KEY": ("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=", "AUDIT_SIGNING_KEY"),
+    "PORTAL_AUDIT_SIGNING_KEY": ("qyXC5wNvJ9Fzi6rFNhyn85YqM8BBuLGz2KrMlTKp8tM=", "AUDIT_SIGNING_KEY"),
     "PORTAL_AUDIT_OLD_VERIFIER_KEYS": (
         "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
         "AUDIT_OLD_VERIFIER_KEYS",
@@ -49,7 +49,7 @@ SETTINGS = {
     "PORTAL_RECONCILE_LATE_AFTER": ("60", "RECONCILE_LATE_AFTER"),
     "PORTAL_STUCK_AFTER": ("60", "STUCK_AFTER"),
     "PORTAL_LIMITS": ("requests=5, exports=0", "LIMITS"),
-    "PORTAL_METRICS_TOKEN": ("token", "METRICS_TOKEN"),
+    "PORTAL_METRICS_TOKEN": ("5e0b7f3c9a1d46285e0b7f3c9a1d4629", "METRICS_TOKEN"),
     "PORTAL_LEAVER_DAYS": ("7", "LEAVER_GRACE"),
     "PORTAL_PENDING_LAPSES_AFTER": ("60", "PENDING_LAPSES_AFTER"),
     "PORTAL_APPROVAL_LAPSES_AFTER": ("60", "APPROVAL_LAPSES_AFTER"),

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRET_KEY = "k" * 50
+SECRET_KEY = "uR5xT9wQ2kLm7ZpV4cNb8HsJd3GfYa6EoKi1Xt0MvBqWzC-rSn"
 NEEDED = {"PORTAL_SECRET_KEY": SECRET_KEY, "PORTAL_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
 SHOW = """
 import json, portal.settings as s
@@ -70,7 +70,7 @@ def test_a_command_fails_without_a_key_too():
 
 
 def test_it_does_not_start_with_a_short_secret_key():
-    assert "PORTAL_SECRET_KEY is too short" in refusal(PORTAL_SECRET_KEY="s" * 49)
+    assert "PORTAL_SECRET_KEY is too short" in refusal(PORTAL_SECRET_KEY=SECRET_KEY[:49])
 
 
 def test_keys_can_come_from_files(tmp_path):
