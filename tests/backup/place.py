@@ -12,6 +12,8 @@ from pathlib import Path
 import psycopg
 from django.conf import settings
 
+from tests.upgrade import SIGNED_BY
+
 ROOT = Path(__file__).resolve().parents[2]
 UPGRADE = ROOT / "tests/upgrade"
 SQLITE = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
@@ -31,6 +33,7 @@ class Place:
             "DATABASE_URL": self.url,
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "PORTAL_CHECKPOINT_DIR": str(self.checkpoints),
+            "PORTAL_AUDIT_OLD_VERIFIER_KEYS": SIGNED_BY,
         }
 
     def start(self, *arguments: str, **more: str) -> "subprocess.Popen[str]":

@@ -12,11 +12,10 @@ import psycopg
 import pytest
 from django.db import connection
 
+from tests.upgrade import SIGNED_BY
 from tests.upgrade.test_migrations_lint import ROOT, TRIGGERS
 
 HERE = Path(__file__).resolve().parent
-# The dumps' checkpoint is signed with a key that repeats itself, which starts no portal any more.
-SIGNED_BY = "127.0.0.1/audit+d70e2d6b+AZvvnKAZdkUfRpGSMvQobh3uR30uvEXv/5SUupGoFOhb"
 
 
 @pytest.fixture
