@@ -25,7 +25,7 @@ def _old_keys() -> list[CheckMessage]:
         return []
     words = "PORTAL_ENCRYPTION_KEYS holds an older key that others can guess."
     hint = "Encrypt anew what it encrypted: connect each account again, and enter webhooks anew. Then remove it."
-    return [Warning(words, hint=hint, id="portal.W005")]
+    return [Warning(words, hint=hint, id="portal.W006")]
 
 
 def _server() -> list[CheckMessage]:
@@ -40,7 +40,7 @@ def _file() -> list[CheckMessage]:
     if not open_to:
         return []
     words = f"The database {name} can be read by {readers[open_to[0]]}."
-    return [Warning(words, hint=f"Run: {join(['chmod', '600', *map(str, open_to)])}", id="portal.W006")]
+    return [Warning(words, hint=f"Run: {join(['chmod', '600', *map(str, open_to)])}", id="portal.W007")]
 
 
 def _readers(path: Path) -> str:

@@ -97,10 +97,10 @@ def test_an_older_encryption_key_may_be_weak_until_it_is_replaced_and_the_check_
     weak = base64.urlsafe_b64encode(PATTERN).decode()
     keys = f"{NEEDED['PORTAL_ENCRYPTION_KEYS']},{weak}"
     settings.ENCRYPTION_KEYS = read(**{**NEEDED, "PORTAL_ENCRYPTION_KEYS": keys})["ENCRYPTION_KEYS"]
-    (found,) = [one for one in run_checks() if one.id == "portal.W005"]
+    (found,) = [one for one in run_checks() if one.id == "portal.W006"]
     assert "can guess" in found.msg and weak not in str(found)
     settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS[:1]
-    assert not [one for one in run_checks() if one.id == "portal.W005"]
+    assert not [one for one in run_checks() if one.id == "portal.W006"]
 
 
 @given(st.binary().map(lambda seed: sha256(seed).digest()))
@@ -202,7 +202,7 @@ def test_a_new_database_file_is_its_owners_alone_and_the_check_says_where_it_is_
     file.chmod(0o644)
     said = run("manage.py", "check", **environment)
     assert said.returncode == 0
-    assert f"(portal.W006) The database {file} can be read by everyone on this machine." in said.stderr
+    assert f"(portal.W007) The database {file} can be read by everyone on this machine." in said.stderr
     assert f"Run: chmod 600 {file}" in said.stderr
     with closing(sqlite3.connect(file)) as database:
         assert database.execute("SELECT count(*) FROM x").fetchone() == (0,)
