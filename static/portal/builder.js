@@ -343,6 +343,7 @@
     form.classList.add("other-account");
     const body = new FormData(form);
     body.delete("paste");
+    body.delete("draft_of"); // the form itself is not sent
     body.set("search_only", "1");
     try {
       const answer = await fetch(form.action, { method: "POST", body, signal });
@@ -477,7 +478,7 @@
   // At the start the server has drawn the summary, unless the browser put other ticks back since
   const drawn = [...form.querySelectorAll("#permissions input[checked][name=permissions]")].map((box) => box.value);
   const first = picker.chosen();
-  if (byId("policy-text-error").hidden) writeText(first);
+  if (byId("policy-text-error").hidden && text.value === text.defaultValue) writeText(first);
   else readText("restore");
   showCards(first);
   showChosen(first);

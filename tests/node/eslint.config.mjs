@@ -1,4 +1,4 @@
-// What the portal's three scripts are held to. They run in the browser as they are, without a build step.
+// What the portal's scripts are held to. They run in the browser as they are, without a build step.
 import js from "@eslint/js";
 import globals from "globals";
 

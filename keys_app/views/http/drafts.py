@@ -80,11 +80,12 @@ def hidden_field(request: HttpRequest, path: str, is_shown: bool = True) -> Safe
     """
     user_id = signed_in(request).pk
     field = format_html(
-        '<input type="hidden" name="{}" value="{}" data-user="{}" data-fields="{}">',
+        '<input type="hidden" name="{}" value="{}" data-user="{}" data-fields="{}" data-method="{}">',
         FIELD,
         signing.dumps([user_id, path], salt=__name__),
         salted_hmac(__name__, str(user_id), algorithm="sha256").hexdigest()[:16],
         " ".join(_fields_at(path)),
+        request.method,
     )
     found = _drafts(request).get(path) if is_shown else None
     if found is None:
