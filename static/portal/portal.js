@@ -7,15 +7,16 @@
   let waiting = 0; // issue requests in flight
   let leaving = false; // the person chose to leave, so do not ask again
 
-  const keyDialog = () => document.getElementById("key-dialog");
-  const keyIsShown = () => Boolean(keyDialog()?.open && document.getElementById("key-secret"));
+  // A dialog or a part of the page with a key's secret or a feed's token, which no other answer shows
+  const shownOnce = () => document.querySelector("[data-shown-once]");
+  const secretIsShown = () => Boolean(shownOnce()?.querySelector("[data-secret]") && shownOnce().open !== false);
 
   // Dialogs
 
   function show(dialog) {
     dialog.addEventListener("close", () => closed(dialog));
     dialog.addEventListener("cancel", (event) => {
-      if (dialog.id === "key-dialog") {
+      if ("shownOnce" in dialog.dataset) {
         event.preventDefault();
         warn(dialog);
       }
@@ -42,7 +43,7 @@
   }
 
   function fail(title, text, signIn) {
-    if (keyIsShown()) return;
+    if (secretIsShown()) return;
     const dialog = document.getElementById("failure-template").content.cloneNode(true).firstElementChild;
     dialog.querySelector("h2").textContent = title;
     dialog.querySelector("p").textContent = text;
@@ -61,9 +62,9 @@
 
   document.addEventListener("keydown", (event) => {
     // The browser lets a second Escape through a dialog's cancel event; here it never loses the secret.
-    if (event.key === "Escape" && keyIsShown() && keyDialog().matches(":modal")) {
+    if (event.key === "Escape" && secretIsShown() && shownOnce().matches(":modal")) {
       event.preventDefault();
-      warn(keyDialog());
+      warn(shownOnce());
     }
   });
 
@@ -83,14 +84,14 @@
   });
 
   document.addEventListener("submit", (event) => {
-    if (event.target.closest("#key-dialog")) leaving = true;
+    if (event.target.closest("[data-shown-once]")) leaving = true;
   });
 
   // Copying: the text is read from the page at the click and kept nowhere
 
   async function copy(button) {
     const source = document.querySelector(button.dataset.copy);
-    const scope = button.closest("dialog, form") || document;
+    const scope = button.closest("dialog, form, [data-shown-once]") || document;
     const error = scope.querySelector("[data-copy-error]");
     const status = scope.querySelector("[data-copy-status]");
     try {
@@ -121,17 +122,17 @@
   // Nothing of a shown secret outlives the page
 
   addEventListener("pagehide", () => {
-    keyDialog()?.replaceChildren();
+    shownOnce()?.replaceChildren();
     slot?.replaceChildren();
   });
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
-    const after = keyDialog()?.dataset.after;
+    const after = shownOnce()?.dataset.after;
     if (after) location.replace(after);
     else location.reload();
   });
   addEventListener("beforeunload", (event) => {
-    if (!leaving && (waiting > 0 || keyIsShown())) event.preventDefault();
+    if (!leaving && (waiting > 0 || secretIsShown())) event.preventDefault();
   });
 
   // Answers to htmx

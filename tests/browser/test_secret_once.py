@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from .conftest import Tab
 from .test_whole_way import approve, ask, issue
@@ -90,6 +90,42 @@ def test_it_copies_to_the_clipboard_on_a_click(sign_in):
     page.get_by_role("button", name="Copy SID").click()
     expect(page.get_by_role("button", name="Copied")).to_have_count(2)
     assert page.evaluate("navigator.clipboard.readText()") == sid
+
+
+def test_a_feeds_token_gets_the_same_care(sign_in):
+    page, name, asked = sign_in("security").page, f"feed-{next(NUMBERS)}", []
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    def create() -> str:
+        page.goto("/audit/feeds/")
+        page.get_by_label("Name of the system").fill(name)
+        page.get_by_role("button", name="Create a token").click()
+        token = page.locator("#feed-token").inner_text()
+        page.get_by_role("button", name="Copy token").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == token
+        return token
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    token = create()
+    page.once("dialog", stay)
+    page.get_by_role("link", name="Home").click()
+    expect(page.locator("#feed-token")).to_have_text(token)
+    assert asked == ["beforeunload"]
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    expect(page.get_by_role("rowheader", name=name)).to_have_count(1)
+    assert token not in page.evaluate(EVERYWHERE)
+
+    token = create()
+    page.on("dialog", stay)
+    page.get_by_role("button", name="I have stored it").click()
+    expect(page.locator("#feed-token")).to_have_count(0)
+    expect(page.get_by_role("rowheader", name=name)).to_have_count(2)
+    assert asked == ["beforeunload"] and token not in page.evaluate(EVERYWHERE)
 
 
 def test_it_works_without_javascript(sign_in):

@@ -18,6 +18,7 @@ from keys_app.reconcile.run import reconcile
 from keys_app.users import feed_tokens
 from keys_app.users.models import FeedToken
 from tests.cast import text_of
+from tests.forms import forms_of
 
 
 def make(cast, role="security", name="SIEM", **fields):
@@ -48,6 +49,20 @@ def test_tokens_are_for_security_alone(cast, role, status):
     make(cast)
     revoked = cast.client(role).post("/audit/feeds/revoke/", {"feed": FeedToken.objects.last().pk})
     assert revoked.status_code == (302 if status == 200 else 403)
+
+
+def test_a_token_can_be_copied_and_its_page_makes_no_second_one(cast):
+    client = cast.client("security")
+    form = next(form for form in forms_of(client.get("/audit/feeds/")) if "name" in form.fields)
+    shown = client.post("/audit/feeds/", form.sent(name="SIEM")).content.decode()
+    token = re.search(r'<code id="feed-token"[^>]* data-secret>([^<]+)</code>', shown)
+    assert token and 'data-copy="#feed-token"' in shown
+    assert 'data-shown-once data-after="/audit/feeds/"' in shown and "I have stored it" in shown
+    again = client.post("/audit/feeds/", form.sent(name="SIEM"), follow=True)  # a reload
+    assert again.redirect_chain == [("/audit/feeds/", 302)] and "kpf_" + "…" in text_of(again)
+    for part in (token.group(1), "data-shown-once", "I have stored it"):
+        assert part not in again.content.decode()
+    assert FeedToken.objects.count() == 1 and read(token.group(1)).status_code == 200
 
 
 def test_a_token_is_shown_once_and_kept_as_a_hash(cast, actions):
