@@ -23,6 +23,7 @@ from portal.weak_secrets import require_random, who_else_reads
 DAY = 24 * 60 * 60
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _PORT = re.compile(r"(?:^[^:]*|\]):[0-9]+$")
+_HOST = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:.]*", re.ASCII)
 _USUAL_PORTS = {"https": 443, "http": 80}
 _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _NOT_EXPANDED = re.compile(r"\$\w*|.*\$\{\w*\}.*", re.DOTALL)
@@ -170,6 +171,16 @@ def hosts(name: str, default: str) -> tuple[list[str], list[str]]:
                 f"not {_quoted(host)}."
             )
     return [host.removesuffix(":*") for host in given], [host[:-2] for host in given if host.endswith(":*")]
+
+
+def host_names(name: str) -> list[str]:
+    """Return host names, and `*.example.com` for all below one, in small letters."""
+    found = [host.lower().rstrip(".") for host in listed(name)]
+    for host in found:
+        if not _HOST.fullmatch(host):
+            right = "host names such as hooks.example.com or *.example.com, separated by commas"
+            raise ImproperlyConfigured(f"{name} must be {right}, not {_quoted(host)}.")
+    return found
 
 
 def bind() -> str:

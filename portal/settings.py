@@ -266,6 +266,7 @@ DEFAULT_FROM_EMAIL = env.text("PORTAL_FROM_EMAIL", "key-portal@localhost")
 # Notices alone wait in the database, in post_office's tables. Account mails carry a token and go out directly.
 DIGEST_HOUR = env.number("PORTAL_DIGEST_HOUR", 7, least=0, most=23)  # in UTC
 WEBHOOK_ALLOW_PRIVATE = env.switch("PORTAL_WEBHOOK_ALLOW_PRIVATE")
+WEBHOOK_HOSTS = env.host_names("PORTAL_WEBHOOK_HOSTS")  # none: any public one
 # Seconds for each step and for a whole delivery.
 WEBHOOK_TIMEOUT, WEBHOOK_DEADLINE = 5.0, 10.0
 

@@ -11,6 +11,7 @@ from post_office.models import Email as QueuedMail
 
 from keys_app.forms import ModelForm
 from keys_app.notifications.models import Webhook
+from keys_app.notifications.webhook_hosts import NOT_SENT, is_listed
 from keys_app.notifications.webhooks import (
     MAKE_SECRET,
     address_problem,
@@ -116,4 +117,6 @@ class WebhookAdmin(AuditedAdmin[Webhook]):
         )
         last = webhook.deliveries.exclude(last_error="").order_by("-created_at").first()
         note = f" The last problem: {last.last_error}." if last else ""
+        if not is_listed(webhook.url_host):
+            note = f" Nothing is sent: {NOT_SENT}."
         return f"{rows['done']} delivered, {rows['waiting']} waiting, {rows['gave_up']} given up.{note}"

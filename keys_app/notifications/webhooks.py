@@ -27,6 +27,7 @@ from keys_app.organisation.credentials import decrypt, encrypt
 
 from .models import Webhook, WebhookDelivery
 from .outbox import Failure, Outbox, Sent
+from .webhook_hosts import NOT_SENT, host_problem, is_listed
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -121,6 +122,8 @@ def _post(delivery: WebhookDelivery) -> Outcome:
     private = settings.WEBHOOK_ALLOW_PRIVATE
     if url_problem(url.reveal(), allow_private=private):  # the operator may have changed that since it was typed
         return Outcome(0, "its address is not one the portal sends to")
+    if not is_listed(urlsplit(url.reveal()).hostname):
+        return Outcome(0, NOT_SENT)
     headers = {"Content-Type": "application/json"}
     if webhook.kind == Webhook.Kind.GENERIC:
         secret = decrypt(webhook.signing_secret_ciphertext)
@@ -200,7 +203,8 @@ def address_problem(url: str) -> str:
     """Return what is wrong with a webhook's address; empty if nothing is."""
     if len(url) > MAX_URL:
         return f"The address has {len(url)} characters; at most {MAX_URL} are kept."
-    return url_problem(url, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
+    problem = url_problem(url, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
+    return problem or host_problem(urlsplit(url).hostname)
 
 
 def set_address(webhook: Webhook, url: str) -> None:

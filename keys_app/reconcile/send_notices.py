@@ -6,6 +6,7 @@ from keys_app.core.isolation import isolated, noting_failures
 from keys_app.key_requests.digests import announce_lapses, send_digests
 from keys_app.notifications.mail import remove_old, send_mails
 from keys_app.notifications.outbox import Sent
+from keys_app.notifications.webhook_hosts import note_unlisted
 from keys_app.notifications.webhooks import send_deliveries
 from keys_app.users.password_resets import send_links
 
@@ -21,6 +22,7 @@ def send_notices(stopping: Callable[[], bool] = lambda: False) -> tuple[Sent, in
         "making digests": send_digests,
         "sending mail": lambda: send_mails(stopping),
         "sending password resets": lambda: send_links(stopping),
+        "looking at webhooks' hosts": note_unlisted,
         "sending to webhooks": lambda: send_deliveries(stopping),
         "removing what is old": remove_old,
     }

@@ -42,6 +42,7 @@ NOT_MADE = {
     "alarm.silent": "test_heartbeats",
     "alarm.stuck": "test_deadlines",
     "alarm.unguarded": "test_guards",
+    "alarm.webhook_host": "test_webhook_hosts",
     "audit.checkpoint": "test_checkpoints",
     "audit.exported": "test_audit_exports",
     "audit.feed_ended": "test_audit_feeds",

@@ -59,6 +59,7 @@ SETTINGS = {
     "PORTAL_FROM_EMAIL": ("Key portal <keys@example.com>", "DEFAULT_FROM_EMAIL"),
     "PORTAL_DIGEST_HOUR": ("8", "DIGEST_HOUR"),
     "PORTAL_WEBHOOK_ALLOW_PRIVATE": ("1", "WEBHOOK_ALLOW_PRIVATE"),
+    "PORTAL_WEBHOOK_HOSTS": ("hooks.example.com, *.chat.example.com", "WEBHOOK_HOSTS"),
     "PORTAL_BIND": ("127.0.0.1:9000", "bind"),
     "PORTAL_WORKERS": ("3", "workers"),
     "PORTAL_THREADS": ("8", "threads"),
@@ -248,6 +249,15 @@ def test_what_is_no_network_is_refused(value, refusal):
 @pytest.mark.parametrize("value", ["portal.example.com:8443", "[::1]:8000", "127.0.0.1:80"])
 def test_a_host_with_a_port_of_its_own_is_refused(value, refusal):
     assert f"PORTAL_BASE_URL, or name:* for any port, not “{value}”." in refusal(PORTAL_ALLOWED_HOSTS=value)
+
+
+@pytest.mark.parametrize(
+    "value", ["*", "https://hooks.example.com", "hooks.example.com:443", "a.*.com", "*example.com", "a b"]
+)
+def test_what_is_no_host_for_webhooks_is_refused(value, read, refusal):
+    assert refusal(PORTAL_WEBHOOK_HOSTS=f"hooks.example.com, {value}").endswith(f"not “{value}”.")
+    found = read(**NEEDED, PORTAL_WEBHOOK_HOSTS="Hooks.Example.com., *.example.org,10.1.2.3,2001:db8::1")
+    assert found["WEBHOOK_HOSTS"] == ["hooks.example.com", "*.example.org", "10.1.2.3", "2001:db8::1"]
 
 
 def test_a_host_may_have_any_port(read):
