@@ -125,12 +125,12 @@ def _checkpoints_of_its_own(settings, tmp_path, monkeypatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _flush_needs_the_triggers_off(monkeypatch) -> None:
-    """A flushed test database is emptied, which the ledger's triggers refuse: take them away for that moment."""
+    """A flushed test database is emptied, which triggers refuse: take them away for that moment."""
     operations = type(connection.ops)
     flush = operations.execute_sql_flush
 
     def flush_without_triggers(self, sql_list):
-        taken_off = triggers.drop(connection)
+        taken_off = [*triggers.drop(connection), *triggers.drop(connection, *triggers.DECISIONS)]
         try:
             flush(self, sql_list)
         finally:

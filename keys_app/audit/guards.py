@@ -116,13 +116,23 @@ def _expected(loader: MigrationLoader, applied: set[tuple[str, str]]) -> dict[st
     of_database = for_database(sqlite="sqlite", postgresql="postgresql")
     found: dict[str, Trigger] = {}
     functions: dict[str, tuple[str, str]] = {}
+    schema = for_database(sqlite=_no_schema, postgresql=_schema)()
     for key in sorted(applied & set(loader.disk_migrations)):
         module = sys.modules[loader.disk_migrations[key].__module__]
         for statement in getattr(module, of_database, list)():
-            _note(statement, found, functions)
+            _note(statement.replace("{schema}", schema), found, functions)
     if functions:
         return {name: _with_function(one, functions) for name, one in found.items()}
     return found
+
+
+def _no_schema() -> str:
+    return ""
+
+
+def _schema() -> str:
+    [(name,)] = read("SELECT quote_ident(current_schema())")
+    return str(name)
 
 
 def _note(statement: str, found: dict[str, Trigger], functions: dict[str, tuple[str, str]]) -> None:
@@ -133,7 +143,7 @@ def _note(statement: str, found: dict[str, Trigger], functions: dict[str, tuple[
     elif match := _FUNCTION.match(statement):
         functions[match[1]] = (match[2], "")
     elif match := _PATH.match(statement):
-        functions[match[1]] = (functions[match[1]][0], f"search_path={match[2]}")
+        functions[match[1]] = (functions.get(match[1], ("", ""))[0], f"search_path={match[2]}")
     elif match := _ALWAYS.match(statement):
         found[match[1]] = replace(found[match[1]], fires="A")
     elif match := _DROP.match(statement):

@@ -1,8 +1,9 @@
-"""Takes the ledger's triggers off and puts the same ones on again, as the tables' owner can. Migrations made them."""
+"""Takes triggers off and puts the same ones on again, as the tables' owner can. Migrations made them."""
 
 from typing import Any
 
 _LEDGER = ("audit_auditevent", "audit_node", "audit_checkpoint", "audit_eventterm")
+DECISIONS = ("keys_app_approval", "keys_app_narrowing")
 _FOUND = {
     "sqlite": "SELECT name, sql, '' FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s",
     "postgresql": """SELECT tgname, pg_get_triggerdef(oid), CASE tgenabled WHEN 'A' THEN 'ALWAYS' ELSE '' END

@@ -35,6 +35,7 @@ def sql(statement, *values):
     taken_off = triggers.drop(connection, *RULES)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
+    connection.check_constraints()  # PostgreSQL alters no table while foreign keys wait to be checked
     triggers.create(connection, taken_off)
 
 

@@ -92,6 +92,22 @@ def test_it_may_not_change_the_ledger(as_the_role, table, statement):
     assert matching().count() == 3
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMPORARY TABLE audit_auditevent (a int)",
+        "CREATE TABLE audit_hidden (a int)",
+        "CREATE SCHEMA {role}",
+        "DELETE FROM keys_app_approval",
+        "DELETE FROM keys_app_narrowing",
+    ],
+)
+def test_it_hides_no_table_and_deletes_no_decision(as_the_role, statement):
+    with pytest.raises(DatabaseError) as refused, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement.format(role=ROLE))
+    assert isinstance(refused.value.__cause__, psycopg.errors.InsufficientPrivilege)
+
+
 # What its owner, or a superuser, gave it, what takes it away, and what is said of it.
 TOO_MUCH = {
     "superuser": (f"ALTER ROLE {ROLE} SUPERUSER", f"ALTER ROLE {ROLE} NOSUPERUSER", "it is a superuser"),

@@ -220,6 +220,8 @@ def test_every_trigger_is_there(db):
 
 
 RULES = [
+    *(f"{table}_no_delete" for table in ("approval", "narrowing")),
+    *(f"{table}_no_truncate" for table in ("approval", "narrowing") if connection.vendor == "postgresql"),
     "approval_fixed",
     "approval_not_own_insert",
     "approval_not_void_insert",

@@ -1,11 +1,12 @@
 import logging
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 
 from keys_app.audit.merkle import checkpoints, parts
 from keys_app.core.errors import PortalError
+from keys_app.management.ledger_command import LedgerCommand
 from keys_app.management.repeating import add_every, pause_of, runs, stopped_by_signal
 from keys_app.notifications import heartbeats
 from keys_app.reconcile.ledger_check import sign_checkpoint
@@ -13,7 +14,7 @@ from keys_app.reconcile.ledger_check import sign_checkpoint
 log = logging.getLogger(__name__)
 
 
-class Command(BaseCommand):
+class Command(LedgerCommand):
     help = (
         "Sign the head of the audit ledger and keep it in the database and in PORTAL_CHECKPOINT_DIR. Refuses, with "
         "an alarm and a non-zero exit, if the ledger does not extend its last checkpoint."

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
 from keys_app.audit import ledger
@@ -12,6 +12,7 @@ from keys_app.audit.search.engine import Search
 from keys_app.audit.search.query import QueryError, parse
 from keys_app.core.actor import Actor
 from keys_app.core.errors import PortalError
+from keys_app.management.ledger_command import LedgerCommand
 from keys_app.reports.downloads import export_jsonl
 
 FILTERS = {
@@ -22,7 +23,7 @@ FILTERS = {
 SEARCH = "a search line as on the audit's page, such as 'action:key.issued created:>=2026-11-01'"
 
 
-class Command(BaseCommand):
+class Command(LedgerCommand):
     help = (
         "Write the audit ledger, or the events that match, as JSON Lines with proofs, to standard output or a file. "
         "keys_app/audit/offline_verifier.py checks the result. Exporting is itself an event."

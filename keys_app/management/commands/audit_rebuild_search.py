@@ -1,13 +1,14 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from keys_app.core.actor import Actor
+from keys_app.management.ledger_command import LedgerCommand
 from keys_app.reconcile.ledger_check import rebuild_search
 
 
-class Command(BaseCommand):
+class Command(LedgerCommand):
     help = (
         "Make the entries that searches of the audit use anew from its events, after audit_verify --search found some "
         "missing. Run it as the owner of the tables; nothing else can write meanwhile."

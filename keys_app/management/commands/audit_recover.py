@@ -1,16 +1,17 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from keys_app.audit.merkle import checkpoints
 from keys_app.core.actor import Actor
 from keys_app.core.errors import PortalError
 from keys_app.core.text import counted
+from keys_app.management.ledger_command import LedgerCommand
 from keys_app.reconcile.ledger_check import sign_checkpoint
 from keys_app.reconcile.ledger_recovery import recover
 
 
-class Command(BaseCommand):
+class Command(LedgerCommand):
     help = (
         "After a restored backup: abandon the signed checkpoints in PORTAL_CHECKPOINT_DIR that the ledger does not "
         "extend, name each in an event, and sign on as the ledger's next part. The seam stays visible for good."

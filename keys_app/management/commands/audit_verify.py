@@ -1,16 +1,17 @@
 import os
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from keys_app.core.actor import Actor
 from keys_app.core.errors import PortalError
 from keys_app.core.text import counted
+from keys_app.management.ledger_command import LedgerCommand
 from keys_app.reconcile.ledger_check import LedgerCheck
 from keys_app.reconcile.row_check import RowCheck
 
 
-class Command(BaseCommand):
+class Command(LedgerCommand):
     help = (
         "Verify the whole audit ledger against its tree and every checkpoint of the database and of "
         "PORTAL_CHECKPOINT_DIR, and what guards it. Exit status 0 if it is sound; otherwise 1, and the first bad "

@@ -5,8 +5,11 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
+from keys_app.audit import triggers
 from keys_app.audit.database_role import LEDGER
 
+KEPT = triggers.DECISIONS
+"""What is decided is never deleted; `void_at` is written into an approval later."""
 READ_ONLY = ("django_migrations",)
 
 
@@ -15,7 +18,7 @@ def statements(role: str, tables: list[str], database: str) -> list[str]:
 
     It makes no tables: a temporary one, or one in a schema that comes first, would hide the portal's from it.
     """
-    changed = [table for table in tables if table not in (*LEDGER, *READ_ONLY)]
+    changed = [table for table in tables if table not in (*LEDGER, *KEPT, *READ_ONLY)]
     return [
         f"REVOKE TEMPORARY, CREATE ON DATABASE {database} FROM PUBLIC, {role};",
         f"REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role};",
@@ -24,6 +27,7 @@ def statements(role: str, tables: list[str], database: str) -> list[str]:
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role};",
         f"GRANT SELECT ON {', '.join(READ_ONLY)} TO {role};",
         f"GRANT SELECT, INSERT ON {', '.join(table for table in LEDGER if table in tables)} TO {role};",
+        f"GRANT SELECT, INSERT, UPDATE ON {', '.join(KEPT)} TO {role};",
         *(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};" for table in changed),
     ]
 
