@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 c ?= help
 
-.PHONY: install demo manage test e2e lint lint-js screenshots bench chaos lock clean
+.PHONY: install demo manage test e2e lint lint-js screenshots bench chaos fuzz lock clean
 
 install: .venv/installed
 
@@ -55,6 +55,9 @@ bench: .venv/installed-dev
 
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos $(args)
+
+fuzz: .venv/installed-dev
+	EVERY=1 $(BIN)/python -m pytest -n 2 tests/matrix/test_hostile.py $(args)
 
 # Writes the full set of versions with hashes from pyproject.toml.
 lock: | .venv/bin/python

@@ -47,14 +47,34 @@ def _rule(field: forms.Field) -> Callable[[str], None] | None:
     return check
 
 
+def _reads_numbers_of_rows(field: "forms.ModelChoiceField[Any]") -> None:
+    """Let what can't be the number of a row be none that is there: the widget and the field put it into a query."""
+    number, read = field.queryset.model._meta.pk, field.widget.value_from_datadict
+
+    def possible(text: str) -> str:
+        try:
+            number.clean(text, None)
+        except ValidationError:
+            return "0"
+        return text
+
+    def read_possible(*args: Any) -> Any:
+        given = read(*args)
+        return [possible(one) for one in given] if isinstance(given, list) else given and possible(given)
+
+    field.widget.value_from_datadict = read_possible  # type: ignore[method-assign]  # a form has its own widgets
+
+
 class Typed(_AnyForm):
-    """Holds what is typed in a form to the rule of `core/typed.py`."""
+    """Holds what is typed in a form to the rule of `core/typed.py`, and what is chosen to what can be chosen."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             if rule := _rule(field):
                 field.validators = [*field.validators, rule]
+            if isinstance(field, forms.ModelChoiceField):
+                _reads_numbers_of_rows(field)
 
 
 class AsShown(_AnyForm):
@@ -79,7 +99,7 @@ class AsShown(_AnyForm):
         return sorted(own & {column for names in columns for column in names})
 
 
-class AsShownForm(AsShown, ModelForm[Row]):
+class AsShownForm(AsShown, Typed, ModelForm[Row]):
     """For the rows of an inline."""
 
 

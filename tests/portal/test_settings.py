@@ -128,6 +128,7 @@ def test_https_hardens_the_cookies():
     assert read["SESSION_COOKIE_NAME"].startswith("__Host-")
     assert read["CSRF_COOKIE_NAME"].startswith("__Host-")
     assert read["CSRF_COOKIE_HTTPONLY"] is True
+    assert "cookie" not in read["MESSAGE_STORAGE"] and "fallback" not in read["MESSAGE_STORAGE"]
     assert read["SECURE_HSTS_SECONDS"] >= 31536000
     assert read["ALLOWED_HOSTS"] == ["portal.example.com"]
     assert read["CSRF_TRUSTED_ORIGINS"] == ["https://portal.example.com"]

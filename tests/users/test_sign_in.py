@@ -191,7 +191,7 @@ def test_every_answer_forbids_caching_framing_and_guessing(cast, role, url):
 def test_every_answer_has_a_strict_content_policy(cast, role, url):
     answer = (cast.client(role) if role else Client()).get(url)
     policy = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))
-    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["default-src"] == policy["object-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
     assert not re.search(r"unsafe|\*|data:|https?:", answer["Content-Security-Policy"])
 
