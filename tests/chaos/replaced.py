@@ -17,7 +17,6 @@ import requests
 
 from . import backups, safety
 from .figures import Figures
-from .people import Person
 from .pristine import begin_anew, close_connections, pristine_cases
 from .restores import reconcile_until_quiet, review
 from .world import World
@@ -25,6 +24,9 @@ from .world import World
 PEOPLE = 4
 WORK_SECONDS = 1.5
 """How long people work before the file is replaced, and after."""
+
+STARTED_SECONDS = 60.0
+"""On a busy machine: how long people may take for their first key. What was not issued raises no mark."""
 
 UNDER_WAY_SECONDS = 2.0
 """Longer than a request that was under way may take."""
@@ -49,7 +51,8 @@ def run_replaced(world: World, times: int = TIMES) -> Figures:
 
 def _replace_under_load(world: World, figures: Figures) -> None:
     backups.take()
-    with _people_at_work(world):
+    with _people_at_work(world) as issued:
+        assert issued.wait(STARTED_SECONDS), "no key was issued, so nothing would be lost"
         time.sleep(WORK_SECONDS)
         old = _replace()
         time.sleep(UNDER_WAY_SECONDS)
@@ -99,23 +102,25 @@ def _size(file: Path) -> int:
 
 
 @contextmanager
-def _people_at_work(world: World) -> Iterator[None]:
-    """Let people ask for keys, approve and issue without a pause."""
-    stop = threading.Event()
+def _people_at_work(world: World) -> Iterator[threading.Event]:
+    """Let people ask for keys, approve and issue without a pause; gives what is set when a first secret was shown."""
+    stop, issued = threading.Event(), threading.Event()
     with ThreadPoolExecutor(PEOPLE) as pool:
-        work = [pool.submit(_work, world, world.engineer.double(), world.lead.double(), stop) for _ in range(PEOPLE)]
+        work = [pool.submit(_work, world, stop, issued) for _ in range(PEOPLE)]
         try:
-            yield
+            yield issued
         finally:
             stop.set()
             for one in work:
                 one.result()
 
 
-def _work(world: World, engineer: Person, lead: Person, stop: threading.Event) -> None:
+def _work(world: World, stop: threading.Event, issued: threading.Event) -> None:
+    engineer, lead = world.engineer.double(), world.lead.double()
     number = 0
     while not stop.is_set():
         number += 1
         # A request that the older database does not have can't be approved any more.
         with suppress(requests.RequestException, AssertionError):
-            world.issue(world.approved_request(f"load-{number}", engineer, lead), engineer)
+            if world.issue(world.approved_request(f"load-{number}", engineer, lead), engineer).secret:
+                issued.set()
