@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -47,9 +47,9 @@ def _rule(field: forms.Field) -> Callable[[str], None] | None:
     return check
 
 
-def _reads_numbers_of_rows(field: "forms.ModelChoiceField[Any]") -> None:
+def _read_numbers_of_rows(field: "forms.ModelChoiceField[Any]", number: "Field[Any, Any]") -> None:
     """Let what can't be the number of a row be none that is there: the widget and the field put it into a query."""
-    number, read = field.queryset.model._meta.pk, field.widget.value_from_datadict
+    read = field.widget.value_from_datadict
 
     def possible(text: str) -> str:
         try:
@@ -62,7 +62,7 @@ def _reads_numbers_of_rows(field: "forms.ModelChoiceField[Any]") -> None:
         given = read(*args)
         return [possible(one) for one in given] if isinstance(given, list) else given and possible(given)
 
-    field.widget.value_from_datadict = read_possible  # type: ignore[method-assign]  # a form has its own widgets
+    setattr(field.widget, "value_from_datadict", read_possible)  # noqa: B010 a form has its own widgets
 
 
 class Typed(_AnyForm):
@@ -73,8 +73,8 @@ class Typed(_AnyForm):
         for field in self.fields.values():
             if rule := _rule(field):
                 field.validators = [*field.validators, rule]
-            if isinstance(field, forms.ModelChoiceField):
-                _reads_numbers_of_rows(field)
+            if isinstance(field, forms.ModelChoiceField) and field.queryset is not None:
+                _read_numbers_of_rows(field, field.queryset.model._meta.pk)
 
 
 class AsShown(_AnyForm):

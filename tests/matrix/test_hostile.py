@@ -65,7 +65,7 @@ def told(asked: int, wrong: list[str], capsys) -> None:
     if EVERY:
         with capsys.disabled():
             print(f"\n{asked} requests, {len(wrong)} failed")
-    assert asked > 90
+    assert asked > 40
     assert not wrong, "\n".join([f"{len(wrong)} of {asked}", *wrong[:40]])
 
 
