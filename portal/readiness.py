@@ -25,6 +25,7 @@ from keys_app.core import db
 from keys_app.notifications import heartbeats
 from keys_app.organisation.credentials import can_decrypt_credentials
 from keys_app.permissions.presets import templates
+from keys_app.views.http.bearer import take_bearer
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,8 @@ def workers(request: HttpRequest) -> tuple[int, str]:
     """
     if not settings.METRICS_TOKEN:
         return 404, "set PORTAL_METRICS_TOKEN to ask for workers"
-    kind, _, shown = request.headers.get("Authorization", "").partition(" ")
-    right = hmac.compare_digest(shown.strip().encode(), settings.METRICS_TOKEN.encode())
-    if kind.lower() != "bearer" or not right:
+    shown = take_bearer(request)
+    if shown is None or not hmac.compare_digest(shown.reveal().encode(), settings.METRICS_TOKEN.encode()):
         return 401, "show PORTAL_METRICS_TOKEN as Authorization: Bearer …"
     try:
         said, well = heartbeats.lines()

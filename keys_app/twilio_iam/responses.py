@@ -38,7 +38,7 @@ def error_of(answer: Answer, expected: int) -> TwilioError | None:
 def json_object(answer: Answer) -> dict[str, object] | None:
     """Return the answer's JSON object, or None."""
     try:
-        content = json.loads(answer.body or b"")
+        content = json.loads(answer.body.reveal().encode("latin-1") if answer.body else b"")
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
@@ -47,15 +47,22 @@ def json_object(answer: Answer) -> dict[str, object] | None:
 def created_key(answer: Answer) -> CreatedKey | None:
     """Return the new key, or None unless the answer has a well-formed SID and a secret."""
     content = json_object(answer) or {}
-    sid, secret = content.get("sid"), content.get("secret")
-    if not _is_key_sid(sid) or not isinstance(secret, str) or not secret:
+    secret = _taken_out(content)
+    sid = content.get("sid")
+    if not _is_key_sid(sid) or secret is None:
         return None
     return CreatedKey(
         str(sid),
         _text(content.get("friendly_name")),
-        Secret(secret),
+        secret,
         Policy.from_answer(content.get("policy")),
     )
+
+
+def _taken_out(content: dict[str, object]) -> Secret | None:
+    """Take the secret out of an answer, so that from here on nothing else holds it; None if there is none."""
+    value = content.pop("secret", None)
+    return Secret(value) if isinstance(value, str) and value else None
 
 
 def key_detail(answer: Answer, sid: str) -> KeyDetail | None:

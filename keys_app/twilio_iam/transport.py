@@ -5,7 +5,7 @@ What an error says, such as that Twilio did not answer in time, users read as it
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,14 +38,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `body` is None where it could not be read whole; then `problem` says why.
+    """What came back. `body` is None where it is empty or could not be read whole; then `problem` says why.
 
-    `retry_after` and `date` are the headers as they came.
+    It may hold a key's secret, so it is one itself: each byte a character. `retry_after` and `date` are the headers as
+    they came.
     """
 
     status: int
     retry_after: str | None
-    body: bytes | None = field(repr=False)
+    body: Secret | None
     problem: str
     date: str | None = None
 
@@ -95,12 +96,15 @@ class Transport:
         Raises `NotProcessed` if the connection was never completed, `OutcomeUnknown` if no status line came
         in time, or the headers were malformed.
         """
-        failure: TwilioError
+        failure: BaseException
         with Guard(self._limits.deadline) as guard:
             try:
                 return self._send(guard, method, path, query, form)
             except Exception as error:  # noqa: BLE001 once a byte has left, whatever breaks leaves the outcome unknown
                 failure = _failure(guard, type(error).__name__)
+            except BaseException as stop:  # noqa: BLE001 a worker that is told to end
+                failure = stop.with_traceback(None)
+                failure.__context__ = failure.__cause__ = None
         # Raised out here so that the caught exception, which holds the request with its Authorization header,
         # is not attached as the context.
         raise failure
@@ -133,7 +137,7 @@ class Transport:
                 return Answer(response.status_code, told[0], body, problem, told[1])
 
 
-def _read_body(raw: Any, max_bytes: int) -> tuple[bytes | None, str]:
+def _read_body(raw: Any, max_bytes: int) -> tuple[Secret | None, str]:
     """Return the body as it was sent, never decompressed, or None and the reason.
 
     An unreadable body is no exception here: the status alone may already say that the request was refused.
@@ -146,7 +150,7 @@ def _read_body(raw: Any, max_bytes: int) -> tuple[bytes | None, str]:
                 return None, "Twilio's answer was too large."
     except Exception:  # noqa: BLE001 the status decides what this means
         return None, "Twilio's answer broke off."
-    return bytes(body), ""
+    return (Secret(body.decode("latin-1")), "") if body else (None, "Twilio's answer was empty.")
 
 
 def _failure(guard: Guard, kind: str) -> TwilioError:

@@ -95,11 +95,11 @@ def why_over(token: "WithAnnotations[FeedToken, TokenNotes]", now: datetime) -> 
     return "" if token.maker_may else _MAKER_LEFT
 
 
-def token_for(presented: str) -> FeedToken | None:
+def token_for(presented: Secret) -> FeedToken | None:
     """Return the valid token that was presented, if it is one. One that is over by now is ended for good."""
-    if not presented.startswith(PREFIX) or len(presented) > 100:
+    if not presented.reveal().startswith(PREFIX) or len(presented.reveal()) > 100:
         return None
-    token = feed_tokens().filter(digest=_digest(presented), revoked_at=None).first()
+    token = feed_tokens().filter(digest=_digest(presented.reveal()), revoked_at=None).first()
     return None if token is None or _ended(token) else token
 
 

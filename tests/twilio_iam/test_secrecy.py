@@ -11,6 +11,7 @@ from keys_app.core.secret import Secret
 from keys_app.permissions.policy import Policy
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.errors import NotProcessed, TwilioError
+from tests.frames import places
 
 from . import wire as twilio_iam_wire
 from .simulator import StandIn
@@ -97,6 +98,7 @@ def test_no_error_and_no_log_holds_a_secret(wire: type[Wire], everything_logged:
     error = raised.value
     assert error.__cause__ is None
     assert error.__context__ is None
+    assert not places(error, PASSWORD, SECRET, BASIC)
     for text in (everything_about(error), everything_logged.getvalue()):
         for value in (PASSWORD, SECRET, BASIC):
             assert value not in text

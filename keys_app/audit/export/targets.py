@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from keys_app.core.errors import NotConfigured, PortalError
 from keys_app.core.http.guard import Guard
 from keys_app.core.http.public_addresses import is_https_or_loopback
-from keys_app.core.http.safe_post import post
+from keys_app.core.http.safe_post import Outcome, post
 from keys_app.core.secret import Secret
 
 from . import syslog
@@ -42,15 +42,18 @@ class WebhookTarget:
 
     def send(self, events: Sequence[tuple[int, str]]) -> None:
         lines = ",\n".join(f'{{"event":{text},"index":{number - 1}}}' for number, text in events)
-        headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token.reveal()}"
-        body = f'{{"events":[{lines}],"next":{events[-1][0]}}}\n'.encode()
-        outcome = post(self.url, body, headers, timeout=TIMEOUT, deadline=DEADLINE, allowed=lambda _: True)
+        outcome = self._post(f'{{"events":[{lines}],"next":{events[-1][0]}}}\n'.encode())
         if outcome.status and not 200 <= outcome.status < 300:
             raise PushFailed(f"The webhook answered {outcome.status}.")
         if outcome.problem:
             raise PushFailed(f"The webhook did not take the events: {outcome.problem}.")
+
+    def _post(self, body: bytes) -> Outcome:
+        """Send once. What raises is not in here, where the token is in a header."""
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token.reveal()}"
+        return post(self.url, body, headers, timeout=TIMEOUT, deadline=DEADLINE, allowed=lambda _: True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,14 +79,18 @@ class Command(BaseCommand):
             self.stdout.write("No team may ask for keys on it yet: give it teams in the admin, or use --team.")
 
     def _credential(self) -> tuple[str, Secret]:
-        username, password = os.environ.get("TWILIO_API_KEY"), os.environ.get("TWILIO_API_SECRET")
+        username, password = os.environ.get("TWILIO_API_KEY"), _secret_or_none(os.environ.get("TWILIO_API_SECRET"))
         if not (username and password):
             if not sys.stdin.isatty():
                 raise CommandError("Set TWILIO_API_KEY and TWILIO_API_SECRET, or run this at a terminal.")
             username = input("API key SID (SK…), or the account SID with its auth token: ").strip()
-            password = getpass.getpass("Secret: ").strip()
-        if not (username and password):
+            password = _secret_or_none(getpass.getpass("Secret: ").strip())
+        if not username or password is None:
             raise CommandError("The credential is empty.")
-        if not (username + password).isascii():
+        if not (username.isascii() and password.reveal().isascii()):
             raise CommandError("The credential has characters that none of Twilio's have. Copy it again.")
-        return username, Secret(password)
+        return username, password
+
+
+def _secret_or_none(typed: str | None) -> Secret | None:
+    return Secret(typed) if typed else None

@@ -16,6 +16,7 @@ from keys_app.core.errors import PortalError
 from keys_app.users import feed_tokens
 from keys_app.users.models import FeedToken
 from keys_app.views.http.actor import actor_of, address_of
+from keys_app.views.http.bearer import take_bearer
 from keys_app.views.http.decorators import post_or_go_back, security_only
 from keys_app.views.http.drafts import given_back
 from keys_app.views.http.problem import problem
@@ -74,8 +75,8 @@ def audit_feed(request: HttpRequest) -> HttpResponse:
 
     `next` is what to ask for after them; it does not move while there is nothing new.
     """
-    scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
-    token = feed_tokens.token_for(presented.strip()) if scheme.lower() == "bearer" else None
+    presented = take_bearer(request)
+    token = feed_tokens.token_for(presented) if presented else None
     if token is None:
         return JsonResponse({"error": "unauthorized"}, status=401, headers={"WWW-Authenticate": "Bearer"})
     try:
