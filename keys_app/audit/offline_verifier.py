@@ -8,6 +8,11 @@ portal's verifier key (`manage.py audit_checkpoint --verifier-key`), which you g
 give old ones as well if the key was changed. Each `--checkpoint` is a checkpoint you kept: the export has to
 extend it. Exit status: 0 if everything holds, 1 if something does not, 2 if it cannot be checked.
 
+An export may be compressed with gzip, be UTF-16, or have a byte order mark, other line ends or blank last lines, as
+editors and shells save it: the text is checked. A file that is damaged, is no such text, or has numbers or nesting that
+the portal does not write cannot be checked. A name in a line that the portal does not write is refused: nothing that is
+signed speaks for it.
+
 After a loss the ledger is taken up again as another part, NAME/2, with a key of that name: give both
 (`audit_checkpoint --verifier-key --all`) once you know what happened. Each seam is named with what was lost there:
 signed checkpoints that the ledger does not extend. One of those that you kept is named too; any other has to fit.
@@ -17,11 +22,16 @@ The formats: RFC 8785 (the bytes of an event), RFC 6962 (the tree), c2sp.org/sig
 
 import argparse
 import base64
+import codecs
+import gzip
 import hashlib
 import json
 import math
 import os
+import shutil
 import sys
+import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +43,7 @@ except ImportError:
     sys.exit("This needs the package cryptography: python3 -m pip install cryptography")
 
 MAX_LINE = 64 * 1024 * 1024
+BLANK = b"\r\n"
 RECOVERED = "audit.recovered"
 Key = tuple[str, bytes]
 """A key's name and its 32 public bytes."""
@@ -83,10 +94,18 @@ def _number(value: float) -> str:
     return f"{sign}{digits[0]}{rest}e{point - 1:+d}"
 
 
+def _hashed(event: Any) -> bytes:
+    """Return the bytes of an event that are hashed. Raises `Unusable` if RFC 8785 has no way to write it."""
+    try:
+        return canonical(event).encode()
+    except (ArithmeticError, ValueError, RecursionError) as error:
+        raise Unusable(f"it can't be written as it was hashed: {error}") from None
+
+
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name is used twice in one object")
+        raise Wrong("a name is used twice in one object")
     return found
 
 
@@ -95,8 +114,66 @@ def _refuse(text: str) -> None:
 
 
 def parse(line: bytes) -> Any:
-    """Return the JSON value of a line. Raises `ValueError` for repeated names and for what is not JSON."""
-    return json.loads(line.decode(), object_pairs_hook=_without_repeats, parse_constant=_refuse)
+    """Return the JSON value of a line. Raises `Wrong` if it is none, `Unusable` if no one can tell."""
+    try:
+        return json.loads(line.decode(), object_pairs_hook=_without_repeats, parse_constant=_refuse)
+    except RecursionError:
+        raise Unusable("it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise Wrong(f"it is not JSON: {error}") from None
+    except ValueError as error:
+        raise Unusable(f"it is no text that can be read: {error}") from None
+
+
+def _only(value: dict[str, Any], names: str, where: str) -> None:
+    """Raise `Wrong` if an object has another name than these."""
+    if foreign := sorted(value.keys() - {*names.split()}):
+        raise Wrong(f"{where} has what the portal does not write: {', '.join(map(repr, foreign))[:200]}")
+
+
+# Files, as people and their programs keep them.
+
+
+def _encoding(start: bytes) -> tuple[str, int]:
+    """Return how a file that begins so is encoded, and how long its byte order mark is."""
+    if start.startswith(codecs.BOM_UTF8):
+        return "utf-8", 3
+    for name, mark in (("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE)):
+        if start.startswith(mark) or start[:2] == "{".encode(name):
+            return name, len(mark) * start.startswith(mark)
+    return "utf-8", 0
+
+
+def open_export(path: Path) -> BinaryIO:
+    """Open an export, its text as UTF-8 from where the file stands. Raises `Unusable` for a damaged one."""
+    file: BinaryIO = path.open("rb")
+    try:
+        if file.read(2) == b"\x1f\x8b":
+            file.seek(0)
+            with gzip.open(file) as packed:
+                file = _copied(packed)
+        file.seek(0)
+        encoding, mark = _encoding(file.read(4))
+        file.seek(mark)
+        if encoding != "utf-8":
+            file = _copied(codecs.EncodedFile(file, "utf-8", encoding))
+            file.seek(0)
+    except (EOFError, UnicodeError, zlib.error, gzip.BadGzipFile) as error:
+        raise Unusable(f"{path} is cut off or damaged: {error}") from None
+    return file
+
+
+def _copied(source: Any) -> BinaryIO:
+    """Return a temporary file with what another gives: an export is read from both ends."""
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 its reader closes it
+    shutil.copyfileobj(source, copy)
+    return copy
+
+
+def _read_text(path: Path) -> str:
+    data = path.read_bytes()
+    encoding, mark = _encoding(data[:4])
+    return data[mark:].decode(encoding).replace("\r\n", "\n")
 
 
 # RFC 6962: the tree.
@@ -189,7 +266,7 @@ def _key_id(key: Key) -> bytes:
 def read_key(text: str) -> Key:
     """Read a verifier key, NAME+ID+BASE64, or the file that holds one."""
     if text.count("+") < 2 and os.path.exists(text):  # noqa: PTH110 a key may be too long for a path, which `Path` minds
-        text = Path(text).read_text()
+        text = _read_text(Path(text))
     name, _, rest = text.strip().partition("+")
     key_id, _, data = rest.partition("+")
     try:
@@ -239,36 +316,39 @@ class Export:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.header = self._object(file.readline(MAX_LINE), "the first line", "header")["header"]
+        self.header = self._object(file.readline(MAX_LINE), "the first line", "header", "header")["header"]
         self._end_at, last = self._last_line()
-        self.end = self._object(last, "the last line", "checkpoint")
+        self.end = self._object(last, "the last line", "checkpoint", "checkpoint list earlier seams")
         self.recovered: list[int] = []
         """The indexes of the events so far that a part of the ledger begins with."""
         if not isinstance(self.header, dict):
             raise Wrong("the first line is not the header: the beginning of the export is missing")
+        self._names = "event index" if self.header.get("filtered") is False else "event index proof"
 
-    def _object(self, line: bytes, where: str, name: str) -> dict[str, Any]:
+    def _object(self, line: bytes, where: str, name: str, names: str) -> dict[str, Any]:
         try:
             value = parse(line)
-        except (ValueError, RecursionError):
-            value = None
+        except (Wrong, Unusable) as error:
+            raise type(error)(f"{where} is not the {name}: {error}") from None
         if not isinstance(value, dict) or name not in value or "event" in value:
             raise Wrong(f"{where} is not the {name}: a part of the export is missing")
+        _only(value, names, where)
         return value
 
     def _last_line(self) -> tuple[int, bytes]:
-        """Find the last line from the end of the file."""
+        """Find the last line from the end of the file, past blank ones."""
         first = self._file.tell()
         end, tail = self._file.seek(0, os.SEEK_END), b""
-        while end > first and b"\n" not in tail[:-1] and len(tail) < MAX_LINE:
+        while end > first and b"\n" not in tail.rstrip(BLANK) and len(tail) < MAX_LINE:
             step = min(65536, end - first)
             end = self._file.seek(end - step)
             tail = self._file.read(step) + tail
-        start = tail.rfind(b"\n", 0, -1) + 1
+        last = tail.rstrip(BLANK)
+        start = last.rfind(b"\n") + 1
         self._file.seek(first)
-        if not tail.endswith(b"\n"):
+        if b"\n" not in tail[len(last) :]:
             raise Wrong("the last line is not complete: the end of the export is missing")
-        return end + start, tail[start:]
+        return end + start, last[start:]
 
     def events(self) -> Iterator[tuple[int, int, bytes, list[bytes]]]:
         """Yield line number, index, leaf hash and proof of each event. Raises `Wrong`."""
@@ -278,11 +358,14 @@ class Export:
             line = self._file.readline(MAX_LINE)
             try:
                 value = parse(line)
+                _only(value, self._names, f"line {number}")
                 index, event = value["index"], value["event"]
                 proof = [_base64(text) for text in value.get("proof", [])]
-                data = canonical(event).encode()
+                data = _hashed(event)
                 sequence = event["sequence"]
-            except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            except Unusable as error:
+                raise Unusable(f"line {number} can't be read: {error}") from None
+            except (Wrong, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise Wrong(f"line {number} is not an event: {error}") from None
             if event.get("action") == RECOVERED:
                 self.recovered.append(index)
@@ -299,6 +382,7 @@ class Seams:
         self.lines: list[str] = []
         self._given = export.end.get("seams", [])
         for one in self._given:
+            _only(one, "event index proof", "a seam in the last line")
             event, said = one["event"], one["event"]["details"]
             if event["action"] != RECOVERED or event["sequence"] != one["index"] + 1 or said["before"] != self.part:
                 raise Wrong(f"event {event['sequence']} is not where part {self.part} of the ledger ends")
@@ -417,6 +501,8 @@ class Check:
     def _check_extension(self, name: str, old: int, old_root: bytes) -> None:
         if self.filtered:
             proofs = {one["size"]: one["proof"] for one in self.export.end.get("earlier", [])}
+            for one in self.export.end.get("earlier", []):
+                _only(one, "size proof", "the last line")
             if old not in (0, self.size) and old not in proofs:
                 raise Wrong(f"{name}: the export has no proof that it extends the checkpoint of {old} events")
             path = [_base64(text) for text in proofs.get(old, [])]
@@ -446,8 +532,10 @@ def check(file: BinaryIO, keys: list[Key], kept: list[tuple[str, str]]) -> str:
     """Check an export; return what holds. Raises `Wrong` for whatever else there is in it."""
     try:
         return Check(file, keys, kept).run()
-    except (ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise Wrong(f"the export cannot be read: {error}") from None
+    except (ArithmeticError, RecursionError) as error:
+        raise Unusable(f"the export can't be read: {error}") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Wrong(f"the export is not as the portal writes it: {error}") from None
 
 
 def main(arguments: list[str]) -> int:
@@ -459,8 +547,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         keys = [read_key(text) for text in options.key]
-        kept = [(str(path), path.read_text()) for path in options.checkpoint]
-        with options.export.open("rb") as file:
+        kept = [(str(path), _read_text(path)) for path in options.checkpoint]
+        with open_export(options.export) as file:
             print(check(file, keys, kept))
     except Wrong as error:
         print(f"NOT OK: {error}", file=sys.stderr)

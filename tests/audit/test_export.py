@@ -1,5 +1,6 @@
 """Exports, and what the offline verifier finds in them once somebody has changed them."""
 
+import gzip
 import io
 import json
 import random
@@ -279,7 +280,86 @@ def test_a_key_that_is_none_is_a_mistake_of_whoever_asks(kept, tmp_path, key):
 @pytest.mark.parametrize("text", ["", "\n", "{}\n", "[]\n[]\n", "null\n", '{"header":1}\n{"checkpoint":1}\n',
                                   '{"header":{}}\n{"checkpoint":"x"}\n', '{"header":{}}\n' * 3, "\xff\n"])  # fmt: skip
 def test_nonsense_is_not_ok(db, tmp_path, text):
-    assert verdict(tmp_path, [text])[0] == 1
+    status, said = verdict(tmp_path, [text])
+    assert (status, said[:8]) == (1, "NOT OK: ")
+
+
+def saved(how, text):
+    """Return an export as people and their programs save it."""
+    return {
+        "mark": b"\xef\xbb\xbf" + text.encode(),
+        "Windows": b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
+        "UTF-16": text.replace("\n", "\r\n").encode("utf-16"),
+        "UTF-16 without a mark": text.encode("utf-16-le"),
+        "UTF-16, big end first": "\ufeff".encode("utf-16-be") + text.encode("utf-16-be"),
+        "gzip": gzip.compress(text.encode()),
+        "gzip of UTF-16": gzip.compress(text.encode("utf-16")),
+        "blank last line": (text + "\n").encode(),
+        "blank last lines": (text + "\r\n\n\n").encode(),
+    }[how]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["mark", "Windows", "UTF-16", "UTF-16 without a mark", "UTF-16, big end first", "gzip",
+                                 "gzip of UTF-16", "blank last line", "blank last lines"])  # fmt: skip
+def test_it_reads_an_export_as_it_was_saved(kept, tmp_path, kind, how):
+    """So it does the kept checkpoint; and it finds in each what was changed."""
+    text = "".join(lines_of(kind))
+    (tmp_path / "kept").write_bytes(kept.encode("utf-16"))
+    arguments = ["--key", str(checkpoints.signer().verifier), "--checkpoint", str(tmp_path / "kept")]
+    for content, status in ((text, 0), (text.replace("reason 4", "reason 5"), 1)):
+        (tmp_path / "saved").write_bytes(saved(how, content))
+        assert offline_verifier.main([str(tmp_path / "saved"), *arguments]) == status
+
+
+def damaged(text):
+    """Yield what can't be checked, of which nothing says that it was tampered with."""
+    first, second, *rest = text.splitlines(keepends=True)
+    packed = gzip.compress(text.encode())
+    yield "a compressed file without its end", packed[:-20]
+    yield "its first bytes alone", packed[:12]
+    yield "a changed byte in it", packed[:100] + bytes([packed[100] ^ 255]) + packed[101:]
+    yield "Latin-1", text.encode().replace(b"reason 1", b"reas\xf6n")
+    for what, value in (
+        ("NaN", "NaN"),
+        ("infinity", "1e999"),
+        ("a huge number", "9" * 5000),
+        ("a number beyond a double", "9" * 400),
+        ("nesting", "[" * 100_000 + "]" * 100_000),
+        ("half a character", '"\\ud800"'),
+    ):
+        yield what, "".join([first, second.replace('"details":{', f'"details":{{"x":{value},', 1), *rest]).encode()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_it_can_not_read_is_not_called_tampered_with(kept, tmp_path, kind, capsys):
+    path, key = tmp_path / "damaged", str(checkpoints.signer().verifier)
+    for what, content in damaged("".join(lines_of(kind))):
+        path.write_bytes(content)
+        assert (offline_verifier.main([str(path), "--key", key]), what) == (2, what)
+        assert capsys.readouterr().err.startswith("Cannot check: ")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_refuses_what_the_portal_does_not_write(kept, tmp_path, kind):
+    """A name beside those that are signed, or one that is there twice: readers might believe the other one."""
+    lines = lines_of(kind)
+    for place, name in ((0, '"header"'), (2, '"event"'), (-1, '"checkpoint"')):
+        for foreign in ('"note":"approved by Security",', f'{name}:{{"action":"other"}},'):
+            changed = [*lines]
+            changed[place] = changed[place].replace("{", "{" + foreign, 1)
+            status, said = verdict(tmp_path, changed)
+            assert status == 1, said
+            assert "what the portal does not write: 'note'" in said or "a name is used twice" in said
+    if kind == "whole":
+        changed = [*lines]
+        changed[1] = changed[1].replace("{", '{"proof":[],', 1)
+        assert "'proof'" in verdict(tmp_path, changed)[1]
+    else:
+        changed = [*lines]
+        changed[-1] = changed[-1].replace('"size":9', '"note":"x","size":9')
+        assert changed != lines
+        assert "'note'" in verdict(tmp_path, changed, kept)[1]
 
 
 def test_it_runs_alone(kept, tmp_path):
