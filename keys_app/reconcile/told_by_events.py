@@ -142,7 +142,7 @@ def _state_after(event: Any, attempt: _Attempt, kept: set[str]) -> RequestState 
 def key_as_told(events: Iterable[Any], owner: User) -> Told | None:
     """Return what the events of a key say, oldest first; None if none says that the portal has it.
 
-    `owner` is who owns it by its row: events of before 0.9.2 name an owner by name and login alone.
+    `owner` is who owns it by its row: events of before 0.9.3 name an owner by name and login alone.
     """
     told = Told()
     for event in events:
