@@ -57,7 +57,8 @@ chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos $(args)
 
 fuzz: .venv/installed-dev
-	EVERY=1 $(BIN)/python -m pytest -n 2 tests/matrix/test_hostile.py $(args)
+	EVERY=1 $(BIN)/python -m pytest -n 2 tests/matrix/test_hostile.py --junitxml=var/fuzz.xml $(args)
+	@grep -o 'name="requests" value="[0-9]*"' var/fuzz.xml | tr -dc '0-9\n' | awk '{n += $$1} END {print n " requests"}'
 
 # Writes the full set of versions with hashes from pyproject.toml.
 lock: | .venv/bin/python

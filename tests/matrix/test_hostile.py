@@ -61,10 +61,8 @@ def status_of(client: Client, method: str, url: str, content_type: str, content:
             transaction.set_rollback(True)
 
 
-def told(asked: int, wrong: list[str], capsys) -> None:
-    if EVERY:
-        with capsys.disabled():
-            print(f"\n{asked} requests, {len(wrong)} failed")
+def told(asked: int, wrong: list[str], record_property) -> None:
+    record_property("requests", asked)
     assert asked > 40
     assert not wrong, "\n".join([f"{len(wrong)} of {asked}", *wrong[:40]])
 
@@ -78,7 +76,7 @@ def pairs(start: int) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("role", WHO)
-def test_no_address_fails(world, capsys, role, method):
+def test_no_address_fails(world, record_property, role, method):
     names = sorted(
         {
             *_QUERY.split(),
@@ -94,18 +92,18 @@ def test_no_address_fails(world, capsys, role, method):
             status = status_of(signed_in(world, role, header), method, to, *content)
             asked += 1
             wrong += [f"{method} {url}, {header}, {kind}: {status}"] if status not in ANSWERED else []
-    told(asked, wrong, capsys)
+    told(asked, wrong, record_property)
 
 
 @pytest.mark.parametrize("role", ["security", "admin"])
-def test_no_address_of_a_wrong_type_fails(world, capsys, role):
+def test_no_address_of_a_wrong_type_fails(world, record_property, role):
     wrong, asked = [], 0
     for url in nowhere(world):
         for method in METHODS if EVERY else ("GET", "POST"):
             status = status_of(signed_in(world, role), method, url, "", b"")
             asked += 1
             wrong += [f"{method} {url[:200]}: {status}"] if status not in ANSWERED else []
-    told(asked, wrong, capsys)
+    told(asked, wrong, record_property)
 
 
 def _filled(form: Form, button: tuple[str, str], field: str, kind: str) -> tuple[str, bytes]:
@@ -120,7 +118,7 @@ def _filled(form: Form, button: tuple[str, str], field: str, kind: str) -> tuple
 
 
 @pytest.mark.parametrize("role", ["owner", "lead", "security", "admin"] if not EVERY else ROLES)
-def test_no_field_of_a_form_fails(world, capsys, role):
+def test_no_field_of_a_form_fails(world, record_property, role):
     client = world.clients[reader(role, "", world)]
     wrong, asked = [], 0
     for place, (url, form) in enumerate(shown(client, list(one_of_each(world)))):
@@ -136,7 +134,7 @@ def test_no_field_of_a_form_fails(world, capsys, role):
                 status = status_of(signed_in(world, role), method, to, content_type, content)
                 asked += 1
                 wrong += [f"{method} {url}, {field}, {kind}: {status}"] if status not in ANSWERED else []
-    told(asked, wrong, capsys)
+    told(asked, wrong, record_property)
 
 
 def test_every_address_is_tried(world):
