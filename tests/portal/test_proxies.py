@@ -234,6 +234,6 @@ def test_a_right_proxy_is_not_told_of(behind, db, caplog, count, networks, heade
 def test_the_check_says_that_a_proxy_is_not_named(behind, monkeypatch, base, count, networks, bind, ids):
     behind(count, *networks, base=base)
     monkeypatch.setenv("PORTAL_BIND", bind)
-    found = [message for message in run_checks() if message.id.startswith("portal.")]
+    found = [message for message in run_checks() if message.id in {"portal.W003", "portal.W004"}]
     assert [message.id for message in found] == ids
     assert all("PORTAL_PROXY_ADDRESSES" in message.hint for message in found)
