@@ -43,6 +43,7 @@ def copy(folder: Path) -> Iterator[str]:
     whatever the portal writes meanwhile. Yields the program that wrote it.
     """
     program = _program("pg_dump", at_least=_server(), of="the server")
+    _refuse_pooler()
     with default_database(), transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -58,6 +59,7 @@ def copy(folder: Path) -> Iterator[str]:
 def refuse_target() -> None:
     """Raise `BackupRefused` unless the database is there, has no tables, and nobody else is connected to it."""
     try:
+        _refuse_pooler()
         with default_database(), connection.cursor() as cursor:
             cursor.execute(_SESSIONS)
             sessions = cursor.fetchone()[0]
@@ -86,6 +88,22 @@ def restore(folder: Path, written_by: str) -> None:
         "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
         f"--dbname={_name()}", str(folder / FILE),
     )  # fmt: skip
+
+
+def _refuse_pooler() -> None:
+    """Raise `BackupRefused` where a connection pooler stands between.
+
+    PostgreSQL's programs empty the search path of their session, which a pooler like PgBouncer in transaction mode then
+    hands to the portal. A server tells its own process number as the connection begins; a pooler tells another.
+    """
+    with default_database(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        is_its_own = cursor.fetchone() == (cursor.connection.info.backend_pid,)
+    if not is_its_own:
+        raise BackupRefused(
+            "A connection pooler, such as PgBouncer, stands before the database. It would hand on to the portal what "
+            "pg_dump and pg_restore set. Give this command DATABASE_URL with the address of the server itself."
+        )
 
 
 def _name() -> str:

@@ -1,13 +1,24 @@
 """A portal of which there is a backup, and places to restore it to."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from .place import Place, empty_place, fill_with_0_9_0
+from .place import SQLITE, Place, empty_place, fill_with_0_9_0
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _without_a_pooler() -> None:
+    """Leave these out where the tests' own database is behind one: there is no backup through it."""
+    if not SQLITE:
+        with psycopg.connect(os.environ["DATABASE_URL"]) as server:
+            if server.execute("SELECT pg_backend_pid()").fetchone() != (server.info.backend_pid,):
+                pytest.skip("backups, as a connection pooler stands before the database")
 
 
 @pytest.fixture(scope="package")

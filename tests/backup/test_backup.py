@@ -10,6 +10,7 @@ import pytest
 from keys_app import __version__
 
 from .place import SQLITE
+from .pooler import pooled
 
 DATABASE = "database.sqlite3" if SQLITE else "database.dump"
 WRITER = """
@@ -155,3 +156,15 @@ def test_the_password_is_in_no_argument(portal, tmp_path):
     assert "--format=custom" in arguments
     assert "pass-word" not in arguments
     assert (tmp_path / "given").read_text().startswith("given")
+
+
+@pytest.mark.skipif(SQLITE, reason="A connection pooler, on PostgreSQL.")
+def test_no_pooler_gets_the_session_of_postgresqls_programs(portal, taken, tmp_path, new_place):
+    """PgBouncer would give that session, without a search path, to the portal: its tables were not found any more."""
+    with pooled(portal.url) as url:
+        assert "A connection pooler" in portal.refused("backup", str(tmp_path / "new"), DATABASE_URL=url)
+        assert portal.run("audit_verify", DATABASE_URL=url)
+    place = new_place()
+    with pooled(place.url) as url:
+        assert "A connection pooler" in place.refused("restore", str(taken), DATABASE_URL=url)
+    place.run("restore", str(taken))
