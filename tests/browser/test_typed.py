@@ -84,6 +84,8 @@ def test_it_is_there_after_signing_in_again_and_not_for_another(tab: Tab, demo: 
     page.wait_for_url("**/requests/new/")
     _expect_typed(page)
     expect(page.get_by_text(NOTE)).to_be_visible()
+    note, field = page.get_by_text(NOTE).bounding_box(), page.get_by_label("Twilio account").bounding_box()
+    assert note["y"] + note["height"] <= field["y"], "it takes a column of the form"
     page.reload()
     _expect_typed(page)
     page.get_by_role("button", name="Send request").click()
