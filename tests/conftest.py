@@ -32,6 +32,7 @@ USE_NO_DATABASE = [
     "portal/test_serving.py",
     "portal/test_settings.py",
     "portal/test_slow_clients.py",
+    "portal/test_threat_model.py",
 ]
 """Once is enough for these."""
 collect_ignore = USE_NO_DATABASE if os.environ.get("DATABASE_URL", "").startswith("postgres") else []

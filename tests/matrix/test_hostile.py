@@ -63,8 +63,13 @@ def status_of(client: Client, method: str, url: str, content_type: str, content:
 
 def told(asked: int, wrong: list[str], record_property) -> None:
     record_property("requests", asked)
-    assert asked > 40
+    assert asked > 20
     assert not wrong, "\n".join([f"{len(wrong)} of {asked}", *wrong[:40]])
+
+
+def part(of: list[str], turn: int) -> list[str]:
+    """Return a third, another one each time; all of them with `EVERY`."""
+    return of if EVERY else of[turn % 3 :: 3]
 
 
 def pairs(start: int) -> Iterator[tuple[str, str]]:
@@ -85,7 +90,7 @@ def test_no_address_fails(world, record_property, role, method):
     )
     wrong, asked = [], 0
     turn = WHO.index(role) * len(METHODS) + METHODS.index(method)
-    for place, url in enumerate(one_of_each(world)):
+    for place, url in enumerate(part(list(one_of_each(world)), turn)):
         for header, kind in pairs(turn + place):
             to = url if method != "GET" else f"{url}{'&' if '?' in url else '?'}{query(kind, names)}"
             content = ("", b"") if method in ("GET", "HEAD") else body(kind, names)
@@ -98,7 +103,7 @@ def test_no_address_fails(world, record_property, role, method):
 @pytest.mark.parametrize("role", ["security", "admin"])
 def test_no_address_of_a_wrong_type_fails(world, record_property, role):
     wrong, asked = [], 0
-    for url in nowhere(world):
+    for url in part(sorted(nowhere(world)), len(role)):
         for method in METHODS if EVERY else ("GET", "POST"):
             status = status_of(signed_in(world, role), method, url, "", b"")
             asked += 1
@@ -122,8 +127,7 @@ def test_no_field_of_a_form_fails(world, record_property, role):
     client = world.clients[reader(role, "", world)]
     wrong, asked = [], 0
     for place, (url, form) in enumerate(shown(client, list(one_of_each(world)))):
-        fields = kinds_of_fields(form)
-        for turn, field in enumerate(fields if EVERY else fields[place % 3 :: 3]):
+        for turn, field in enumerate(part(kinds_of_fields(form), place)):
             for step in range(len(TYPES) if EVERY else 1):
                 kind = TYPES[(place + turn + step) % len(TYPES)]
                 button = form.buttons[(turn + step) % len(form.buttons)] if form.buttons else ("", "")
