@@ -49,7 +49,7 @@ def _messages() -> list[CheckMessage]:
     try:
         unreadable, are_all = unreadable_credentials()
     except DatabaseError:
-        return []  # it is down, or empty: whoever needs it says so
+        return []  # it is down, or empty: what needs it says so
     if are_all:
         return [Error(PROBLEM, hint=MEND, id="portal.E002")]
     if unreadable:

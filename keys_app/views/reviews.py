@@ -53,8 +53,12 @@ def review_list(request: SignedInRequest) -> HttpResponse:
 def review_detail(request: SignedInRequest, quarter: str) -> HttpResponse:
     """Show how far a review is, and the keys to decide."""
     typed = given_back(request, reverse("portal:review_decide", args=[quarter]))
-    number = typed.one("reviewed")
-    return _page(request, quarter, of=int(number) if number.isdecimal() else 0, note=typed.one("note"))
+    return _page(request, quarter, of=_row_number(typed.one("reviewed")) or 0, note=typed.one("note"))
+
+
+def _row_number(text: str) -> int | None:
+    """Return the number of a row; None for what can be none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def _page(request: SignedInRequest, quarter: str, *, of: int = 0, error: str = "", note: str = "") -> HttpResponse:
@@ -90,10 +94,10 @@ def review_decide(request: SignedInRequest, quarter: str) -> HttpResponse:
     """Take one decision: `reviewed` names the row, `decision` is kept or revoked."""
     who = _approver(request)
     review = get_object_or_404(AccessReview, quarter=quarter)
-    number = request.POST.get("reviewed", "")
-    if not (number.isascii() and number.isdecimal() and len(number) < 19):
+    number = _row_number(request.POST.get("reviewed", ""))
+    if number is None:
         raise Http404("no such key in this review")
-    reviewed = access_reviews.reviewed_keys(who, review).filter(pk=int(number)).first()
+    reviewed = access_reviews.reviewed_keys(who, review).filter(pk=number).first()
     if reviewed is None:
         note_page(request)
         raise Http404("no such key in this review")

@@ -15,7 +15,7 @@ def guards(**_: Any) -> list[CheckMessage]:
     try:
         found = guard_check.look()
     except DatabaseError:
-        return []  # it is down: whoever needs it says so
+        return []  # it is down: what needs it says so
     faults: list[CheckMessage] = [Error(fault, hint=MEND, id="portal.E003") for fault in found.faults]
     return faults + ([Warning(found.remark, id="portal.W005")] if found.remark else [])
 
