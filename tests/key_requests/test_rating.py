@@ -5,6 +5,7 @@ import pytest
 from keys_app.audit.ledger import matching
 from keys_app.key_requests.decision_models import Approval, ApprovalRule
 from keys_app.key_requests.models import KeyRequest
+from keys_app.keys.models import risk_of_key
 from keys_app.notifications.models import WebhookDelivery
 from keys_app.permissions import risk
 from keys_app.reconcile.run import reconcile
@@ -31,7 +32,10 @@ def before(monkeypatch):
     def do(step):
         with monkeypatch.context() as patch:
             patch.setattr(risk, "rates_of", lambda permission: ())
-            return step()
+            try:
+                return step()
+            finally:
+                risk_of_key.cache_clear()  # a page shown meanwhile may have rated the key by the action alone
 
     return do
 
