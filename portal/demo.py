@@ -105,6 +105,7 @@ def environment(port: int) -> dict[str, str]:
     database = env.database_url("DATABASE_URL", f"sqlite:///{VAR / 'demo.sqlite3'}")
     return {
         "EMAIL_URL": MAIL_TO_FILES,
+        "PORTAL_REAUTHENTICATE_AFTER": "0",
         "PORTAL_CHECKPOINT_DIR": str(checkpoint_directory(database)),
         **defaults,
         **os.environ,

@@ -217,6 +217,8 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
+# What matters needs a sign-in of at most so many seconds ago; 0 is of any time (keys_app/users/fresh.py).
+REAUTHENTICATE_AFTER = env.number("PORTAL_REAUTHENTICATE_AFTER", 900, least=0, most=env.DAY)
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

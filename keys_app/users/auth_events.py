@@ -10,7 +10,7 @@ from keys_app.audit.throttle import note
 from keys_app.core.actor import Actor
 from keys_app.organisation.access import same_login
 
-from . import account_changes
+from . import account_changes, fresh
 from .account_changes import sign_in_of
 from .limits import TooMany, note_block
 from .password_tries import OF_SOURCES
@@ -40,8 +40,12 @@ def record_password_change(*, user: User, address: str, by_mail: bool) -> None:
 
 
 def begin_session(*, request: HttpRequest, user: User, **_: object) -> None:
-    """Let a new session remember how often the user's sessions were ended before it. Called by Django's signal."""
+    """Let a new session remember how often the user's sessions were ended before it, and when its user signed in.
+
+    Called by Django's signal.
+    """
     request.session[_ENDED_BEFORE] = account_changes.known_of(user).sessions_ended
+    fresh.note_authenticated(request.session)
 
 
 def is_ended(session: SessionBase, user: User) -> bool:
