@@ -148,15 +148,6 @@ def text_of(answer: Any) -> str:
     return " ".join(unescape(without_tags).split())
 
 
-def _person(role: str, group: str | None, team: Team | None, is_lead: bool = False) -> User:
-    user = User.objects.create(username=role, first_name=role.capitalize(), last_name="Person")
-    if group:
-        user.groups.add(Group.objects.get(name=group))
-    if team:
-        TeamMembership.objects.create(team=team, user=user, is_lead=is_lead)
-    return user
-
-
 def _account(sid: str, name: str, user: str, password: str, team: Team) -> Account:
     account = Account.objects.create(
         sid=sid,
@@ -170,10 +161,32 @@ def _account(sid: str, name: str, user: str, password: str, team: Team) -> Accou
     return account
 
 
+def _people(roles: dict[str, tuple[str | None, Team | None, bool]]) -> dict[str, User]:
+    """Create everyone in a few statements: each test does so."""
+    admin = {"is_superuser": True, "is_staff": True}
+    users = User.objects.bulk_create(
+        User(username=role, first_name=role.capitalize(), last_name="Person", **admin if role == "admin" else {})
+        for role in roles
+    )
+    groups = {group.name: group for group in Group.objects.all()}
+    of_user = list(zip(users, roles.values(), strict=True))
+    Membership = User.groups.through
+    Membership.objects.bulk_create(Membership(user=user, group=groups[name]) for user, (name, _, _) in of_user if name)
+    TeamMembership.objects.bulk_create(
+        TeamMembership(team=team, user=user, is_lead=is_lead) for user, (_, team, is_lead) in of_user if team
+    )
+    return {user.username: user for user in users}
+
+
+def person(login: str, group: str | None, team: Team | None, *, is_lead: bool = False) -> User:
+    """Create one more person."""
+    return _people({login: (group, team, is_lead)})[login]
+
+
 def assemble(standin: Any) -> Cast:
     """Create the cast. Payments' account is the stand-in's, Support's is one nobody answers for."""
-    for name in (access.ENGINEERS, access.TEAM_LEADS, access.SECURITY):
-        Group.objects.get_or_create(name=name)  # a flushed test database has lost them
+    names = (access.ENGINEERS, access.TEAM_LEADS, access.SECURITY)
+    Group.objects.bulk_create([Group(name=name) for name in names], ignore_conflicts=True)  # a flush has lost them
     payments, support = Team.objects.create(name="Payments"), Team.objects.create(name="Support")
     cast = Cast(
         account=_account(standin.account_sid, "Shop", standin.api_key, standin.api_secret, payments),
@@ -193,8 +206,5 @@ def assemble(standin: Any) -> Cast:
         "admin": (None, None, False),
         "stranger": (None, None, False),
     }
-    cast.people = {role: _person(role, *rights) for role, rights in roles.items()}
-    admin = cast.people["admin"]
-    admin.is_superuser = admin.is_staff = True
-    admin.save()
+    cast.people = _people(roles)
     return cast

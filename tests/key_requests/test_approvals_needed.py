@@ -13,7 +13,7 @@ from keys_app.key_requests.decision_models import Approval
 from keys_app.key_requests.models import KeyRequest
 from keys_app.organisation import access
 from keys_app.organisation.models import Account
-from tests.cast import MAKE_KEYS, READ_USAGE, _person
+from tests.cast import MAKE_KEYS, READ_USAGE, person
 
 APPROVERS = {"lead": ["lead", "colead"], "security": ["security", "security2"]}
 
@@ -52,8 +52,8 @@ def test_it_is_one_rule_in_python_orm_and_triggers(cast, risk, permissions, lead
     """With `void` each approval was given once before and is void: it must not count, nor be in the way."""
     Account.objects.update(leads_required=leads)
     fresh = {
-        "lead": _person("lead3", "Team leads", cast.team, is_lead=True),
-        "security": _person("security3", "Security", None),
+        "lead": person("lead3", "Team leads", cast.team, is_lead=True),
+        "security": person("security3", "Security", None),
     }
     required = ApprovalRequirement.of(risk, Account.objects.first())
     assert required.leads == leads

@@ -19,7 +19,7 @@ from keys_app.keys.models import ApiKey
 from keys_app.permissions.policy import Policy
 from keys_app.reconcile.models import UnmanagedKey
 from keys_app.reconcile.run import reconcile
-from tests.cast import Cast, _person, secret_in
+from tests.cast import Cast, person, secret_in
 from tests.forms import send_shown
 from tests.twilio_iam.simulator import StandIn
 
@@ -49,7 +49,7 @@ class World:
     def __post_init__(self) -> None:
         """Add who the cast lacks: a deputy of `lead`, two who may break glass, and three who are to go."""
         for name in ("deputy", "breaker", "breaker2", "leaver", "goner", "heir"):
-            self.cast.people[name] = _person(name, "Engineers", self.cast.team)
+            self.cast.people[name] = person(name, "Engineers", self.cast.team)
         for role, user in self.cast.people.items():
             user.email = f"{role}@example.test"
             user.save()

@@ -22,7 +22,7 @@ from keys_app.keys import issue
 from keys_app.keys.models import ApiKey
 from keys_app.organisation.models import Delegation, TeamMembership
 from keys_app.permissions.policy import Policy
-from tests.cast import MAKE_KEYS, READ_MESSAGES, READ_USAGE, Cast, _person
+from tests.cast import MAKE_KEYS, READ_MESSAGES, READ_USAGE, Cast, person
 
 # deputy stands in for lead; breaker may break glass; both leads in Payments; leadsec is in Security too; super has
 # every group and right; former was a lead and is switched off. Security, admin and stranger are in no team.
@@ -117,9 +117,9 @@ class World:
         self.made: dict[tuple[str, str], KeyRequest] = {}
         cast.account.teams.add(cast.other_team)  # shared, so that only the team makes an object foreign
         for name in ("deputy", "breaker"):
-            cast.people[name] = _person(name, "Engineers", cast.team)
+            cast.people[name] = person(name, "Engineers", cast.team)
         for name in ("leadsec", "super", "former"):
-            cast.people[name] = _person(name, "Team leads", cast.team, is_lead=True)
+            cast.people[name] = person(name, "Team leads", cast.team, is_lead=True)
         cast.people["leadsec"].groups.add(Group.objects.get(name="Security"))
         cast.people["super"].groups.set(Group.objects.all())
         cast.people["super"].is_superuser = cast.people["super"].is_staff = True
