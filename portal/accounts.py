@@ -5,23 +5,57 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.core import context
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 
+from keys_app.core.db import compare_and_swap
+from keys_app.core.errors import HashingBusy
 from keys_app.users import auth_events, limits, password_tries
 from keys_app.views.http.actor import address_of
-from portal import known_browsers
+from portal import known_browsers, password_hashers
 from portal.proxies import client_address
 
 
 class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class without types
-    """Loads the user of a session together with what is known of their sign-in: still one query a page."""
+    """Loads the user of a session together with what is known of their sign-in: still one query a page.
+
+    A password that does not fit takes as long whatever there is to compare it with, or nothing.
+    """
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        self._compared_with = ""
+        user: User | None = super().authenticate(request, **credentials)
+        if user is None and credentials.get("password"):
+            password_hashers.even_out(credentials["password"], self._compared_with)
+        return user
+
+    def _check_password(self, user: User | None, password: str) -> User | None:
+        if user is None:
+            return None
+        self._did_check_password = True
+        self._compared_with = user.password
+        if not check_password(password, user.password, lambda typed: _hash_anew(user, typed)):
+            return None
+        if not self.user_can_authenticate(user):
+            self._stash_user(user)
+            return None
+        return user
 
     def get_user(self, user_id: str | int) -> User | None:
         user = User.objects.select_related("sign_in").filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
+
+
+def _hash_anew(user: User, password: str) -> None:
+    """Keep a hash of today's kind instead of an older one, unless the password was changed at this moment."""
+    encoded = make_password(password)
+    if compare_and_swap(user, Q(password=user.password), password=encoded):
+        user.password = encoded
 
 
 def refusal(request: HttpRequest, refused: limits.TooMany, name: str = "") -> ValidationError:
@@ -29,6 +63,12 @@ def refusal(request: HttpRequest, refused: limits.TooMany, name: str = "") -> Va
     request.refused = refused  # type: ignore[attr-defined]
     auth_events.note_turned_away(refused=refused, name=name, address=address_of(request))
     return ValidationError(refused.message, code="too_many")
+
+
+def _keep_session(request: HttpRequest, user: User) -> None:
+    """Keep the session in which a password was given whose hash was made anew for it: sessions hang on the hash."""
+    if request.user.is_authenticated and request.user.pk == user.pk and request.user.password != user.password:
+        update_session_auth_hash(request, user)
 
 
 class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a class without types
@@ -60,9 +100,14 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
             uses = password_tries.begin(name=name, address=self._address(request), browser=browser)
         except limits.TooMany as refused:
             raise refusal(request, refused, name) from None
-        user: User | None = super().authenticate(request, **credentials)
+        try:
+            user: User | None = super().authenticate(request, **credentials)
+        except HashingBusy:
+            limits.give_back(uses)  # nothing was tried
+            raise
         if user:
             limits.give_back(uses)
+            _keep_session(request, user)
         return user
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:

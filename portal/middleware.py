@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.functional import SimpleLazyObject
 
-from keys_app.core.errors import TooLarge
+from keys_app.core.errors import HashingBusy, TooLarge
 from keys_app.organisation.sent_forms import AlreadyMade
 from keys_app.users.auth_events import is_ended
 from keys_app.views.http import drafts
@@ -94,6 +94,24 @@ class SentOnceMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return redirect(exception.path) if isinstance(exception, AlreadyMade) else None
+
+
+class HashingBusyMiddleware:
+    """Says that too many passwords are being tried at this moment, wherever one was to be hashed (503)."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, HashingBusy):
+            return None
+        portal_request = cast(PortalRequest, request)
+        answer = problem(portal_request, exception, back_url=current_path(portal_request), back_label="Try again")
+        answer["Retry-After"] = "60"
+        return answer
 
 
 class SessionUserMiddleware(AuthenticationMiddleware):

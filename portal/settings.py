@@ -148,6 +148,7 @@ MIDDLEWARE = [
     "portal.middleware.SessionUserMiddleware",
     "portal.middleware.BodyLimitMiddleware",
     "portal.middleware.SentOnceMiddleware",
+    "portal.middleware.HashingBusyMiddleware",
     "portal.middleware.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -199,7 +200,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "portal.password_validators.RepetitionValidator"},
+    {"NAME": "portal.password_validators.NamesValidator"},
 ]
+PASSWORD_HASHERS = ["portal.password_hashers.PortalArgon2Hasher", "portal.password_hashers.OlderHasher"]
 ACCOUNT_ADAPTER = "portal.accounts.PortalAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]

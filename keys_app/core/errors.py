@@ -40,6 +40,10 @@ class TooLarge(PortalError):
     """What was sent is larger than the page reads, so nothing of it was read."""
 
 
+class HashingBusy(PortalError):
+    """Too many passwords are being hashed in this process. None was tried."""
+
+
 class Problem(PortalError):
     """Twilio did not do what was asked.
 

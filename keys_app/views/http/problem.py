@@ -19,6 +19,7 @@ _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.TooLarge, 413, "Too large"),
     (errors.InvalidInput, 422, "Check what you entered"),
     (TooMany, 429, "Not now"),
+    (errors.HashingBusy, 503, "Busy"),
     (errors.TwilioRefused, 502, "Twilio refused"),
     (errors.PortalBusy, 503, "Busy"),
     (errors.MarkNotKept, 503, "No key was made"),
