@@ -287,6 +287,27 @@ def test_a_webhooks_address_and_secret_are_not_kept(cast, standin):
     assert "hooks.example" not in Draft.objects.get().fields_json and "whsec" not in Draft.objects.get().fields_json
 
 
+@pytest.mark.parametrize("kind", FORMS)
+def test_whatever_was_typed_its_page_is_shown(cast, standin, kind):
+    """A draft is read by the page that shows it, and may name rows and numbers that can be none."""
+    role, page, to, _ = FORMS[kind]
+    client, url = cast.client(role), page(cast, standin)
+    form = _form(client, url, to)
+    for odd in ("9" * 5000, "\u0663", "1e9", "-1"):
+        of_itself = {"draft_of", "once", "csrfmiddlewaretoken"}
+        typed = {
+            name: odd for name in [name for name in form.fields if name not in of_itself][:6]
+        }  # or it is too large
+        _end(client)
+        assert client.post(url + to, {**form.sent(), **typed}).status_code == 302
+        assert Draft.objects.exists()
+        client.force_login(cast.user(role))
+        shown = client.get(url)
+        assert (odd, shown.status_code) == (odd, 200)
+        form = _form(client, url, to)
+        Draft.objects.all().delete()
+
+
 def test_a_last_form_replaces_an_earlier_one_and_a_huge_one_is_not_kept(cast, standin):
     *_, address, sent, _ = _typed(cast, standin, "request")
     stale = Client(enforce_csrf_checks=True)
