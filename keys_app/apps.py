@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from allauth.account.signals import password_changed, password_set
+from allauth.account.signals import user_logged_in as library_user_logged_in
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
 
@@ -17,9 +19,19 @@ class KeysAppConfig(AppConfig):
     def ready(self) -> None:
         db_file.watch()
         user_logged_in.connect(_begin_session, dispatch_uid="keys_app.begin_session")
+        _note_sessions_here_alone()
 
 
 def _begin_session(**signal: Any) -> None:
     from keys_app.users.auth_events import begin_session  # noqa: PLC0415 (a command without users needs none of it)
 
     begin_session(**signal)
+
+
+def _note_sessions_here_alone() -> None:
+    """Take the library's own signals off: `sessions.begin` notes each session, also where an address is unknown."""
+    from allauth.usersessions import signals  # noqa: PLC0415 (it needs the models)
+
+    for signal in (password_changed, password_set):
+        signal.disconnect(signals.on_password_changed)
+    library_user_logged_in.disconnect(signals.on_user_logged_in)

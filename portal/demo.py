@@ -106,6 +106,7 @@ def environment(port: int) -> dict[str, str]:
     return {
         "EMAIL_URL": MAIL_TO_FILES,
         "PORTAL_REAUTHENTICATE_AFTER": "0",
+        "PORTAL_SESSION_IDLE": "0",
         "PORTAL_CHECKPOINT_DIR": str(checkpoint_directory(database)),
         **defaults,
         **os.environ,

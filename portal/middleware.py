@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from keys_app.core.errors import HashingBusy, TooLarge
 from keys_app.organisation.sent_forms import AlreadyMade
+from keys_app.users import sessions
 from keys_app.users.auth_events import is_ended
 from keys_app.views.http import drafts
 from keys_app.views.http.error_pages import bad_request
@@ -115,7 +116,7 @@ class HashingBusyMiddleware:
 
 
 class SessionUserMiddleware(AuthenticationMiddleware):
-    """Django's own, but that a session which was ended has no user any more."""
+    """Django's own, but that a session which was ended, or not used for too long, has no user any more."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -123,8 +124,9 @@ class SessionUserMiddleware(AuthenticationMiddleware):
 
     def _user(self, request: HttpRequest) -> User | AnonymousUser:
         user = get_user(request)
-        if user.is_authenticated and is_ended(request.session, user):
+        if user.is_authenticated and ((why := sessions.why_over(request.session)) or is_ended(request.session, user)):
             request.session.flush()
+            request.session_over = why  # type: ignore[attr-defined]
             user = request._cached_user = AnonymousUser()  # type: ignore[attr-defined]  # where Django keeps it
         return user
 
@@ -166,6 +168,8 @@ class SignInMiddleware(LoginRequiredMiddleware):
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
         answer = super().process_view(request, *view)
+        if answer is None and getattr(view[0], "login_required", True):
+            sessions.note_use(request)
         if answer is None and request.method == "POST":
             drafts.received(request)
         return answer
@@ -176,10 +180,14 @@ class SignInMiddleware(LoginRequiredMiddleware):
         login_url = resolve_url(self.get_login_url(view_func))
         portal_request = cast(PortalRequest, request)
         kept = request.method == "POST" and drafts.keep(request)
+        why = getattr(request, "session_over", "")
         if portal_request.htmx:
-            context = {"login_url": f"{login_url}?{urlencode({'next': current_path(portal_request)})}", "kept": kept}
+            next_url = urlencode({"next": current_path(portal_request)})
+            context = {"login_url": f"{login_url}?{next_url}", "kept": kept, "why": why}
             return render(request, "portal/partials/session_ended_dialog.html", context, status=401)
         if request.method not in ("GET", "HEAD"):
             what = "What you typed is kept for an hour, for you alone." if kept else "What you sent was not received."
-            messages.warning(request, f"You were not signed in any more. {what}")
+            messages.warning(request, f"{why or 'You were not signed in any more.'} {what}")
+        elif why:
+            messages.info(request, f"{why} Sign in again.")
         return super().handle_no_permission(request, view_func)

@@ -123,6 +123,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "post_office",
@@ -223,7 +224,9 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 
 # What matters needs a sign-in of at most so many seconds ago; 0 is of any time (keys_app/users/fresh.py).
 REAUTHENTICATE_AFTER = env.number("PORTAL_REAUTHENTICATE_AFTER", 900, least=0, most=env.DAY)
+SESSION_ENGINE = "keys_app.users.session_store"
 SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_IDLE = env.seconds("PORTAL_SESSION_IDLE", 2 * 60 * 60, least=0, most=env.DAY)  # 0: as long as it lasts
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"

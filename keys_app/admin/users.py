@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import UserChangeForm
@@ -25,6 +26,7 @@ else:
 
 
 admin.site.unregister(EmailAddress)  # the portal signs people in by name
+admin.site.unregister(UserSession)  # users see their own alone, and no one a session's key
 admin.site.unregister(User)
 admin.site.unregister(Group)
 

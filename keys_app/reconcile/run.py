@@ -38,6 +38,7 @@ from keys_app.organisation.credentials import client_for
 from keys_app.organisation.models import Account
 from keys_app.twilio_iam.errors import TwilioError
 from keys_app.twilio_iam.retry import Patience
+from keys_app.users import sessions
 from keys_app.users.feed_tokens import check_tokens
 from keys_app.users.limits import clear_old
 
@@ -110,6 +111,8 @@ def reconcile(
                 sent_forms.clear_old()
             with isolated("old drafts"):
                 drafts.clear_old()
+            with isolated("old sessions"):
+                sessions.clear_old()
         except Exception as error:  # such a run is not one that went well
             note_failure("a whole run", "", error)
             raise

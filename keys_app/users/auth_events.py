@@ -10,7 +10,7 @@ from keys_app.audit.throttle import note
 from keys_app.core.actor import Actor
 from keys_app.organisation.access import same_login
 
-from . import account_changes, fresh
+from . import account_changes, fresh, sessions
 from .account_changes import sign_in_of
 from .limits import TooMany, note_block
 from .password_tries import OF_SOURCES
@@ -46,6 +46,7 @@ def begin_session(*, request: HttpRequest, user: User, **_: object) -> None:
     """
     request.session[_ENDED_BEFORE] = account_changes.known_of(user).sessions_ended
     fresh.note_authenticated(request.session)
+    sessions.begin(request=request, user=user)
 
 
 def is_ended(session: SessionBase, user: User) -> bool:

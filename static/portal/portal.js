@@ -143,6 +143,9 @@
     if (note) note.hidden = !shown;
   };
 
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    if (detail.elt.hasAttribute("data-poll")) detail.headers["X-Portal-Background"] = "1"; // no use of the session
+  });
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.hasAttribute("data-issue")) waiting += 1;
   });
