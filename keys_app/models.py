@@ -10,7 +10,7 @@ from keys_app.notifications.models import Heartbeat, NoticeKey, Trouble, Webhook
 from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Delegation, Draft, SentForm, Team, TeamMembership
 from keys_app.reconcile.models import AccountCheck, ReconcileRun, UnmanagedKey
 from keys_app.reports.models import AccessReview, ReviewedKey
-from keys_app.users.models import FeedToken, LimitedUse, PasswordReset, SignIn
+from keys_app.users.models import FeedToken, Identity, LimitedUse, PasswordReset, SignIn
 
 __all__ = [
     "MAX_LIFETIME_DAYS",
@@ -28,6 +28,7 @@ __all__ = [
     "Draft",
     "FeedToken",
     "Heartbeat",
+    "Identity",
     "Installation",
     "Issuance",
     "KeyRequest",

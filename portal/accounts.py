@@ -18,6 +18,7 @@ from keys_app.core.errors import HashingBusy
 from keys_app.users import auth_events, limits, password_tries
 from keys_app.views.http.actor import address_of
 from portal import known_browsers, password_hashers
+from portal.oidc import records
 from portal.proxies import client_address
 
 
@@ -80,7 +81,8 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
     def login(self, request: HttpRequest, user: User) -> None:
         with transaction.atomic():
             super().login(request, user)
-            auth_events.record_sign_in(user=user, address=self._address(request))
+            details = records.recorded(request, user)
+            auth_events.record_sign_in(user=user, address=self._address(request), details=details)
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated:

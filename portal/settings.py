@@ -16,6 +16,7 @@ from django.http.request import split_domain_port
 from keys_app.audit.merkle.signed_note import BadKey, SignerKey, VerifierKey
 from keys_app.core.http.public_addresses import is_loopback
 from portal import env
+from portal.oidc import settings as oidc
 from portal.serving import body_limits
 from portal.weak_secrets import require_random
 
@@ -124,6 +125,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.usersessions",
+    "allauth.socialaccount",
     "csp",
     "django_htmx",
     "post_office",
@@ -205,6 +207,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "portal.password_validators.NamesValidator"},
 ]
 PASSWORD_HASHERS = ["portal.password_hashers.PortalArgon2Hasher", "portal.password_hashers.OlderHasher"]
+SOCIALACCOUNT_ADAPTER = "portal.oidc.provider.CompanyAdapter"
 ACCOUNT_ADAPTER = "portal.accounts.PortalAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
@@ -218,6 +221,7 @@ ACCOUNT_FORMS = {
 }
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # an address that is no one's gets no mail
 ACCOUNT_SESSION_REMEMBER = False
+OIDC = oidc.read()
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -25,8 +26,9 @@ else:
     _UserChangeForm, _UserAdmin = UserChangeForm, UserAdmin
 
 
-admin.site.unregister(EmailAddress)  # the portal signs people in by name
 admin.site.unregister(UserSession)  # users see their own alone, and no one a session's key
+for model in (EmailAddress, SocialAccount, SocialApp, SocialToken):
+    admin.site.unregister(model)  # the portal signs people in by name, and knows the provider by its settings
 admin.site.unregister(User)
 admin.site.unregister(Group)
 

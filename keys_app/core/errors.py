@@ -16,6 +16,14 @@ class NotAllowed(PortalError):
     """The rules do not let this person do this."""
 
 
+class SignInRefused(PortalError):
+    """Who came from the sign-in provider is not let in."""
+
+
+class SignInUnavailable(PortalError):
+    """The sign-in provider does not answer, or not as one does. No one can sign in with it now."""
+
+
 class Conflict(PortalError):
     """Another user or the portal was first, or the object is no longer in a state that allows it."""
 

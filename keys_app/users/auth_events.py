@@ -1,5 +1,7 @@
 """Signing in and out, as ledger events. What was typed as a password is never here."""
 
+from collections.abc import Mapping
+
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
@@ -20,9 +22,9 @@ UNKNOWN = "an unknown name"
 """Written instead of a name nobody has: people type their password into the wrong field."""
 
 
-def record_sign_in(*, user: User, address: str) -> None:
-    """Record that a user signed in, from which address."""
-    record("user.signed_in", Actor.of(user, address))
+def record_sign_in(*, user: User, address: str, details: Mapping[str, object] | None = None) -> None:
+    """Record that a user signed in, from which address; `details` say with what, if not with a password."""
+    record("user.signed_in", Actor.of(user, address), details=details)
 
 
 def record_sign_out(*, user: User, address: str) -> None:

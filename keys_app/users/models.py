@@ -80,3 +80,30 @@ class PasswordReset(models.Model):
 
     def __str__(self) -> str:
         return f"password reset {self.pk}"
+
+
+class Identity(models.Model):
+    """Who a user is to the sign-in provider. The subject is known once, whichever issuer it came with.
+
+    So no other issuer, as after a change of the provider, can hand out an account by repeating a subject.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="identity"
+    )
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(
+        max_length=255,
+        unique=True,
+        help_text="What the provider calls the user for good: “sub”, never a name or mail address.",
+    )
+    joined_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [
+            models.CheckConstraint(condition=~Q(issuer="") & ~Q(subject=""), name="identity_has_issuer_and_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} as {self.subject}"

@@ -12,6 +12,7 @@ from typing import Any
 from allauth.account.forms import ResetPasswordForm
 from allauth.core.context import request_context
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.handlers.wsgi import WSGIRequest
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -20,7 +21,7 @@ from keys_app.audit.record import record
 from keys_app.core.actor import Actor
 from keys_app.notifications.outbox import Failure, Outbox, Sent
 
-from .models import PasswordReset
+from .models import Identity, PasswordReset
 
 WORTH_SENDING = timedelta(hours=1)
 """Who has waited longer has asked again."""
@@ -61,7 +62,7 @@ class ResetOutbox(Outbox[PasswordReset]):
         request = _request()
         try:
             with request_context(request):
-                form = ResetPasswordForm({"email": row.address})
+                form = _Form({"email": row.address})
                 if form.is_valid():
                     form.save(request)
         except Exception as error:  # noqa: BLE001 whatever it is, the other mails must still go out
@@ -76,6 +77,18 @@ class ResetOutbox(Outbox[PasswordReset]):
 
     def record_given_up(self, row: PasswordReset, failure: Failure) -> None:
         record("mail.gave_up", Actor.system("notices"), mail=row.pk, title="Password reset", error=failure.why)
+
+
+class _Form(ResetPasswordForm):  # type: ignore[misc]  # a class without types
+    """Gives no password to those who sign in with the provider and have none: the provider decides on them."""
+
+    users: list[User]
+
+    def clean_email(self) -> str:
+        address = str(super().clean_email())
+        elsewhere = set(Identity.objects.filter(user__in=self.users).values_list("user_id", flat=True))
+        self.users = [user for user in self.users if user.has_usable_password() or user.pk not in elsewhere]
+        return address
 
 
 def _request() -> WSGIRequest:

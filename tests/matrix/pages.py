@@ -81,6 +81,8 @@ ELSEWHERE = {
     "account_signup": "says that it is closed: test_sign_in",
     "account_reauthenticate": "signing in: test_sign_in",
     "account_change_password": "signing in: test_sign_in",
+    "oidc_login": "signing in elsewhere: test_sign_in_there",
+    "oidc_callback": "signing in elsewhere: test_sign_in_there",
     "admin:login": "leads to the portal's own",
     "admin:logout": "leads to the portal's own",
     "admin:autocomplete": "people, for the team's page",

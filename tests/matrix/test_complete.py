@@ -83,6 +83,7 @@ NOT_MADE = {
     "request.rated": "test_rating",
     "trouble.began": "test_deadlines",
     "trouble.ended": "test_deadlines",
+    "user.created": "test_sign_in_there",
     "user.password_changed": "test_sign_in",
     "user.sign_in_failed": "test_sign_in",
     "user.signed_in": "test_sign_in",

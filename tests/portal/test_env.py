@@ -55,6 +55,11 @@ SETTINGS = {
     "PORTAL_LEAVER_DAYS": ("7", "LEAVER_GRACE"),
     "PORTAL_PENDING_LAPSES_AFTER": ("60", "PENDING_LAPSES_AFTER"),
     "PORTAL_APPROVAL_LAPSES_AFTER": ("60", "APPROVAL_LAPSES_AFTER"),
+    "PORTAL_OIDC_ISSUER": ("https://login.example.com/company", "OIDC"),
+    "PORTAL_OIDC_CLIENT_ID": ("portal", "OIDC"),
+    "PORTAL_OIDC_CLIENT_SECRET": ("only-for-tests", "OIDC"),
+    "PORTAL_OIDC_NAME": ("Example Login", "OIDC"),
+    "PORTAL_OIDC_SCOPES": ("openid email", "OIDC"),
     "DATABASE_URL": ("postgres://user:pa$word@127.0.0.1/portal", "DATABASES"),
     "PORTAL_STATIC_ROOT": ("/srv/static", "STATIC_ROOT"),
     "EMAIL_URL": ("smtp://mail.example.com:25", "EMAIL_HOST"),
@@ -70,6 +75,9 @@ SETTINGS = {
     "PORTAL_SEND_DEADLINE": ("20", "send_deadline"),
 }
 OF_THE_DEMO = {"PORT"}
+CLIENT = {"PORTAL_OIDC_CLIENT_ID": "portal", "PORTAL_OIDC_CLIENT_SECRET": "only-for-tests"}
+WITH = {"PORTAL_OIDC_ISSUER": CLIENT}
+"""What a setting is refused without."""
 READERS = {name for name, value in vars(env).items() if getattr(value, "__module__", "") == env.__name__}
 # A command is handed a credential, or the demo's sample people; processes are handed on what they need.
 READ_ELSEWHERE = {
@@ -118,9 +126,9 @@ def refusal(read):
 def test_a_setting_comes_from_its_variable_or_a_file(name, read, tmp_path):
     value, attribute = SETTINGS[name]
     (tmp_path / "value").write_text(value + "\n")
-    default = read(**NEEDED)[attribute]
+    default = read(**NEEDED, **WITH.get(name, {}))[attribute]
     for given in ({name: value}, {name: value + "\n"}, {f"{name}_FILE": str(tmp_path / "value")}):
-        needed = {needed: key for needed, key in NEEDED.items() if needed != name}
+        needed = {needed: key for needed, key in {**NEEDED, **WITH.get(name, {})}.items() if needed != name}
         found = read(**needed, **given)[attribute]
         assert found != default
         assert "\n" not in str(found)
@@ -130,8 +138,9 @@ def test_a_setting_comes_from_its_variable_or_a_file(name, read, tmp_path):
 def test_a_setting_is_the_same_from_a_file_as_from_its_variable(name, read, tmp_path):
     value, attribute = SETTINGS[name]
     (tmp_path / "value").write_text(value + "\r\n")
-    from_file = read(**{**NEEDED, f"{name}_FILE": str(tmp_path / "value")})
-    assert from_file[attribute] == read(**{**NEEDED, name: value})[attribute]
+    needed = {**NEEDED, **WITH.get(name, {})}
+    from_file = read(**{**needed, f"{name}_FILE": str(tmp_path / "value")})
+    assert from_file[attribute] == read(**{**needed, name: value})[attribute]
 
 
 def test_the_table_has_every_setting_that_is_read():
@@ -342,3 +351,37 @@ def test_a_file_wins_over_the_variable(read, tmp_path):
     file.write_text("file@example.com\n")
     given = {"PORTAL_FROM_EMAIL": "variable@example.com", "PORTAL_FROM_EMAIL_FILE": str(file)}
     assert read(**NEEDED, **given)["DEFAULT_FROM_EMAIL"] == "file@example.com"
+
+
+@pytest.mark.parametrize("missing", CLIENT)
+def test_a_provider_needs_a_client(missing, refusal):
+    given = {"PORTAL_OIDC_ISSUER": "https://login.example.com", **CLIENT, missing: ""}
+    assert "set PORTAL_OIDC_CLIENT_ID and PORTAL_OIDC_CLIENT_SECRET" in refusal(**given)
+
+
+@pytest.mark.parametrize("value", ["http://login.example.com", "http://10.0.0.1", "ftp://127.0.0.1"])
+def test_a_provider_is_asked_over_https(value, refusal):
+    assert "PORTAL_OIDC_ISSUER must start with https://" in refusal(PORTAL_OIDC_ISSUER=value, **CLIENT)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["login.example.com", "https://", "https://host?q=1", "https://host#x", "https://a:hidden@host", "https://ho st"],
+)
+def test_what_is_no_issuer_is_refused(value, refusal):
+    said = refusal(PORTAL_OIDC_ISSUER=value, **CLIENT)
+    assert said.startswith("PORTAL_OIDC_ISSUER must be an issuer such as https://login.example.com/realms/company")
+    assert "hidden" not in said
+
+
+@pytest.mark.parametrize("value", ["https://login.example.com/", "http://127.0.0.1:9000", "https://host:8443/a/b"])
+def test_an_issuer_is_kept_as_it_is_written(value, read):
+    assert read(**NEEDED, **CLIENT, PORTAL_OIDC_ISSUER=value)["OIDC"].issuer == value
+
+
+def test_without_openid_there_is_no_openid_connect(refusal):
+    assert refusal(PORTAL_OIDC_SCOPES="profile email").startswith("PORTAL_OIDC_SCOPES must hold openid")
+
+
+def test_the_secret_of_the_client_is_not_shown(read):
+    assert "only-for-tests" not in str(read(**NEEDED, **CLIENT)["OIDC"])

@@ -14,10 +14,11 @@ log = logging.getLogger(__name__)
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Context processor: the version, the person, what waits for them, and whether Twilio is a stand-in."""
+    """Context processor: version, person, what waits for them, the sign-in provider, whether Twilio is a stand-in."""
     context: dict[str, object] = {
         "version": __version__,
         "standin": settings.TWILIO_IS_STANDIN,
+        "provider": settings.OIDC.name if settings.OIDC.issuer else "",
         "twilio_base_url": settings.TWILIO_IAM_BASE_URL.geturl(),
     }
     user = getattr(request, "user", None)
