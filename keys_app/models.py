@@ -7,10 +7,20 @@ from keys_app.key_requests.decision_models import Approval, ApprovalRule, Commen
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.keys.models import ApiKey
 from keys_app.notifications.models import Heartbeat, NoticeKey, Trouble, Webhook, WebhookDelivery
-from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Delegation, Draft, SentForm, Team, TeamMembership
+from keys_app.organisation.models import (
+    MAX_LIFETIME_DAYS,
+    Account,
+    Delegation,
+    Draft,
+    ProviderGroup,
+    ProviderRight,
+    SentForm,
+    Team,
+    TeamMembership,
+)
 from keys_app.reconcile.models import AccountCheck, ReconcileRun, UnmanagedKey
 from keys_app.reports.models import AccessReview, ReviewedKey
-from keys_app.users.models import FeedToken, Identity, LimitedUse, PasswordReset, SignIn
+from keys_app.users.models import EmergencyLink, FeedToken, Identity, LimitedUse, PasswordReset, SignIn
 
 __all__ = [
     "MAX_LIFETIME_DAYS",
@@ -26,6 +36,7 @@ __all__ = [
     "Connection",
     "Delegation",
     "Draft",
+    "EmergencyLink",
     "FeedToken",
     "Heartbeat",
     "Identity",
@@ -37,6 +48,8 @@ __all__ = [
     "NoticeKey",
     "PasswordReset",
     "Probe",
+    "ProviderGroup",
+    "ProviderRight",
     "PushPosition",
     "ReconcileRun",
     "Repeat",

@@ -6,11 +6,11 @@ from typing import Any
 
 from allauth.account import urls
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
 from keys_app.views.http.problem import with_wait
+from portal.local_sign_in import emergency_sign_in, for_passwords
 from portal.oidc import pages as oidc
 
 KEPT = {
@@ -29,7 +29,7 @@ BY_MAIL = {
 
 LIMITED = {"account_login", "account_reauthenticate", "account_change_password", "account_reset_password"}
 
-LEADING_TO_PROVIDER = {"account_login", "account_reauthenticate"}
+LEADING_TO_PROVIDER = {"account_login"}
 
 
 def _saying_how_long(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -42,22 +42,12 @@ def _saying_how_long(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
     return wrapped
 
 
-def _with_password(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Refuse who has no password in the portal: the library would lead them to a page to set one."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        if request.user.is_authenticated and not request.user.has_usable_password():
-            raise PermissionDenied("You have no password in the portal.")
-        return view(request, *args, **options)
-
-    return wrapped
-
-
-def _limited(pattern: URLPattern) -> URLPattern:
-    view = _saying_how_long(pattern.callback)
-    if pattern.name == "account_change_password":
-        view = _with_password(view)
+def _page(pattern: URLPattern) -> URLPattern:
+    view = pattern.callback
+    if pattern.name in LIMITED:
+        view = _saying_how_long(view)
+    if pattern.name == "account_change_password" or pattern.name in BY_MAIL:
+        view = for_passwords(view)
     if pattern.name in LEADING_TO_PROVIDER:
         view = oidc.leads_to_provider(view)
     return URLPattern(pattern.pattern, view, pattern.default_args, pattern.name)
@@ -66,13 +56,14 @@ def _limited(pattern: URLPattern) -> URLPattern:
 def pages(*, by_mail: bool) -> list[URLPattern]:
     """Return the account pages, with those that mail a link for a new password or without."""
     kept = KEPT | BY_MAIL if by_mail else KEPT
-    return [_limited(one) if one.name in LIMITED else one for one in urls.urlpatterns if one.name in kept]
+    return [_page(one) for one in urls.urlpatterns if one.name in kept]
 
 
 # Those of OpenID Connect, and with what replaces the library's own.
 PROVIDER: list[URLPattern | URLResolver] = [
     path("logout/", oidc.SignOutView.as_view(), name="account_logout"),
     path("oidc/", include(oidc)),
+    path("emergency/<str:token>/", emergency_sign_in, name="emergency_sign_in"),
 ]
 
 urlpatterns = [*PROVIDER, *pages(by_mail=settings.SENDS_MAIL)]

@@ -5,6 +5,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.core import context
+from django.conf import settings
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import User
@@ -25,10 +26,13 @@ from portal.proxies import client_address
 class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class without types
     """Loads the user of a session together with what is known of their sign-in: still one query a page.
 
-    A password that does not fit takes as long whatever there is to compare it with, or nothing.
+    A password that does not fit takes as long whatever there is to compare it with, or nothing. Where passwords
+    are off, none does.
     """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        if not settings.LOCAL_SIGN_IN:
+            return None
         self._compared_with = ""
         user: User | None = super().authenticate(request, **credentials)
         if user is None and credentials.get("password"):
@@ -48,7 +52,7 @@ class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class wit
         return user
 
     def get_user(self, user_id: str | int) -> User | None:
-        user = User.objects.select_related("sign_in").filter(pk=user_id).first()
+        user = User.objects.select_related("sign_in", "identity").filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
 
 
@@ -123,6 +127,13 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
             user.set_password(password)
             user.save(update_fields=["password"])  # what else is stored may have changed since this request began
             auth_events.record_password_change(user=user, address=self._address(context.request), by_mail=by_mail)
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """Return the ways for a user to sign in again: with a password if those are on."""
+        ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if not settings.LOCAL_SIGN_IN:
+            ways = [way for way in ways if way["id"] != "reauthenticate"]
+        return ways
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address a request came from, for the library too; empty if it is unknown."""

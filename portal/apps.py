@@ -14,9 +14,12 @@ class PortalAdminConfig(AdminConfig):
     def ready(self) -> None:
         super().ready()
         from portal import encryption, exposed, proxies  # noqa: PLC0415 (they need the models)
+        from portal.oidc import checks as oidc  # noqa: PLC0415
 
         register(schema.check, Tags.database)
         register(encryption.warn, Tags.database)
+        register(oidc.of_database, Tags.database)
+        register(oidc.check, Tags.security, deploy=True)
         register(proxies.check)
         register(exposed.check)
         register(encryption.check, Tags.security, deploy=True)

@@ -153,6 +153,7 @@ MIDDLEWARE = [
     "portal.middleware.SentOnceMiddleware",
     "portal.middleware.HashingBusyMiddleware",
     "portal.middleware.SignInMiddleware",
+    "portal.oidc.no_rights.NoRightsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
@@ -222,6 +223,7 @@ ACCOUNT_FORMS = {
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # an address that is no one's gets no mail
 ACCOUNT_SESSION_REMEMBER = False
 OIDC = oidc.read()
+LOCAL_SIGN_IN = oidc.local_sign_in(OIDC)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"

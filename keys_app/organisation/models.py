@@ -181,3 +181,46 @@ class Draft(models.Model):
 
     def __str__(self) -> str:
         return f"draft {self.pk}"
+
+
+class ProviderGroup(models.Model):
+    """What a group of the sign-in provider gives here, unless a file says it: see `provider_groups`."""
+
+    name = models.CharField("group of the provider", max_length=200, unique=True, help_text="As its tokens name it.")
+    group = models.ForeignKey(
+        "auth.Group", on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name="role"
+    )
+    teams = models.ManyToManyField(Team, blank=True, related_name="+")
+    lead = models.BooleanField("leads these teams", default=False)
+    admin = models.BooleanField("portal admin", default=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def rights(self) -> dict[str, object]:
+        """Return what it gives, as the ledger tells it."""
+        return {
+            "group": self.group.name if self.group else "",
+            "teams": sorted(self.teams.values_list("name", flat=True)),
+            "lead": self.lead,
+            "admin": self.admin,
+        }
+
+
+class ProviderRight(models.Model):
+    """A right that a user has from a group of the provider, and not by hand: see `provider_groups.Right`.
+
+    The right itself is where all others are; this says that it goes with its group.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="provider_rights")
+    right = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "right"], name="one_provider_right")]
+
+    def __str__(self) -> str:
+        return f"{self.right} of {self.user_id}"

@@ -82,6 +82,16 @@ def vouch(*, user: User, reason: str, actor: Actor) -> None:
     record("user.vouched_for", actor, subject=user.get_username(), subject_id=str(user.pk), reason=reason)
 
 
+def tell(*, user: User, actor: Actor, what: str) -> None:
+    """Tell a user, and Security, of one change of how the user signs in, in its transaction."""
+    _tell(actor, user, [what], [user.email])
+
+
+def end_sessions(user: User) -> None:
+    """End all sessions of a user, in the running transaction that holds the user's row."""
+    _keep(user, sessions_ended=known_of(user).sessions_ended + 1)
+
+
 def known_of(user: User) -> SignIn:
     """Return what is known of how a user signs in, as it is now; for most, that nothing happened."""
     return SignIn.objects.filter(pk=user.pk).first() or SignIn(user_id=user.pk)

@@ -14,11 +14,13 @@ from django.utils import timezone
 from keys_app.audit.record import record
 from keys_app.audit.throttle import note
 from keys_app.core.actor import Actor
-from keys_app.core.errors import Conflict, SignInRefused
+from keys_app.core.db import lock_row
+from keys_app.core.errors import SignInRefused
 from keys_app.core.typed import line_problem
 from keys_app.organisation.access import same_login
 from keys_app.organisation.recorded_state import rights_of
 
+from . import account_changes
 from .auth_events import UNKNOWN
 from .limits import HOUR, Limit, take
 from .models import Identity
@@ -77,7 +79,7 @@ class Claims:
     @property
     def recorded(self) -> dict[str, object]:
         """Return what an event says of who the provider says it was."""
-        return {"issuer": self.issuer, "subject": self.subject}
+        return {"issuer": self.issuer, "subject_there": self.subject}
 
 
 def find(claims: Claims) -> User | None:
@@ -119,12 +121,21 @@ def free_login(wanted: str) -> str:
     return login
 
 
+def join(*, user: User, claims: Claims, actor: Actor) -> None:
+    """Let a user sign in with the provider from now on. The user and Security are told. Raises `SignInRefused`."""
+    with transaction.atomic(durable=True):
+        lock_row(User, user.pk)
+        _join(user, claims.issuer, claims.subject)
+        account_changes.tell(user=user, actor=actor, what=f"signs in with the provider too, there as {claims.subject}")
+        record("identity.created", actor, details={"user": user.get_username(), **claims.recorded})
+
+
 def _join(user: User, issuer: str, subject: str) -> None:
-    """Let the provider's subject be this user from now on. Raises `Conflict` if either is joined already."""
+    """Let the provider's subject be this user from now on. Raises `SignInRefused` if either is joined already."""
     if Identity.objects.filter(pk=user.pk).exists():
-        raise Conflict("This user signs in with the provider already.")
+        raise SignInRefused("This user signs in with the provider already.")
     if Identity.objects.filter(subject=subject).exists():
-        raise Conflict("The provider’s account belongs to another user already.")
+        raise SignInRefused("The provider’s account belongs to another user already.")
     with transaction.atomic():
         Identity.objects.create(user=user, issuer=issuer, subject=subject, joined_at=timezone.now())
 

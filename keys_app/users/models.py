@@ -107,3 +107,19 @@ class Identity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} as {self.subject}"
+
+    def rights(self) -> dict[str, object]:
+        """Return whose it is, as the ledger tells it."""
+        return {"user": self.user.get_username(), "issuer": self.issuer, "subject_there": self.subject}
+
+
+class EmergencyLink(models.Model):
+    """A link that signs one user in once, for the time the provider is gone. Only its hash is kept."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"emergency link {self.pk}"

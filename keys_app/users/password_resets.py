@@ -87,7 +87,8 @@ class _Form(ResetPasswordForm):  # type: ignore[misc]  # a class without types
     def clean_email(self) -> str:
         address = str(super().clean_email())
         elsewhere = set(Identity.objects.filter(user__in=self.users).values_list("user_id", flat=True))
-        self.users = [user for user in self.users if user.has_usable_password() or user.pk not in elsewhere]
+        may = [user for user in self.users if user.has_usable_password() or user.pk not in elsewhere]
+        self.users = may if settings.LOCAL_SIGN_IN else []
         return address
 
 

@@ -50,6 +50,12 @@ def count_reset(*, mail: str, address: str) -> None:
         )
 
 
+def count_link(*, address: str) -> list[int]:
+    """Count a try of a link that signs in; return what to give back if it is right. Raises `TooMany`."""
+    with transaction.atomic(durable=True):
+        return take(Limit("wrong passwords of a source", source_of(address), MOST_FROM_A_SOURCE, _SOURCES))
+
+
 def same_name(typed: str) -> str:
     """Return what all spellings that sign in the same user have in common, without those of width and form."""
     return unicodedata.normalize("NFKC", typed.strip().lower()).casefold()

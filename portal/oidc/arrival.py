@@ -11,14 +11,17 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base import AuthError
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.crypto import constant_time_compare
 
 from keys_app.core.actor import Actor
 from keys_app.core.errors import SignInRefused, SignInUnavailable
-from keys_app.users import fresh, identities, limits
+from keys_app.organisation.provider_groups import Rights
+from keys_app.users import fresh, identities, limits, provider_rights
 from keys_app.users.identities import Claims
 from keys_app.views.http.actor import address_of
 
@@ -29,7 +32,7 @@ log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 
-SIGN_IN = "login"
+SIGN_IN, JOIN = "login", "join"
 
 
 def answer(request: HttpRequest, login: SocialLogin) -> None:
@@ -73,20 +76,46 @@ def _sign_in(request: HttpRequest, claims: Claims, state: State) -> HttpResponse
     return response
 
 
+def _join(request: HttpRequest, claims: Claims, state: State) -> HttpResponse:
+    user = _same_user(request, state)
+    if not fresh.is_fresh(request.session):
+        raise SignInRefused("Your sign-in is not fresh any more. Sign in again, and join then.")
+    identities.join(user=user, claims=claims, actor=Actor.of(user, address_of(request)))
+    messages.success(request, f"You can sign in with {settings.OIDC.name} from now on.")
+    return redirect(state.get("next") or "portal:home")
+
+
+def _same_user(request: HttpRequest, state: State) -> User:
+    """Return the user who began this, signed in still. Raises `SignInRefused`."""
+    if not request.user.is_authenticated or request.user.pk != state["data"]["user"]:
+        raise SignInRefused("You were signed out meanwhile, or signed in as another user. Begin again.")
+    return request.user
+
+
 def _user_of(request: HttpRequest, claims: Claims) -> User:
-    """Return the user whom the provider names, who is created when they come first."""
-    user = identities.find(claims)
+    """Return the user whom the provider names, created when they come first, with the rights their groups give now."""
+    user, actor = identities.find(claims), _provider(request)
     if user and not user.is_active:
         raise SignInRefused("Your account in the portal is not active. Ask a portal admin.")
+    rights = _rights(claims)
     try:
         with transaction.atomic(durable=True):
-            return user or identities.create_user(claims=claims, actor=_provider(request))
+            user = user or identities.create_user(claims=claims, actor=actor)
+            provider_rights.apply(user=user, rights=rights, actor=actor)
+            return user
     except IntegrityError:
         raise SignInRefused("You signed in twice at the same moment. Try again.") from None
+
+
+def _rights(claims: Claims) -> Rights:
+    return provider_rights.of_claims(claims.every, claim=settings.OIDC.groups_claim, file=settings.OIDC.groups_file)
 
 
 def _provider(request: HttpRequest) -> Actor:
     return Actor(None, "the sign-in provider", address_of(request))
 
 
-_PURPOSES: dict[str, Callable[[HttpRequest, Claims, State], HttpResponse]] = {SIGN_IN: _sign_in}
+_PURPOSES: dict[str, Callable[[HttpRequest, Claims, State], HttpResponse]] = {
+    SIGN_IN: _sign_in,
+    JOIN: _join,
+}

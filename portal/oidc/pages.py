@@ -11,12 +11,14 @@ from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from keys_app.core.errors import PortalError, SignInUnavailable
+from keys_app.core.errors import PortalError, SignInRefused, SignInUnavailable
 from keys_app.users import auth_events, identities
+from keys_app.users.fresh import is_fresh
 from keys_app.users.limits import TooMany
 from keys_app.views.http.actor import address_of
 from keys_app.views.http.problem import problem
@@ -86,6 +88,19 @@ def callback(request: HttpRequest) -> HttpResponse:
     return cast(HttpResponse, OAuth2CallbackView.adapter_view(adapter)(request))
 
 
+@_page
+def join(request: HttpRequest) -> HttpResponse:
+    """Let a user who has a password here sign in with the provider as well: with a fresh sign-in, on their own page."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(reverse("oidc_join"))
+    if not is_fresh(request.session):
+        raise SignInRefused("That needs a fresh sign-in. Sign out and in again, and come back.")
+    if request.method == "POST":
+        return begin(request, arrival.JOIN, reverse("oidc_join"))
+    joined = getattr(request.user, "identity", None)
+    return render(request, "account/join.html", {"joined": joined})
+
+
 def leads_to_provider(view: View) -> View:
     """Let the forms of a page lead to the provider: Chromium holds `form-action` against redirects too."""
 
@@ -128,4 +143,5 @@ def end_session_address() -> str:
 urlpatterns = [
     path("company/login/", start, name="oidc_login"),
     path("company/login/callback/", callback, name="oidc_callback"),
+    path("company/join/", leads_to_provider(join), name="oidc_join"),
 ]

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from keys_app.users.identities import Claims
 
+EMERGENCY = "emergency link"
 _BY_PROVIDER = "socialaccount"
 _SECOND = "mfa"
 
@@ -28,6 +29,9 @@ def by_provider(request: HttpRequest, user: User) -> dict[str, Any] | None:
 
 
 def recorded(request: HttpRequest, user: User) -> dict[str, object]:
-    """Return what the event of a sign-in says of the provider; nothing for other ways in."""
+    """Return what the event of a sign-in says of how it was done; nothing for a password."""
+    records = get_authentication_records(request, user)
+    if records and records[-1]["method"] == EMERGENCY:
+        return {"by": EMERGENCY}
     said = by_provider(request, user)
-    return {"by": "provider", "issuer": said["issuer"], "subject": said["subject"]} if said else {}
+    return {"by": "provider", "issuer": said["issuer"], "subject_there": said["subject"]} if said else {}

@@ -1,6 +1,7 @@
 """The settings of sign-in with OpenID Connect, as the environment gives them."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +19,8 @@ class OpenIdConnect:
     client_secret: str = field(default="", repr=False)
     name: str = "your company account"
     scopes: tuple[str, ...] = ("openid", "profile", "email")
+    groups_claim: str = "groups"
+    groups_file: Path | None = None
 
 
 def read() -> OpenIdConnect:
@@ -28,10 +31,24 @@ def read() -> OpenIdConnect:
         raise ImproperlyConfigured(
             "PORTAL_OIDC_ISSUER is set: set PORTAL_OIDC_CLIENT_ID and PORTAL_OIDC_CLIENT_SECRET (or …_FILE) too."
         )
-    name = env.text("PORTAL_OIDC_NAME", "your company account")
+    file = env.text("PORTAL_OIDC_GROUPS_FILE")
     return OpenIdConnect(
-        issuer, client_id, client_secret, name, _scopes(env.text("PORTAL_OIDC_SCOPES", "openid profile email"))
+        issuer,
+        client_id,
+        client_secret,
+        name=env.text("PORTAL_OIDC_NAME", "your company account"),
+        scopes=_scopes(env.text("PORTAL_OIDC_SCOPES", "openid profile email")),
+        groups_claim=env.text("PORTAL_OIDC_GROUPS_CLAIM", "groups"),
+        groups_file=Path(file) if file else None,
     )
+
+
+def local_sign_in(provider: OpenIdConnect) -> bool:
+    """Return whether passwords count. Raises `ImproperlyConfigured` where they don't, and there is no provider."""
+    allowed = env.switch("PORTAL_LOCAL_SIGN_IN", True)
+    if not allowed and not provider.issuer:
+        raise ImproperlyConfigured("PORTAL_LOCAL_SIGN_IN is 0: set PORTAL_OIDC_ISSUER, or no one could sign in.")
+    return allowed
 
 
 def _issuer(value: str) -> str:

@@ -82,6 +82,8 @@ ELSEWHERE = {
     "account_reauthenticate": "signing in: test_sign_in",
     "account_change_password": "signing in: test_sign_in",
     "oidc_login": "signing in elsewhere: test_sign_in_there",
+    "oidc_join": "signing in elsewhere: test_join",
+    "emergency_sign_in": "signing in: test_local_sign_in",
     "oidc_callback": "signing in elsewhere: test_sign_in_there",
     "admin:login": "leads to the portal's own",
     "admin:logout": "leads to the portal's own",
@@ -98,6 +100,8 @@ ADMINISTERED = {
     "keys_app_team": "team",
     "keys_app_account": "account",
     "keys_app_approvalrule": "rule",
+    "keys_app_providergroup": "providergroup",
+    "keys_app_identity": "identity",
     "auth_user": "user",
     "auth_group": "group",
 }

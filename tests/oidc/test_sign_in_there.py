@@ -45,7 +45,11 @@ def test_a_new_person_comes_in_without_password_or_rights(come):
     assert (user.has_usable_password(), user.is_superuser, user.groups.count()) == (False, False, 0)
     assert client.session["_auth_user_id"] == str(user.pk)
     assert last("user.created").details["subject"] == "erin"
-    assert last("user.signed_in").details == {"by": "provider", "issuer": user.identity.issuer, "subject": "subject-1"}
+    assert last("user.signed_in").details == {
+        "by": "provider",
+        "issuer": user.identity.issuer,
+        "subject_there": "subject-1",
+    }
 
 
 def test_they_are_the_same_person_the_next_time_whatever_they_are_called(come):

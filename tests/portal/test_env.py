@@ -60,6 +60,9 @@ SETTINGS = {
     "PORTAL_OIDC_CLIENT_SECRET": ("only-for-tests", "OIDC"),
     "PORTAL_OIDC_NAME": ("Example Login", "OIDC"),
     "PORTAL_OIDC_SCOPES": ("openid email", "OIDC"),
+    "PORTAL_OIDC_GROUPS_CLAIM": ("roles", "OIDC"),
+    "PORTAL_OIDC_GROUPS_FILE": ("/etc/groups.toml", "OIDC"),
+    "PORTAL_LOCAL_SIGN_IN": ("0", "LOCAL_SIGN_IN"),
     "DATABASE_URL": ("postgres://user:pa$word@127.0.0.1/portal", "DATABASES"),
     "PORTAL_STATIC_ROOT": ("/srv/static", "STATIC_ROOT"),
     "EMAIL_URL": ("smtp://mail.example.com:25", "EMAIL_HOST"),
@@ -76,7 +79,10 @@ SETTINGS = {
 }
 OF_THE_DEMO = {"PORT"}
 CLIENT = {"PORTAL_OIDC_CLIENT_ID": "portal", "PORTAL_OIDC_CLIENT_SECRET": "only-for-tests"}
-WITH = {"PORTAL_OIDC_ISSUER": CLIENT}
+WITH = {
+    "PORTAL_OIDC_ISSUER": CLIENT,
+    "PORTAL_LOCAL_SIGN_IN": {**CLIENT, "PORTAL_OIDC_ISSUER": "https://login.example.com"},
+}
 """What a setting is refused without."""
 READERS = {name for name, value in vars(env).items() if getattr(value, "__module__", "") == env.__name__}
 # A command is handed a credential, or the demo's sample people; processes are handed on what they need.
@@ -385,3 +391,7 @@ def test_without_openid_there_is_no_openid_connect(refusal):
 
 def test_the_secret_of_the_client_is_not_shown(read):
     assert "only-for-tests" not in str(read(**NEEDED, **CLIENT)["OIDC"])
+
+
+def test_passwords_are_not_off_without_a_provider(refusal):
+    assert refusal(PORTAL_LOCAL_SIGN_IN="0").startswith("PORTAL_LOCAL_SIGN_IN is 0: set PORTAL_OIDC_ISSUER")

@@ -18,6 +18,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
     context: dict[str, object] = {
         "version": __version__,
         "standin": settings.TWILIO_IS_STANDIN,
+        "local_sign_in": settings.LOCAL_SIGN_IN,
         "provider": settings.OIDC.name if settings.OIDC.issuer else "",
         "twilio_base_url": settings.TWILIO_IAM_BASE_URL.geturl(),
     }

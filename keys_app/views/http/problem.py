@@ -13,7 +13,7 @@ from .signed_in import PortalRequest
 
 _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
     (errors.NotAllowed, 403, "You can’t do this"),
-    (errors.SignInRefused, 403, "You’re not signed in"),
+    (errors.SignInRefused, 403, "Sign-in refused"),
     (errors.SignInUnavailable, 503, "Not now"),
     (errors.AlreadyIssued, 409, "This key was issued already"),
     (errors.ApprovalNeeded, 409, "This request needs approval again"),
