@@ -1,6 +1,8 @@
 """Django's admin, opened to the people who approve."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
@@ -10,6 +12,23 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from keys_app.organisation import access
+from keys_app.views.http.fresh import require_fresh
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+DECIDE_THEMSELVES = {
+    "keys_app_keyrequest_change",  # above low risk alone: approvals.decision
+    "keys_app_keyrequest_changelist",  # leads to the next, and changes nothing
+    "keys_app_keyrequest_several",  # low risk alone: key_requests.decide
+    "logout",
+}
+"""The admin's pages that take a form without a fresh sign-in, or ask for one where it matters."""
+TAKE_A_SECRET = {
+    "keys_app_webhook_add",
+    "keys_app_webhook_change",
+    "auth_user_add",
+    "auth_user_password_change",
+}
+"""Their forms are not even shown without one: what is typed into them is not kept."""
 
 
 class PortalAdminSite(admin.AdminSite):
@@ -26,6 +45,18 @@ class PortalAdminSite(admin.AdminSite):
         if not request.user.is_active or not request.user.is_authenticated:
             return False
         return request.user.is_superuser or access.person(request.user).is_approver
+
+    def admin_view(self, view: _View, cacheable: bool = False) -> _View:
+        """Let a form be sent, and one that takes a secret be opened, only after a fresh sign-in."""
+
+        @wraps(view)
+        def after_fresh_sign_in(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            name = request.resolver_match.url_name if request.resolver_match else ""
+            if name in TAKE_A_SECRET or (request.method == "POST" and name not in DECIDE_THEMSELVES):
+                require_fresh(request)
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(cast(_View, after_fresh_sign_in), cacheable)
 
     def get_urls(self) -> list[Any]:
         """Leave out what would tell strangers that an object exists, or change a password without an event."""

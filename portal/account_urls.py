@@ -13,6 +13,8 @@ from keys_app.views.http.problem import with_wait
 from portal.local_sign_in import emergency_sign_in, for_passwords
 from portal.oidc import pages as oidc
 
+from .reauthentication import ReauthenticateView
+
 KEPT = {
     "account_login",
     "account_signup",  # says that it is closed
@@ -31,6 +33,8 @@ LIMITED = {"account_login", "account_reauthenticate", "account_change_password",
 
 LEADING_TO_PROVIDER = {"account_login"}
 
+OWN_VIEWS = {"account_reauthenticate": ReauthenticateView.as_view()}
+
 
 def _saying_how_long(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Let a form that a limit refused be answered with 429 and the wait; the page says it and keeps the name typed."""
@@ -43,7 +47,7 @@ def _saying_how_long(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
 
 
 def _page(pattern: URLPattern) -> URLPattern:
-    view = pattern.callback
+    view = OWN_VIEWS.get(pattern.name or "", pattern.callback)
     if pattern.name in LIMITED:
         view = _saying_how_long(view)
     if pattern.name == "account_change_password" or pattern.name in BY_MAIL:

@@ -135,6 +135,10 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
             ways = [way for way in ways if way["id"] != "reauthenticate"]
         return ways
 
+    def is_reauthentication_required(self, *, app: str, **options: Any) -> bool:
+        """Leave it to `keys_app.views.http.fresh`: the library would keep what was posted, and send it again."""
+        return False
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address a request came from, for the library too; empty if it is unknown."""
         return client_address(request)

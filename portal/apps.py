@@ -13,9 +13,10 @@ class PortalAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        from portal import encryption, exposed, proxies  # noqa: PLC0415 (they need the models)
+        from portal import encryption, exposed, proxies, reauthentication  # noqa: PLC0415 (they need the models)
         from portal.oidc import checks as oidc  # noqa: PLC0415
 
+        reauthentication.watch()
         register(schema.check, Tags.database)
         register(encryption.warn, Tags.database)
         register(oidc.of_database, Tags.database)

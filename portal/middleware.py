@@ -19,6 +19,7 @@ from keys_app.users import sessions
 from keys_app.users.auth_events import is_ended
 from keys_app.views.http import drafts
 from keys_app.views.http.error_pages import bad_request
+from keys_app.views.http.fresh import NotFresh, sign_in_again
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import PortalRequest, current_path
 from portal import readiness
@@ -163,7 +164,7 @@ class SignInMiddleware(LoginRequiredMiddleware):
     """Every page needs a signed-in person unless its view says otherwise.
 
     htmx would follow a redirect and put the sign-in page into the middle of another one, so it gets a dialog. What was
-    typed into a form is kept until its user is signed in again.
+    typed into a form is kept until its user is signed in again. What matters needs a fresh sign-in.
     """
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
@@ -173,6 +174,9 @@ class SignInMiddleware(LoginRequiredMiddleware):
         if answer is None and request.method == "POST":
             drafts.received(request)
         return answer
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return sign_in_again(cast(PortalRequest, request), exception) if isinstance(exception, NotFresh) else None
 
     def handle_no_permission(  # type: ignore[override]  # the stubs know of no answer but a redirect
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]

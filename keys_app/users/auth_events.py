@@ -27,6 +27,18 @@ def record_sign_in(*, user: User, address: str, details: Mapping[str, object] | 
     record("user.signed_in", Actor.of(user, address), details=details)
 
 
+def record_reauthentication(*, session: SessionBase, user: User, address: str, way: str) -> None:
+    """Record that the user of a session signed in again in it, with a password or another way, and make it fresh.
+
+    The session gets another key, so that a cookie which was copied before doesn't become fresh as well. The token of
+    forms stays: pages that are open in other tabs can be sent.
+    """
+    with transaction.atomic():
+        fresh.note_authenticated(session)
+        session.cycle_key()
+        record("user.reauthenticated", Actor.of(user, address), details={"with": way})
+
+
 def record_sign_out(*, user: User, address: str) -> None:
     """Record that a user signed out, in a transaction of its own."""
     with transaction.atomic():

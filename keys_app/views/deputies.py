@@ -14,6 +14,7 @@ from keys_app.views.http.access import note_page
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 
@@ -25,6 +26,8 @@ def deputies(request: SignedInRequest) -> HttpResponse:
     if not who.own_led_team_ids:
         note_page(request)
         raise Http404("leads no team")
+    if request.method == "POST":
+        require_fresh(request)
     form = DeputyForm(who, request.POST or None, initial=given_back(request, request.path).each())
     if request.method == "POST" and form.is_valid() and _name(request, form):
         messages.success(request, "Named. Until the last day your deputy decides as you would.")

@@ -36,6 +36,7 @@ from keys_app.views.http.access import require_approver, visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.fresh import needs_fresh, require_fresh
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
@@ -156,6 +157,7 @@ def key_confirm(request: SignedInRequest, sid: str) -> HttpResponse:
 
 
 @post_or_go_back
+@needs_fresh
 def key_replace(request: SignedInRequest, sid: str) -> HttpResponse:
     """Give up a key whose secret was lost, so that it can be issued anew."""
     key = _visible(request, sid)
@@ -165,8 +167,10 @@ def key_replace(request: SignedInRequest, sid: str) -> HttpResponse:
 
 @post_or_go_back
 def key_revoke(request: SignedInRequest, sid: str) -> HttpResponse:
-    """Revoke a key, for the reason that was typed."""
+    """Revoke a key, for the reason that was typed; someone else's after a fresh sign-in."""
     key = _visible(request, sid)
+    if key.owner_id != request.user.pk:
+        require_fresh(request)
     form = ReasonForm(request.POST)
     if not form.is_valid():
         return _key_page(request, key, form, status=422)
@@ -176,6 +180,7 @@ def key_revoke(request: SignedInRequest, sid: str) -> HttpResponse:
 
 
 @post_or_go_back
+@needs_fresh
 @sensitive_variables("issued")
 def key_rotate(request: SignedInRequest, sid: str) -> HttpResponse:
     """Make the key's successor and show its secret in this very answer, as `requests.request_issue` does."""
@@ -196,6 +201,7 @@ def key_rotate(request: SignedInRequest, sid: str) -> HttpResponse:
 
 
 @post_or_go_back
+@needs_fresh
 def key_take_over(request: SignedInRequest, sid: str) -> HttpResponse:
     """Become the owner of a key whose owner left."""
     key = _visible(request, sid)

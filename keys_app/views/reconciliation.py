@@ -19,6 +19,7 @@ from keys_app.reconcile.queries import (
 )
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back, security_only
+from keys_app.views.http.fresh import needs_fresh
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import connection_in_words, run_in_words
@@ -54,6 +55,7 @@ def reconciliation(request: SignedInRequest) -> HttpResponse:
 
 @post_or_go_back
 @security_only
+@needs_fresh
 def resume(request: SignedInRequest) -> HttpResponse:
     """End the hold after a set-back of the database."""
     try:

@@ -24,6 +24,7 @@ from keys_app.views.http.access import visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.fresh import needs_fresh
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
@@ -127,6 +128,7 @@ def _problem(request: SignedInRequest, key_request: KeyRequest, error: PortalErr
 
 
 @post_or_go_back
+@needs_fresh
 @sensitive_variables("issued")
 def request_issue(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
     """Issue the key and show its secret in this very answer.

@@ -15,6 +15,7 @@ from keys_app.views.http.access import note_page
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 
@@ -101,6 +102,8 @@ def review_decide(request: SignedInRequest, quarter: str) -> HttpResponse:
     if reviewed is None:
         note_page(request)
         raise Http404("no such key in this review")
+    if request.POST.get("decision") == "revoked":
+        require_fresh(request)
     decide = {"kept": access_reviews.keep, "revoked": access_reviews.revoke}.get(request.POST.get("decision", ""))
     note = request.POST.get("note", "").strip()
     try:

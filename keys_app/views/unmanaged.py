@@ -21,6 +21,7 @@ from keys_app.views.http.access import require_approver, visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back, security_only
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.fresh import needs_fresh
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
@@ -82,6 +83,7 @@ def _page(
 
 
 @post_or_go_back
+@needs_fresh
 def adopt(request: SignedInRequest, sid: str) -> HttpResponse:
     """Adopt the key, as a lead of a team that has its account."""
     unmanaged = _visible(request, sid)
@@ -101,6 +103,7 @@ def adopt(request: SignedInRequest, sid: str) -> HttpResponse:
 
 @post_or_go_back
 @security_only
+@needs_fresh
 def keep(request: SignedInRequest, sid: str) -> HttpResponse:
     """Keep a key in doubt, for the user whose attempt it may be, as Security."""
     unmanaged = _visible(request, sid)
@@ -119,6 +122,7 @@ def keep(request: SignedInRequest, sid: str) -> HttpResponse:
 
 @post_or_go_back
 @security_only
+@needs_fresh
 def delete(request: SignedInRequest, sid: str) -> HttpResponse:
     """Have a key in doubt deleted, as Security."""
     unmanaged = _visible(request, sid)

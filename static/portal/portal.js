@@ -153,6 +153,9 @@
     if (event.target.hasAttribute("data-issue")) waiting -= 1;
   });
 
+  document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
+    if (detail.xhr.getResponseHeader("HX-Redirect")) leaving = true; // to sign in again, with nothing done
+  });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     if (isPoll(detail)) swapIfNew(detail);
     else if (detail.target === slot && detail.xhr.status !== 204) swapIfDialog(detail);

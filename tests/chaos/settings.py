@@ -7,4 +7,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+REAUTHENTICATE_AFTER = 0  # who signs in once here presses for hours
 LIMITS = dict.fromkeys(LIMITS, 0)  # noqa: F405 one user does here what many do elsewhere

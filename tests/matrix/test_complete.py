@@ -88,6 +88,7 @@ NOT_MADE = {
     "user.emergency_link": "test_local_sign_in",
     "user.created": "test_sign_in_there",
     "user.password_changed": "test_sign_in",
+    "user.reauthenticated": "test_needs_fresh",
     "user.sign_in_failed": "test_sign_in",
     "user.signed_in": "test_sign_in",
     "user.signed_out": "test_sign_in",

@@ -29,10 +29,12 @@ from keys_app.organisation.drafts import Fields
 from keys_app.permissions.describe import summarize
 from keys_app.permissions.policy import Difference, Policy
 from keys_app.permissions.presets import find_template
+from keys_app.permissions.risk import Risk
 from keys_app.users.limits import TooMany
 from keys_app.views.http.access import note_refusal
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import signed_in
 from keys_app.wording import NOT_REVIEWED, history, request_marks
@@ -89,6 +91,8 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: Key
         return _not_theirs_any_more(request)
     if request.method != "POST":
         return _page(request, admin, key_request, _draft(given_back(request, request.path), key_request))
+    if request.POST.get("decision") in ("approve", "narrow") and key_request.rated_risk != Risk.LOW:
+        require_fresh(request)
     try:
         done = _take(request.POST, key_request, actor_of(request))
     except PortalError as error:

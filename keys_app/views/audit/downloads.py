@@ -13,6 +13,7 @@ from keys_app.core.times import stamp
 from keys_app.reports import downloads
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import security_only
+from keys_app.views.http.fresh import fresh_download
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 
@@ -44,6 +45,7 @@ def download(pieces: Iterable[bytes], content_type: str, ending: str, *, name: s
 
 @require_GET
 @security_only
+@fresh_download
 def export_csv(request: SignedInRequest) -> HttpResponseBase:
     """Send what the search finds as CSV; with `?for=spreadsheet` as spreadsheets know it for UTF-8."""
     return _download(request, "csv")
@@ -51,6 +53,7 @@ def export_csv(request: SignedInRequest) -> HttpResponseBase:
 
 @require_GET
 @security_only
+@fresh_download
 def export_jsonl(request: SignedInRequest) -> HttpResponseBase:
     """Send what the search finds as JSON Lines with proofs."""
     return _download(request, "jsonl")
@@ -58,6 +61,7 @@ def export_jsonl(request: SignedInRequest) -> HttpResponseBase:
 
 @require_GET
 @security_only
+@fresh_download
 def export_ocsf(request: SignedInRequest) -> HttpResponseBase:
     """Send what the search finds as OCSF events."""
     return _download(request, "ocsf")

@@ -19,6 +19,7 @@ from keys_app.views.http.actor import actor_of, address_of
 from keys_app.views.http.bearer import take_bearer
 from keys_app.views.http.decorators import post_or_go_back, security_only
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.fresh import needs_fresh, require_fresh
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 
@@ -30,6 +31,8 @@ MOST = 1000
 @security_only
 def audit_feeds(request: SignedInRequest) -> HttpResponse:
     """Show the tokens, and create one: it is shown in the answer to that POST and nowhere else."""
+    if request.method == "POST":
+        require_fresh(request)
     typed = {"name": "", "lifetime_days": str(feed_tokens.MAX_DAYS), **given_back(request, request.path).each()}
     errors, secret, made = {}, None, None
     if request.method == "POST":
@@ -55,6 +58,7 @@ def audit_feeds(request: SignedInRequest) -> HttpResponse:
 
 @post_or_go_back
 @security_only
+@needs_fresh
 def feed_revoke(request: SignedInRequest) -> HttpResponse:
     """Revoke the token that `feed` numbers."""
     number = request.POST.get("feed", "")

@@ -20,6 +20,7 @@ from keys_app.reports import decisions, downloads, live_keys
 from keys_app.users.limits import TooMany
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import security_only
+from keys_app.views.http.fresh import fresh_download
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
@@ -86,6 +87,7 @@ def report_decisions(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 @security_only
+@fresh_download
 def report_about(request: SignedInRequest) -> HttpResponseBase:
     """Send everything about one key (`?key=SK…`) or one person (`?person=user name`) as a file."""
     sid, login = (request.GET.get(name, "").strip()[:200] for name in ("key", "person"))

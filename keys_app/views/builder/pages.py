@@ -34,6 +34,7 @@ from keys_app.permissions.risk import policy_risk
 from keys_app.users.limits import TooMany, count
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 
@@ -139,8 +140,10 @@ def _send(request: SignedInRequest, who: access.Person, known: Catalogue) -> Htt
     refused: PortalError | None = None
     form = RequestForm(who, known, data=request.POST)
     if form.is_valid():
+        values = dict(form.cleaned_data)
+        if values.get("incident"):
+            require_fresh(request)
         try:
-            values = dict(form.cleaned_data)
             policy = values.pop("permissions")
             return redirect(submit.create_request(actor=actor_of(request), policy=policy, **values))
         except (InvalidInput, NotAllowed, TooMany) as error:

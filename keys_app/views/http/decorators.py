@@ -1,17 +1,15 @@
 """Which requests a view takes: only a POST, or only Security's."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
-from django.urls import Resolver404, resolve
 
 from .access import require_security
 from .paging import Answer
-from .signed_in import SignedInRequest
+from .signed_in import SignedInRequest, page_above
 
 View = Callable[..., HttpResponse]
 
@@ -24,22 +22,10 @@ def post_or_go_back(view: View) -> View:
         if request.method == "POST":
             return view(request, *args, **kwargs)
         if request.method in ("GET", "HEAD"):
-            return redirect(_page_above(request))
+            return redirect(page_above(request))
         return HttpResponseNotAllowed(["POST"])
 
     return wrapped
-
-
-def _page_above(request: SignedInRequest) -> str:
-    """Return the nearest address above that is a page, with the filters it was shown with."""
-    path = request.path
-    while path != "/":
-        path = path.rstrip("/").rpartition("/")[0] + "/"
-        with suppress(Resolver404):
-            resolve(path)
-            break
-    filters = request.META.get("QUERY_STRING", "")
-    return f"{path}?{filters}" if filters else path
 
 
 def security_only(view: Callable[..., Answer]) -> Callable[..., Answer]:

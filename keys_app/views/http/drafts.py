@@ -90,7 +90,7 @@ def hidden_field(request: HttpRequest, path: str, is_shown: bool = True) -> Safe
     found = _drafts(request).get(path) if is_shown else None
     if found is None:
         return field
-    note = "Not sent: the page was older than your last sign-in. What you typed at {} is here again. Check and send it."
+    note = "Not sent: you had to sign in again first. What you typed at {} is here again. Check and send it."
     return field + format_html('<p class="notice warn" role="status">{}</p>', note.format(minute(found[1])))
 
 
