@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from keys_app.core.db import compare_and_swap
 from keys_app.core.errors import HashingBusy
@@ -129,10 +130,13 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
             auth_events.record_password_change(user=user, address=self._address(context.request), by_mail=by_mail)
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
-        """Return the ways for a user to sign in again: with a password if those are on."""
+        """Return the ways for a user to sign in again: with the provider first, with a password if those are on."""
         ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         if not settings.LOCAL_SIGN_IN:
             ways = [way for way in ways if way["id"] != "reauthenticate"]
+        if settings.OIDC.issuer and hasattr(user, "identity"):
+            words = f"Sign in again with {settings.OIDC.name}"
+            ways.insert(0, {"id": "oidc", "description": words, "url": reverse("oidc_again")})
         return ways
 
     def is_reauthentication_required(self, *, app: str, **options: Any) -> bool:

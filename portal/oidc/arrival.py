@@ -21,18 +21,19 @@ from django.utils.crypto import constant_time_compare
 from keys_app.core.actor import Actor
 from keys_app.core.errors import SignInRefused, SignInUnavailable
 from keys_app.organisation.provider_groups import Rights
-from keys_app.users import fresh, identities, limits, provider_rights
+from keys_app.users import auth_events, fresh, identities, limits, provider_rights
 from keys_app.users.identities import Claims
 from keys_app.views.http.actor import address_of
+from keys_app.views.http.fresh import welcome_back
 
 from . import discovery, records
-from .tokens import BadToken
+from .tokens import SKEW, BadToken
 
 log = logging.getLogger(__name__)
 
 State = dict[str, Any]
 
-SIGN_IN, JOIN = "login", "join"
+SIGN_IN, AGAIN, JOIN = "login", "again", "join"
 
 
 def answer(request: HttpRequest, login: SocialLogin) -> None:
@@ -76,6 +77,24 @@ def _sign_in(request: HttpRequest, claims: Claims, state: State) -> HttpResponse
     return response
 
 
+def _sign_in_again(request: HttpRequest, claims: Claims, state: State) -> HttpResponse:
+    user = identities.find(claims)
+    if user is None or user.pk != _same_user(request, state).pk:
+        raise SignInRefused(f"You signed in with {settings.OIDC.name} as another user than here. Nothing was changed.")
+    if claims.signed_in_at is None or claims.signed_in_at < state["data"]["began"] - SKEW:
+        raise SignInRefused(
+            f"{settings.OIDC.name} did not say that you signed in just now. Sign out here and there, and in again."
+        )
+    rights = _rights(claims)
+    with transaction.atomic(durable=True):
+        provider_rights.apply(user=user, rights=rights, actor=_provider(request))
+    way = "provider"
+    auth_events.record_reauthentication(session=request.session, user=user, address=address_of(request), way=way)
+    fresh.note_authenticated(request.session, at=claims.signed_in_at)
+    welcome_back(request)
+    return redirect(state.get("next") or "portal:home")
+
+
 def _join(request: HttpRequest, claims: Claims, state: State) -> HttpResponse:
     user = _same_user(request, state)
     if not fresh.is_fresh(request.session):
@@ -117,5 +136,6 @@ def _provider(request: HttpRequest) -> Actor:
 
 _PURPOSES: dict[str, Callable[[HttpRequest, Claims, State], HttpResponse]] = {
     SIGN_IN: _sign_in,
+    AGAIN: _sign_in_again,
     JOIN: _join,
 }

@@ -16,11 +16,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
-from keys_app.core.errors import PortalError, SignInRefused, SignInUnavailable
+from keys_app.core.errors import PortalError, SignInUnavailable
 from keys_app.users import auth_events, identities
-from keys_app.users.fresh import is_fresh
 from keys_app.users.limits import TooMany
 from keys_app.views.http.actor import address_of
+from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import PortalRequest, signed_in
 
@@ -89,12 +89,22 @@ def callback(request: HttpRequest) -> HttpResponse:
 
 
 @_page
+def again(request: HttpRequest) -> HttpResponse:
+    """Ask who signed in with the provider to do so anew: what matters needs that."""
+    if not hasattr(request.user, "identity"):
+        raise Http404
+    if request.method == "POST":
+        return begin(request, arrival.AGAIN, get_next_redirect_url(request), prompt="login", max_age="0")
+    page = {"redirect_field_value": get_next_redirect_url(request) or "", "address": reverse("oidc_again")}
+    return render(request, "account/reauthenticate_there.html", page)
+
+
+@_page
 def join(request: HttpRequest) -> HttpResponse:
     """Let a user who has a password here sign in with the provider as well: with a fresh sign-in, on their own page."""
     if not request.user.is_authenticated:
         return redirect_to_login(reverse("oidc_join"))
-    if not is_fresh(request.session):
-        raise SignInRefused("That needs a fresh sign-in. Sign out and in again, and come back.")
+    require_fresh(request)
     if request.method == "POST":
         return begin(request, arrival.JOIN, reverse("oidc_join"))
     joined = getattr(request.user, "identity", None)
@@ -143,5 +153,6 @@ def end_session_address() -> str:
 urlpatterns = [
     path("company/login/", start, name="oidc_login"),
     path("company/login/callback/", callback, name="oidc_callback"),
+    path("company/again/", leads_to_provider(again), name="oidc_again"),
     path("company/join/", leads_to_provider(join), name="oidc_join"),
 ]

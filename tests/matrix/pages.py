@@ -82,6 +82,7 @@ ELSEWHERE = {
     "account_reauthenticate": "signing in: test_sign_in",
     "account_change_password": "signing in: test_sign_in",
     "oidc_login": "signing in elsewhere: test_sign_in_there",
+    "oidc_again": "signing in elsewhere: test_step_up",
     "oidc_join": "signing in elsewhere: test_join",
     "emergency_sign_in": "signing in: test_local_sign_in",
     "oidc_callback": "signing in elsewhere: test_sign_in_there",

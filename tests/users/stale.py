@@ -209,6 +209,7 @@ NONE_NEEDED = {
     "account_change_password": "asks for the password itself",
     "oidc_login": "is a sign-in",
     "oidc_callback": "is a sign-in",
+    "oidc_again": "is a sign-in",
     "oidc_join": "asks for a fresh one itself",
     "emergency_sign_in": "is a sign-in",
     "admin:logout": "ends the session",
