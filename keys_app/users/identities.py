@@ -16,7 +16,7 @@ from keys_app.audit.throttle import note
 from keys_app.core.actor import Actor
 from keys_app.core.db import lock_row
 from keys_app.core.errors import SignInRefused
-from keys_app.core.typed import line_problem
+from keys_app.core.typed import line_problem, mixed_words
 from keys_app.organisation.access import same_login
 from keys_app.organisation.recorded_state import rights_of
 
@@ -113,7 +113,8 @@ def create_user(*, claims: Claims, actor: Actor) -> User:
 
 def free_login(wanted: str) -> str:
     """Return a login that no one has, as near as can be to the one wanted."""
-    base = _NOT_IN_A_LOGIN.sub("-", unicodedata.normalize("NFKC", wanted)).strip("-.")[: _MAX_LOGIN - 6] or "user"
+    base = _NOT_IN_A_LOGIN.sub("-", unicodedata.normalize("NFKC", wanted)).strip("-.")[: _MAX_LOGIN - 6]
+    base = "user" if mixed_words(base) or not base else base  # letters of two scripts look like another's login
     login, number = base, 1
     while same_login(login):
         number += 1

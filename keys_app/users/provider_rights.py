@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 
 from keys_app.core.actor import Actor
 from keys_app.core.errors import SignInRefused
-from keys_app.organisation.access import Person
+from keys_app.organisation.access import person
 from keys_app.organisation.models import ProviderRight, Team, TeamMembership
 from keys_app.organisation.provider_groups import ADMIN, LEAD, ROLE, TEAM, Right, Rights, rights_of_groups, wanted
 from keys_app.organisation.recorded_state import lock_and_read
@@ -71,7 +71,7 @@ def apply(*, user: User, rights: Rights, actor: Actor) -> None:
 
 def has_none(user: User) -> bool:
     """Tell whether a user may do nothing at all: no role, no team, no portal admin."""
-    who = Person(user)
+    who = person(user)
     return not (user.is_superuser or who.groups or who.team_ids)
 
 

@@ -254,6 +254,11 @@ def test_any_name_gives_a_login(come, name):
     User.objects.get().full_clean(exclude=["password"])
 
 
+def test_a_login_of_two_scripts_is_none(come):
+    come("subject-1", preferred_username="\u0430dmin")
+    assert User.objects.get().username == "user"
+
+
 def test_a_subject_of_any_kind_is_kept_or_refused(come, provider):
     come("x" * 255, **ERIN)
     provider.says("x" * 256, **ERIN)
