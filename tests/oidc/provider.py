@@ -1,5 +1,6 @@
 """An OpenID provider as a process, and a browser's way there and back without a browser."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -20,11 +21,13 @@ CALLBACK = "/accounts/oidc/company/login/callback/"
 
 def require_node() -> str:
     """Return the program. Without it, or without what it needs, tests are skipped, or fail under CI=true."""
-    node = shutil.which("node")
-    if node and not (NODE / "node_modules" / "oidc-provider").is_dir() and shutil.which("npm"):
-        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run(["npm", "ci", *options], cwd=NODE, check=False, capture_output=True)
-    if node and (NODE / "node_modules" / "oidc-provider").is_dir():
+    node, npm, package = shutil.which("node"), shutil.which("npm"), NODE / "node_modules" / "oidc-provider"
+    with (NODE / "package-lock.json").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # of several that test at once, one installs it
+        if node and npm and not package.is_dir():
+            options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            subprocess.run([npm, "ci", *options], cwd=NODE, check=False, capture_output=True)
+    if node and package.is_dir():
         return node
     if os.environ.get("CI") == "true":
         pytest.fail("sign-in with OpenID Connect needs node and npm, and CI=true needs its tests")
