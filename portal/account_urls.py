@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
+from keys_app.views import account
 from keys_app.views.http.problem import with_wait
 from portal.local_sign_in import emergency_sign_in, for_passwords
 from portal.oidc import pages as oidc
@@ -69,5 +70,14 @@ PROVIDER: list[URLPattern | URLResolver] = [
     path("oidc/", include(oidc)),
     path("emergency/<str:token>/", emergency_sign_in, name="emergency_sign_in"),
 ]
+OWN = [
+    path("profile/", account.profile, name="account_profile"),
+    path("sessions/", account.sessions, name="account_sessions"),
+    path("sessions/<int:session_id>/end/", account.session_end, name="account_session_end"),
+    path("sessions/end-others/", account.sessions_end_others, name="account_sessions_end_others"),
+    path("sessions/end-all/", account.sessions_end_all, name="account_sessions_end_all"),
+    path("theme/", account.choose_theme, name="account_theme"),
+]
+"""Those the sign-in library lacks."""
 
-urlpatterns = [*PROVIDER, *pages(by_mail=settings.SENDS_MAIL)]
+urlpatterns = [*PROVIDER, *OWN, *pages(by_mail=settings.SENDS_MAIL)]

@@ -191,6 +191,12 @@ def delegations_given(who: Person) -> QuerySet[Delegation]:
     return Delegation.objects.filter(lead=who.user).select_related("team", "deputy")
 
 
+def delegations_held(who: Person) -> QuerySet[Delegation]:
+    """Return the delegations in force by which this person stands in for a lead."""
+    held = _deputyships_in_force().filter(deputy=who.user).select_related("team", "lead")
+    return held.order_by("team__name", "ends_at").distinct()
+
+
 def in_security() -> QuerySet[User]:
     """Return the active users of Security."""
     return User.objects.filter(groups__name=SECURITY, is_active=True)

@@ -1,7 +1,7 @@
 """The portal's words in templates."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django import template
@@ -58,6 +58,12 @@ def until(future: datetime) -> str:
     """Return how long it is to a moment, counted from now; empty if it has passed."""
     left = future - timezone.now()
     return times.duration(left) if left.total_seconds() > 0 else ""
+
+
+@register.filter
+def length_of_time(length: timedelta) -> str:
+    """Return a length of time in words, as “2 hours”."""
+    return times.duration(length)
 
 
 @register.filter

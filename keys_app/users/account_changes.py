@@ -7,6 +7,7 @@ so, until they have set one themselves.
 from collections.abc import Iterable, Mapping
 
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.urls import reverse
 
 from keys_app.audit.record import record
@@ -75,8 +76,8 @@ def vouch(*, user: User, reason: str, actor: Actor) -> None:
     Raises `InvalidInput` without a reason.
     """
     reason = require_reason(reason)
-    ended = known_of(user).sessions_ended + 1
-    _keep(user, password_set_by="", mail_set_by="", sessions_ended=ended)
+    end_sessions(user)
+    _keep(user, password_set_by="", mail_set_by="")
     line = "the password and mail address count as the user’s own again"
     _tell(actor, user, [line], [user.email])
     record("user.vouched_for", actor, subject=user.get_username(), subject_id=str(user.pk), reason=reason)
@@ -88,8 +89,10 @@ def tell(*, user: User, actor: Actor, what: str) -> None:
 
 
 def end_sessions(user: User) -> None:
-    """End all sessions of a user, in the running transaction that holds the user's row."""
-    _keep(user, sessions_ended=known_of(user).sessions_ended + 1)
+    """Let every session of a user that began until now have no user any more, in the running transaction."""
+    _keep(user)
+    SignIn.objects.filter(pk=user.pk).update(sessions_ended=F("sessions_ended") + 1)
+    user.sign_in.refresh_from_db()
 
 
 def known_of(user: User) -> SignIn:

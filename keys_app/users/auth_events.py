@@ -1,6 +1,7 @@
 """Signing in and out, as ledger events. What was typed as a password is never here."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
@@ -58,12 +59,17 @@ def begin_session(*, request: HttpRequest, user: User, **_: object) -> None:
 
     Called by Django's signal.
     """
-    request.session[_ENDED_BEFORE] = account_changes.known_of(user).sessions_ended
+    remember_ended(request.session, user)
     fresh.note_authenticated(request.session)
     sessions.begin(request=request, user=user)
 
 
-def is_ended(session: SessionBase, user: User) -> bool:
+def remember_ended(session: SessionBase, user: User) -> None:
+    """Let a session be one that began after all that ended the user's sessions until now."""
+    session[_ENDED_BEFORE] = account_changes.known_of(user).sessions_ended
+
+
+def is_ended(session: SessionBase | dict[str, Any], user: User) -> bool:
     """Tell whether a user's sessions were ended after this one began, as deactivating the user does."""
     return bool(session.get(_ENDED_BEFORE, 0) != sign_in_of(user).sessions_ended)
 

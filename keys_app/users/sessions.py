@@ -70,17 +70,20 @@ def why_over(session: SessionBase) -> str:
     return ""
 
 
+def over() -> Q:
+    """Return which sessions are over by the clock, or their user may not sign in any more."""
+    now = timezone.now()
+    which = Q(created_at__lt=now - _longest()) | Q(user__is_active=False)
+    return which | Q(last_seen_at__lt=now - settings.SESSION_IDLE) if settings.SESSION_IDLE else which
+
+
 def clear_old() -> None:
     """Remove the sessions that are over, and what is known of each session that is no more.
 
     One that another session of its user ended, or a new password, stays out of use until it's over by the clock.
     """
     SessionStore.clear_expired()
-    now = timezone.now()
-    over = Q(created_at__lt=now - _longest()) | Q(user__is_active=False)
-    if settings.SESSION_IDLE:
-        over |= Q(last_seen_at__lt=now - settings.SESSION_IDLE)
-    Session.objects.filter(session_key__in=UserSession.objects.filter(over).values("session_key")).delete()
+    Session.objects.filter(session_key__in=UserSession.objects.filter(over()).values("session_key")).delete()
     UserSession.objects.exclude(Exists(Session.objects.filter(session_key=OuterRef("session_key")))).delete()
 
 

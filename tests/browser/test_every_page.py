@@ -10,7 +10,8 @@ from .checkout import ON_SQLITE, Demo, token_in
 pytestmark = [pytest.mark.browser, ON_SQLITE]
 
 PAGES = {
-    "engineer": ["/", "/requests/", "/requests/new/", "/keys/", "/accounts/password/change/", "/nowhere/", "/audit/"],
+    "engineer": ["/", "/requests/", "/requests/new/", "/keys/", "/accounts/password/change/", "/nowhere/", "/audit/",
+                 "/accounts/profile/", "/accounts/sessions/"],
     "lead": ["/", "/requests/", "/admin/", "/admin/keys_app/keyrequest/", "/admin/keys_app/team/", "/reviews/",
              "/deputies/", "/admin/keys_app/keyrequest/?yours=decide", "/admin/keys_app/keyrequest/several/"],
     "security": ["/", "/audit/", "/audit/?q=action:key.*+-risk:low", "/audit/1/", "/audit/reports/",

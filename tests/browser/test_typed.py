@@ -47,6 +47,7 @@ def _expect_nothing(page: Page) -> None:
 def _sign_out_elsewhere(tab: Tab) -> None:
     other = tab.context.new_page()
     other.goto("/")
+    other.locator("[data-menu] > summary").click()
     other.get_by_role("button", name="Sign out").click()
     other.wait_for_url("**/accounts/login/**")
     other.close()

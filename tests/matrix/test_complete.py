@@ -89,6 +89,8 @@ NOT_MADE = {
     "user.created": "test_sign_in_there",
     "user.password_changed": "test_sign_in",
     "user.reauthenticated": "test_needs_fresh",
+    "user.session_ended": "test_sessions",
+    "user.sessions_ended": "test_sessions",
     "user.sign_in_failed": "test_sign_in",
     "user.signed_in": "test_sign_in",
     "user.signed_out": "test_sign_in",

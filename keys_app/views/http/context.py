@@ -10,13 +10,16 @@ from keys_app import __version__
 from keys_app.key_requests import deciders
 from keys_app.organisation import access
 
+from .theme import theme_of
+
 log = logging.getLogger(__name__)
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Context processor: version, person, what waits for them, the sign-in provider, whether Twilio is a stand-in."""
+    """Context processor: version, theme, person, what waits for them, the sign-in provider, what Twilio is here."""
     context: dict[str, object] = {
         "version": __version__,
+        "theme": theme_of(request),
         "standin": settings.TWILIO_IS_STANDIN,
         "local_sign_in": settings.LOCAL_SIGN_IN,
         "provider": settings.OIDC.name if settings.OIDC.issuer else "",

@@ -11,16 +11,17 @@ from keys_app.core.errors import Conflict
 from . import drafts
 from .problem import problem
 from .signed_in import PortalRequest, current_path
+from .theme import theme_of
 
 
 class RefusedRequest(SuspiciousOperation):
     """A request that is refused before anything is read of it. Its text is for the person and for the log."""
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 as Django calls it
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say that the request can't be read (400) and, where it is known, why; the database is asked for nothing."""
     why = str(exception) if isinstance(exception, RefusedRequest) else ""
-    return HttpResponse(loader.render_to_string("400.html", {"why": why}), status=400)
+    return HttpResponse(loader.render_to_string("400.html", {"why": why, "theme": theme_of(request)}), status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -33,9 +34,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
     return render(request, "404.html", status=404)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 as Django calls it
+def server_error(request: HttpRequest) -> HttpResponse:
     """Say that the portal failed (500). It is static on purpose: what failed may be the database."""
-    return HttpResponse(loader.render_to_string("500.html"), status=500)
+    return HttpResponse(loader.render_to_string("500.html", {"theme": theme_of(request)}), status=500)
 
 
 @login_not_required

@@ -1,0 +1,80 @@
+"""A user's own account: who they are here, their sessions, and how pages look to them."""
+
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib import auth, messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_safe
+
+from keys_app.organisation import roles
+from keys_app.users import session_list
+from keys_app.users.account_changes import sign_in_of
+from keys_app.views.http.actor import actor_of
+from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.signed_in import SignedInRequest
+from keys_app.views.http.theme import COOKIE, KEPT_FOR, THEMES
+
+
+@require_safe
+def profile(request: SignedInRequest) -> HttpResponse:
+    """Show a user who they are here, what they may do, and where they have it from."""
+    user = request.user
+    context = {"roles": roles.roles_of(user), "teams": roles.teams_of(user), "sign_in": sign_in_of(user)}
+    return render(request, "portal/profile.html", context)
+
+
+@require_safe
+def sessions(request: SignedInRequest) -> HttpResponse:
+    """Show a user where they are signed in."""
+    listed = session_list.sessions_of(request.user, request.session)
+    context = {"sessions": listed, "most": session_list.MOST, "idle": settings.SESSION_IDLE}
+    return render(request, "portal/sessions.html", context)
+
+
+@post_or_go_back
+def session_end(request: SignedInRequest, session_id: int) -> HttpResponse:
+    """End one of the user's other sessions. Raises `Http404` for another's, and for the one this is."""
+    try:
+        if session_list.is_this_one(user=request.user, pk=session_id, this=request.session):
+            raise Http404("“Sign out” ends this one")
+        session_list.end_one(user=request.user, pk=session_id, actor=actor_of(request))
+    except UserSession.DoesNotExist:
+        raise Http404("no such session of this user") from None
+    messages.success(request, "That session has ended.")
+    return redirect("account_sessions")
+
+
+@post_or_go_back
+def sessions_end_others(request: SignedInRequest) -> HttpResponse:
+    """End the user's sessions but this one."""
+    session_list.end_all(user=request.user, actor=actor_of(request), but=request.session)
+    messages.success(request, "All your other sessions have ended.")
+    return redirect("account_sessions")
+
+
+@post_or_go_back
+def sessions_end_all(request: SignedInRequest) -> HttpResponse:
+    """End all of the user's sessions, this one too."""
+    session_list.end_all(user=request.user, actor=actor_of(request))
+    auth.logout(request)
+    messages.success(request, "All your sessions have ended, this one too.")
+    return redirect("account_login")
+
+
+@post_or_go_back
+def choose_theme(request: SignedInRequest) -> HttpResponse:
+    """Keep the theme that was chosen for this browser, and go back to the page it was chosen on."""
+    back, theme = request.POST.get("next", ""), request.POST.get("theme", "")
+    is_own = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    answer = redirect(back if is_own and back.isprintable() else "account_profile")
+    answer.set_cookie(
+        COOKIE,
+        theme if theme in THEMES else "",
+        max_age=KEPT_FOR if theme in THEMES else 0,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return answer
