@@ -7,7 +7,9 @@ from django.contrib.auth.models import User
 from keys_app.core.actor import name_and_login
 
 from . import access
-from .models import TeamMembership
+from .models import ProviderRight, TeamMembership
+from .provider_groups import ADMIN as ADMIN_RIGHT
+from .provider_groups import LEAD, ROLE, TEAM, Right
 
 MEANINGS = {
     access.ENGINEERS: "Ask for keys for your teams’ accounts, and look after your own.",
@@ -20,6 +22,7 @@ MEANINGS = {
 ADMIN = "Portal admin"
 ADMIN_MEANING = "Manage users, teams, accounts and rules. Portal admins decide no requests and read no audit."
 BY_HAND = "given by a portal admin"
+BY_PROVIDER = "by your groups at the sign-in provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,33 @@ class Role:
 
 def roles_of(user: User) -> list[Role]:
     """Return a user's roles, by name and with portal admin last; none for one who may do nothing."""
-    groups = sorted(access.person(user).groups)
-    roles = [Role(name, MEANINGS.get(name, "No rights in this portal.")) for name in groups]
-    return [*roles, Role(ADMIN, ADMIN_MEANING)] if user.is_superuser else roles
+    sources = _Sources(user)
+    roles = [
+        Role(name, MEANINGS.get(name, "No rights in this portal."), sources.of(Right(ROLE, name)))
+        for name in sorted(access.person(user).groups)
+    ]
+    return [*roles, Role(ADMIN, ADMIN_MEANING, sources.of(Right(ADMIN_RIGHT)))] if user.is_superuser else roles
 
 
 def teams_of(user: User) -> list[Role]:
     """Return a user's teams, each with their part in it, and those where they stand in for a lead."""
-    memberships = TeamMembership.objects.filter(user=user).select_related("team").order_by("team__name")
-    teams = [Role(str(one.team), _part(user, one)) for one in memberships]
+    sources, teams = _Sources(user), []
+    for one in TeamMembership.objects.filter(user=user).select_related("team").order_by("team__name"):
+        rights = [Right(kind, str(one.team_id)) for kind in ([TEAM, LEAD] if one.is_lead else [TEAM])]
+        teams.append(Role(str(one.team), _part(user, one), sources.of(*rights)))
     held = access.delegations_held(access.person(user))
     return teams + [Role(str(one.team), f"Deputy of {name_and_login(one.lead)}", "named by that lead") for one in held]
+
+
+class _Sources:
+    """Where a user has each right from."""
+
+    def __init__(self, user: User) -> None:
+        self._provided = set(ProviderRight.objects.filter(user=user).values_list("right", flat=True))
+
+    def of(self, *rights: Right) -> str:
+        sources = [BY_PROVIDER if str(right) in self._provided else BY_HAND for right in rights]
+        return " and ".join(dict.fromkeys(sources))
 
 
 def _part(user: User, membership: TeamMembership) -> str:

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from keys_app.organisation import roles
+from keys_app.organisation.models import ProviderRight
 from tests.cast import text_of
 
 PAGE = "/accounts/profile/"
@@ -30,6 +31,16 @@ def test_it_says_who_one_is_and_where_each_right_comes_from(cast, role, group, p
 
 def test_it_says_that_one_has_no_role(cast):
     assert "You have no role yet. A portal admin gives you one." in text_of(cast.client("stranger").get(PAGE))
+
+
+def test_it_tells_rights_of_the_provider_from_those_given_by_hand(cast):
+    lead, by = cast.people["lead"], "by your groups at the sign-in provider"
+    for right in ("role:Team leads", f"lead:{cast.team.pk}"):
+        ProviderRight.objects.create(user=lead, right=right)
+    words = text_of(cast.client("lead").get(PAGE))
+    assert f"{roles.MEANINGS['Team leads']} {by} " in words
+    assert f"Payments Lead {roles.BY_HAND} and {by} " in words
+    assert by not in text_of(cast.client("colead").get(PAGE))
 
 
 def test_it_names_deputies_and_break_glass(cast):
