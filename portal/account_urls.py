@@ -80,4 +80,6 @@ OWN = [
 ]
 """Those the sign-in library lacks."""
 
-urlpatterns = [*PROVIDER, *OWN, *pages(by_mail=settings.SENDS_MAIL)]
+FACTORS = path("2fa/", include("portal.factors.pages"))
+
+urlpatterns = [*PROVIDER, *OWN, *pages(by_mail=settings.SENDS_MAIL), FACTORS]

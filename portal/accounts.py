@@ -83,6 +83,11 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def get_login_stages(self) -> list[str]:
+        """Return the steps after the password; that of the second factor is the portal's own."""
+        own = {"allauth.mfa.stages.AuthenticateStage": "portal.factors.stages.AuthenticateStage"}
+        return [own.get(stage, stage) for stage in super().get_login_stages()]
+
     def login(self, request: HttpRequest, user: User) -> None:
         with transaction.atomic():
             super().login(request, user)

@@ -107,6 +107,7 @@ def environment(port: int) -> dict[str, str]:
         "EMAIL_URL": MAIL_TO_FILES,
         "PORTAL_REAUTHENTICATE_AFTER": "0",
         "PORTAL_SESSION_IDLE": "0",
+        "PORTAL_REQUIRE_MFA": "",
         "PORTAL_CHECKPOINT_DIR": str(checkpoint_directory(database)),
         **defaults,
         **os.environ,

@@ -13,11 +13,16 @@ from django.db import connection
 
 from keys_app.core.text import joined
 from keys_app.organisation.credentials import unreadable_credentials
+from keys_app.users.factors import unreadable_factors
 
 PROBLEM = "PORTAL_ENCRYPTION_KEYS reads none of the stored credentials of Twilio accounts."
 MEND = (
     "Set the key they were encrypted with, after the new one if there is one. If it is lost, run manage.py "
     "connect_account for each account."
+)
+MEND_FACTORS = (
+    "Set the key they were encrypted with, and run manage.py reencrypt_factors before it is dropped. If it is lost, "
+    "run manage.py reset_factors for each of them."
 )
 BOOT_FAILED = 3
 """The exit status of a worker with which gunicorn ends instead of starting another."""
@@ -48,11 +53,16 @@ def _messages() -> list[CheckMessage]:
     """Return an error if no credential can be read, a warning if some can't; nothing where there is no database yet."""
     try:
         unreadable, are_all = unreadable_credentials()
+        factors_of = unreadable_factors()
     except DatabaseError:
         return []  # it is down, or empty: what needs it says so
+    found: list[CheckMessage] = []
     if are_all:
-        return [Error(PROBLEM, hint=MEND, id="portal.E002")]
-    if unreadable:
+        found.append(Error(PROBLEM, hint=MEND, id="portal.E002"))
+    elif unreadable:
         what = f"PORTAL_ENCRYPTION_KEYS does not read the credential of {joined(unreadable)}."
-        return [Warning(what, hint=MEND, id="portal.W001")]
-    return []
+        found.append(Warning(what, hint=MEND, id="portal.W001"))
+    if factors_of:
+        what = f"PORTAL_ENCRYPTION_KEYS does not read the second factors of {joined(factors_of)}."
+        found.append(Warning(what, hint=MEND_FACTORS, id="portal.W008"))
+    return found

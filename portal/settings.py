@@ -16,6 +16,7 @@ from django.http.request import split_domain_port
 from keys_app.audit.merkle.signed_note import BadKey, SignerKey, VerifierKey
 from keys_app.core.http.public_addresses import is_loopback
 from portal import env
+from portal.factors import settings as factors
 from portal.oidc import settings as oidc
 from portal.serving import body_limits
 from portal.weak_secrets import require_random
@@ -126,6 +127,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.usersessions",
     "allauth.socialaccount",
+    "allauth.mfa",
     "csp",
     "django_htmx",
     "post_office",
@@ -156,6 +158,7 @@ MIDDLEWARE = [
     "portal.oidc.no_rights.NoRightsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.factors.required.RequireFactorMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -224,6 +227,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # an address that is no one's gets no ma
 ACCOUNT_SESSION_REMEMBER = False
 OIDC = oidc.read()
 LOCAL_SIGN_IN = oidc.local_sign_in(OIDC)
+vars().update(factors.read())
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"

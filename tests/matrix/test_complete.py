@@ -66,6 +66,13 @@ NOT_MADE = {
     "connection.key_started": "test_connect_account",
     "connection.started": "test_connect_account",
     "delegation.ended": "test_deputies",
+    "factor.added": "test_factors",
+    "factor.code_used": "test_factors",
+    "factor.codes_made": "test_factors",
+    "factor.failed": "test_factors",
+    "factor.removed": "test_factors",
+    "factor.renamed": "test_passkeys",
+    "factor.reset": "test_factors",
     "key.breach": "test_issue_troubles",
     "key.came_back": "test_contradictions",
     "key.doubtful": "test_orphan_proof",
@@ -114,7 +121,7 @@ ALWAYS_OR_NEVER = {
     "WebhookDelivery.delivered_at": "nothing is sent here: test_webhooks",
     "WebhookDelivery.gave_up_at": "nothing is sent here: test_webhooks",
 }
-MAIL_ONLY = {"user.changed"}
+MAIL_ONLY = {"user.changed", "factor.changed"}
 
 
 def _names(patterns: list[URLPattern | URLResolver], space: str = "") -> Iterator[str]:

@@ -197,8 +197,12 @@ FREE: dict[str, tuple[str, Callable[..., Press]]] = {
 }
 """What one does as before, at an address that needs a fresh sign-in for something else or is like one that does."""
 
-NEED_ALIKE = {"portal:unmanaged_keep", "portal:unmanaged_delete", "portal:reconciliation_resume"}
-"""Need one as well: Security's decisions, which stand on rows of `test_orphan_proof` and `test_holds`."""
+NEED_ALIKE = {
+    *("portal:unmanaged_keep", "portal:unmanaged_delete", "portal:reconciliation_resume"),
+    *("mfa_activate_totp", "mfa_deactivate_totp", "mfa_generate_recovery_codes", "mfa_view_recovery_codes"),
+    *("mfa_add_webauthn", "mfa_remove_webauthn", "mfa_edit_webauthn"),
+}
+"""Need one as well: Security's decisions, which stand on rows of `test_orphan_proof` and `test_holds`, and factors."""
 
 NONE_NEEDED = {
     "account_login": "is the sign-in",
@@ -213,6 +217,10 @@ NONE_NEEDED = {
     "account_sessions_end_others": "ends sessions",
     "account_sessions_end_all": "ends sessions",
     "account_theme": "changes how pages look",
+    "mfa_index": "shows what one has",
+    "mfa_authenticate": "is the second step of a sign-in",
+    "mfa_reauthenticate": "is what makes it fresh",
+    "mfa_reauthenticate_webauthn": "is what makes it fresh",
     "oidc_login": "is a sign-in",
     "oidc_callback": "is a sign-in",
     "oidc_again": "is a sign-in",
