@@ -25,6 +25,7 @@ from keys_app.users import auth_events, fresh, identities, limits, provider_righ
 from keys_app.users.identities import Claims
 from keys_app.views.http.actor import address_of
 from keys_app.views.http.fresh import welcome_back
+from portal.factors.required import FACTOR
 
 from . import discovery, records
 from .tokens import SKEW, BadToken
@@ -71,6 +72,7 @@ def _sign_in(request: HttpRequest, claims: Claims, state: State) -> HttpResponse
     if request.user.is_authenticated:
         get_account_adapter(request).logout(request)
     records.note(request, user, claims)
+    _note_factor(request, claims)
     response: HttpResponse = perform_login(request, user, redirect_url=state.get("next"))
     if request.user.is_authenticated:
         fresh.note_authenticated(request.session, at=claims.signed_in_at or 0)
@@ -91,8 +93,14 @@ def _sign_in_again(request: HttpRequest, claims: Claims, state: State) -> HttpRe
     way = "provider"
     auth_events.record_reauthentication(session=request.session, user=user, address=address_of(request), way=way)
     fresh.note_authenticated(request.session, at=claims.signed_in_at)
+    _note_factor(request, claims)
     welcome_back(request)
     return redirect(state.get("next") or "portal:home")
+
+
+def _note_factor(request: HttpRequest, claims: Claims) -> None:
+    """Note in the session whether the provider says that the user showed it a second factor."""
+    request.session[FACTOR] = not {claims.acr, *claims.amr}.isdisjoint(settings.OIDC_MFA)
 
 
 def _join(request: HttpRequest, claims: Claims, state: State) -> HttpResponse:

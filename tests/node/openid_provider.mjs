@@ -18,7 +18,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     },
   ],
   claims: {
-    openid: ["sub", "groups", "roles", "hasgroups", "_claim_names", "_claim_sources"],
+    openid: ["sub", "groups", "roles", "hasgroups", "amr", "_claim_names", "_claim_sources"],
     profile: ["name", "given_name", "family_name", "preferred_username"],
     email: ["email", "email_verified"],
   },
