@@ -20,6 +20,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 ALLOWED_HOSTS = HOSTS_WITH_ANY_PORT = ["testserver", "127.0.0.1"]
 REQUIRE_MFA: list[str] = []  # a test's people sign in without a page in between; those of factors set it
+OIDC_MFA: list[str] = []
 LIMITS = dict.fromkeys(LIMITS, 0)  # noqa: F405 one test does what a user does in days; those of limits set them
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # SQLite lets writers in by chance, not in turn. However slow the disk, no test is decided by who waited too long.
