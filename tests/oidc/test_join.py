@@ -22,6 +22,7 @@ def _needs_fresh(settings):
 
 def test_a_user_joins_their_own_account_and_is_told(cast, provider, told):
     client = cast.client("engineer")
+    assert f'href="{JOIN}"' in client.get("/accounts/profile/").content.decode()
     provider.says("subject-1", preferred_username="other")
     assert "Join my account at Example Login" in client.get(JOIN).content.decode()
     assert go(client, provider, JOIN)["Location"] == JOIN
