@@ -96,7 +96,7 @@ def test_every_form_of_the_admin_needs_one(name, cast):
     assert events() == before
 
 
-@pytest.mark.parametrize("name", NEED_ALIKE)
+@pytest.mark.parametrize("name", sorted(NEED_ALIKE))
 def test_the_decisions_of_security_need_one(name, cast):
     answer = stale(cast, "security").post(_address(name))
     assert asked_again(answer) == _address(name)
