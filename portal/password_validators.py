@@ -42,7 +42,8 @@ class NamesValidator:
 
 def _names_of(user: User) -> list[str]:
     given = [user.get_username(), user.first_name, user.last_name, user.email.partition("@")[0]]
-    parts = [part for text in given for part in (text, *re.split(r"[\W_]+", text))]
+    named = [text for text in given if text]  # a login that its field refused is None
+    parts = [part for text in named for part in (text, *re.split(r"[\W_]+", text))]
     return [name for part in parts if len(name := _letters(part)) >= LEAST_NAME]
 
 

@@ -136,16 +136,26 @@ class AuditedAdmin(ModelAdmin[Row]):
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Refuse to delete what has a history, on the page where what to do instead is done."""
-        obj = super().get_object(request, object_id)
+        obj = self._stored(request, object_id)
         if obj is not None and self.has_delete_permission(request, obj) and (why := self.why_it_stays(request, obj)):
             self.message_user(request, f"{why} It can't be deleted. {self.instead_of_deleting}", messages.ERROR)
             here = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
             return HttpResponseRedirect(here)
         return super().delete_view(request, object_id, extra_context)
 
+    def _stored(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
+        """Return the row; None for what can be no key of one. Django asks that only where the key is no relation."""
+        target = self.opts.pk.remote_field
+        try:
+            if target:
+                target.model._meta.pk.clean(object_id, None)
+        except ValidationError:
+            return None
+        return super().get_object(request, object_id, from_field)
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
         """Return the row; one that is about to be changed is locked, and what it is now is kept for the event."""
-        obj = super().get_object(request, object_id, from_field)
+        obj = self._stored(request, object_id, from_field)
         if obj is not None and request.method == "POST" and connection.in_atomic_block:
             before = lock_and_read(obj)
             obj = super().get_object(request, object_id, from_field)  # as it is under the lock

@@ -4,7 +4,7 @@ The sign-in library has the tables and the arithmetic. Here is what it leaves to
 a code counts once, whichever process is asked; tries are counted; each act is an event, and a mail to its user.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa.models import Authenticator
@@ -16,7 +16,7 @@ from django.urls import reverse
 from keys_app.audit.record import record
 from keys_app.audit.throttle import note
 from keys_app.core.actor import Actor
-from keys_app.core.db import lock_row, locked
+from keys_app.core.db import in_batches, lock_row, locked
 from keys_app.core.secret import Secret
 from keys_app.notifications import notify
 from keys_app.organisation import access
@@ -70,8 +70,8 @@ def use_code(*, user: User, code: str, address: str) -> Authenticator | None:
         if found:
             limits.give_back(uses)
             if found.type == Authenticator.Type.RECOVERY_CODES:
-                record("factor.code_used", Actor.of(user, address), left=codes_left(found))
                 _tell(user, f"A recovery code of yours was used. {codes_left(found)} are left.")
+                record("factor.code_used", Actor.of(user, address), left=codes_left(found))
     if not found:
         note("factor.failed", Actor.of(user, address))
     return found
@@ -82,7 +82,11 @@ def _used(user: User, code: str) -> Authenticator | None:
     for factor in locked(Authenticator.objects.filter(user_id=user.pk).order_by("pk")):
         if factor.type == Authenticator.Type.TOTP and _take_counter(factor, code):
             return factor
-        if factor.type == Authenticator.Type.RECOVERY_CODES and _readable(factor) and factor.wrap().validate_code(code):
+        if (
+            factor.type == Authenticator.Type.RECOVERY_CODES
+            and _readable(factor.type, factor.data)
+            and factor.wrap().validate_code(code)
+        ):
             factor.refresh_from_db()
             return factor
     return None
@@ -119,21 +123,21 @@ def added(*, factor: Authenticator, actor: Actor, code: str = "") -> None:
     if code and (secret := decrypt(factor.data["secret"])) and (counter := counter_of(secret, code)):
         factor.data[_LAST_COUNTER] = counter
         factor.save(update_fields=["data"])
-    record("factor.added", actor, kind=kind_of(factor), name=_name_of(factor))
     _tell(actor.signed_in, f"You added a second factor: {_named(factor)}.")
+    record("factor.added", actor, kind=kind_of(factor), name=_name_of(factor))
 
 
 def codes_made(*, actor: Actor) -> None:
     """Record and tell that a user got new recovery codes, in their transaction. Those before are void."""
-    record("factor.codes_made", actor)
     _tell(actor.signed_in, "New recovery codes were made for your account. Those before no longer work.")
+    record("factor.codes_made", actor)
 
 
 def removed(*, factor: Authenticator, actor: Actor) -> None:
     """Record and tell that a user removed a factor, in its transaction; with the last one the recovery codes go."""
     left = len(factors_of(actor.signed_in))
-    record("factor.removed", actor, kind=kind_of(factor), name=_name_of(factor), left=left)
     _tell(actor.signed_in, f"You removed a second factor: {_named(factor)}.")
+    record("factor.removed", actor, kind=kind_of(factor), name=_name_of(factor), left=left)
 
 
 def renamed(*, factor: Authenticator, before: str, actor: Actor) -> None:
@@ -180,12 +184,12 @@ def encrypt_anew() -> tuple[int, int]:
 
 def unreadable_factors() -> list[str]:
     """Return the logins of those who have a factor whose secret no encryption key reads."""
-    stored = Authenticator.objects.filter(type__in=_SECRETS).select_related("user")
-    return sorted({factor.user.get_username() for factor in stored.iterator(500) if not _readable(factor)})
+    stored = in_batches(Authenticator.objects.filter(type__in=_SECRETS), "user__username", "type", "data")
+    return sorted({login for login, kind, data in stored if not _readable(kind, data)})
 
 
-def _readable(factor: Authenticator) -> bool:
-    return decrypt(factor.data[_SECRETS[factor.type]]) is not None
+def _readable(kind: str, data: Mapping[str, str]) -> bool:
+    return decrypt(data[_SECRETS[kind]]) is not None
 
 
 def _name_of(factor: Authenticator) -> str:

@@ -20,7 +20,7 @@ from keys_app.notifications.models import Webhook
 from keys_app.notifications.webhooks import MAX_URL, set_address, set_signing_secret
 from keys_app.permissions.policy import Policy
 from keys_app.reports import access_reviews
-from keys_app.users import account_changes, feed_tokens
+from keys_app.users import account_changes, emergency, feed_tokens
 from tests.cast import READ_MESSAGES, READ_USAGE
 
 TEXTS = {"reason", "note", "text", "purpose", "friendly_name", "ticket_url", "incident", "template", "name", "quarter"}
@@ -113,6 +113,10 @@ def vouched(cast, text):
     account_changes.vouch(user=cast.user("engineer"), reason=text, actor=Actor.system("a test"))
 
 
+def linked(cast, text):
+    emergency.make_link(user=cast.user("engineer"), reason=text, actor=Actor.system("a test"))
+
+
 DOORS = {
     "decide.approve(reason)": (decided(decide.approve), 2000),
     "decide.reject(reason)": (decided(decide.reject), 2000),
@@ -132,6 +136,7 @@ DOORS = {
     "feed_tokens.create_token(name)": (fed, 80),
     "connect.connect_account(name)": (connected, 80),
     "account_changes.vouch(reason)": (vouched, 2000),
+    "emergency.make_link(reason)": (linked, 2000),
 }
 INVISIBLE = [door for door in DOORS if "connect_account" not in door]  # a command's argument cannot hold a NUL
 
