@@ -15,7 +15,7 @@ manage: .venv/installed
 	@exec $(BIN)/python -m portal.demo manage $(c)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 -m "not e2e" $(or $(args),$(if $(DATABASE_URL),,--cov --cov-report=))
+	$(BIN)/python -m pytest -n 3 -m "not e2e" $(or $(args),$(if $(DATABASE_URL),,--cov --cov-report=))
 
 e2e: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 -m e2e $(args)

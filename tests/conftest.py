@@ -27,12 +27,15 @@ USE_NO_DATABASE = [
     "audit/test_tree.py",
     "core",
     "portal/test_env.py",
+    "portal/test_gunicorn.py",
     "portal/test_logs.py",
     "portal/test_one_home.py",
     "portal/test_serving.py",
     "portal/test_settings.py",
     "portal/test_slow_clients.py",
     "portal/test_threat_model.py",
+    "portal/test_weak_secrets.py",
+    "oidc/test_tokens.py",
 ]
 """Once is enough for these."""
 collect_ignore = USE_NO_DATABASE if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
