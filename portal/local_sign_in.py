@@ -40,7 +40,7 @@ def for_passwords(view: View) -> View:
 
 @login_not_required
 def emergency_sign_in(request: PortalRequest, token: str) -> HttpResponse:
-    """Sign in whoever has the link, with a button: a program that only looks at links uses up none."""
+    """Sign in who has the link, with a button: a program that only looks at links uses up none."""
     if request.method != "POST":
         return render(request, "account/emergency.html")
     try:

@@ -13,7 +13,7 @@ from django.conf import settings
 from keys_app.core.errors import SignInUnavailable
 from keys_app.core.http.public_addresses import is_https_or_loopback
 
-from .outgoing import DEADLINE, ProviderSession
+from .provider_session import DEADLINE, ProviderSession
 
 log = logging.getLogger(__name__)
 

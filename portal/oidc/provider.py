@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from . import discovery
-from .outgoing import ProviderSession
+from .provider_session import ProviderSession
 from .tokens import BadToken, claims_of
 
 PROVIDER_ID = "company"

@@ -99,3 +99,11 @@ def sign_in(browser: Browser, demo: Demo, signed_in: dict[str, StorageState]) ->
     yield open_window
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def database_beside_the_browser() -> Iterator[None]:
+    """The browser's driver has a loop in this thread, where Django would refuse every query."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield

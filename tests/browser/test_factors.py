@@ -12,7 +12,7 @@ from tests.users.factors import PASSWORD, code_of, with_password
 
 from .conftest import Tab
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("database_beside_the_browser")]
 AUTHENTICATOR = {
     "protocol": "ctap2",
     "transport": "internal",
@@ -20,14 +20,6 @@ AUTHENTICATOR = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _database_beside_the_browser() -> Iterator[None]:
-    """The browser's driver has a loop in this thread, where Django would refuse every query."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield
 
 
 @pytest.fixture

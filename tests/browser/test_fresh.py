@@ -12,16 +12,8 @@ from tests.users.stale import stale
 
 from .conftest import Tab
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("database_beside_the_browser")]
 PASSWORD = "a-long-enough-passphrase"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _database_beside_the_browser() -> Iterator[None]:
-    """The browser's driver has a loop in this thread, where Django would refuse every query."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield
 
 
 @pytest.fixture

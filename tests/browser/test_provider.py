@@ -18,19 +18,12 @@ from portal.oidc.settings import OpenIdConnect
 from tests.cast import Cast, assemble
 from tests.oidc.provider import Provider
 
+pytestmark = pytest.mark.usefixtures("database_beside_the_browser")
 GROUPS = """
 [groups."kp-engineers"]
 group = "Engineers"
 team = "Payments"
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _the_drivers_loop_is_no_matter() -> Iterator[None]:
-    """The browser's driver runs a loop in this thread, and Django would take the test's queries for its."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield
 
 
 @pytest.fixture
