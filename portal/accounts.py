@@ -19,6 +19,7 @@ from keys_app.core.db import compare_and_swap
 from keys_app.core.errors import HashingBusy
 from keys_app.users import auth_events, limits, password_tries
 from keys_app.views.http.actor import address_of
+from keys_app.views.http.signed_in import as_path
 from portal import known_browsers, password_hashers
 from portal.oidc import records
 from portal.proxies import client_address
@@ -82,6 +83,10 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def is_safe_url(self, url: str) -> bool:
+        """Return whether a page may lead there: only to a path of the portal, which can't be read as a view's name."""
+        return bool(as_path(url))
 
     def get_login_stages(self) -> list[str]:
         """Return the steps after the password; that of the second factor is the portal's own."""

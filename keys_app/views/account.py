@@ -5,7 +5,6 @@ from django.conf import settings
 from django.contrib import auth, messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_safe
 
 from keys_app.organisation import roles
@@ -13,7 +12,7 @@ from keys_app.users import session_list
 from keys_app.users.account_changes import sign_in_of
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
-from keys_app.views.http.signed_in import SignedInRequest
+from keys_app.views.http.signed_in import SignedInRequest, as_path
 from keys_app.views.http.theme import COOKIE, KEPT_FOR, THEMES
 
 
@@ -66,9 +65,8 @@ def sessions_end_all(request: SignedInRequest) -> HttpResponse:
 @post_or_go_back
 def choose_theme(request: SignedInRequest) -> HttpResponse:
     """Keep the theme that was chosen for this browser, and go back to the page it was chosen on."""
-    back, theme = request.POST.get("next", ""), request.POST.get("theme", "")
-    is_own = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
-    answer = redirect(back if is_own and back.isprintable() else "account_profile")
+    theme = request.POST.get("theme", "")
+    answer = redirect(as_path(request.POST.get("next", "")) or "account_profile")
     answer.set_cookie(
         COOKIE,
         theme if theme in THEMES else "",

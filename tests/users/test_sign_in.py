@@ -136,10 +136,17 @@ def test_a_session_ends_when_the_person_is_switched_off(cast):
     assert client.get("/").status_code == 302
 
 
-@pytest.mark.parametrize("url", ["https://elsewhere.example/", "//elsewhere.example/", "javascript:alert(1)"])
-def test_it_does_not_lead_elsewhere_after_signing_in(cast, person, url):
-    answer = sign_in(Client(), next=url)
+@pytest.mark.parametrize(
+    "url", ["https://elsewhere.example/", "//elsewhere.example/", "javascript:alert(1)", "a-view", "1", "/\r\nX: y"]
+)
+def test_no_page_of_signing_in_or_out_leads_elsewhere(cast, person, url):
+    """A word that is no path is no view's name either: Django looks one up, and has none."""
+    client = Client()
+    answer = sign_in(client, next=url)
     assert (answer.status_code, answer["Location"]) == (302, "/")
+    for page in ("/accounts/login/", "/accounts/reauthenticate/"):  # signed in, and just now
+        assert client.get(page, {"next": url})["Location"] == "/"
+    assert client.post("/accounts/logout/", {"next": url})["Location"] == "/accounts/login/"
 
 
 def test_nobody_signs_up(cast):
