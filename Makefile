@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 c ?= help
 
-.PHONY: install demo manage test e2e lint lint-js screenshots bench chaos fuzz lock clean
+.PHONY: install demo manage test coverage e2e lint lint-js screenshots bench chaos fuzz lock clean
 
 install: .venv/installed
 
@@ -15,7 +15,10 @@ manage: .venv/installed
 	@exec $(BIN)/python -m portal.demo manage $(c)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 3 -m "not e2e" $(or $(args),$(if $(DATABASE_URL),,--cov --cov-report=))
+	$(BIN)/python -m pytest -n 3 -m "not e2e" $(args)
+
+coverage: .venv/installed-dev
+	$(BIN)/python -m pytest -n 3 -m "not e2e" --cov --cov-report=
 
 e2e: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 -m e2e $(args)

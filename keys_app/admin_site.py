@@ -25,7 +25,6 @@ DECIDE_THEMSELVES = {
 TAKE_A_SECRET = {
     "keys_app_webhook_add",
     "keys_app_webhook_change",
-    "auth_user_add",
     "auth_user_password_change",
 }
 """Their forms are not even shown without one: what is typed into them is not kept."""

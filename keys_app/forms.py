@@ -17,7 +17,7 @@ from keys_app.core.text import comment_problem, counted, reason_problem
 from keys_app.core.typed import unified
 from keys_app.key_requests.validation import MAX_TASK, incident_problem, name_problem, purpose_problem, ticket_problem
 from keys_app.keys.models import ApiKey
-from keys_app.organisation import access
+from keys_app.organisation import access, preferences
 from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Team
 from keys_app.permissions.catalogue import Catalogue
 from keys_app.permissions.policy import Policy, Unknown, UnknownPermissions
@@ -243,6 +243,23 @@ class DeputyForm(forms.Form):
         since, until = self.cleaned_data["since"], self.cleaned_data["until"]
         midnight = time(tzinfo=UTC)
         return datetime.combine(since, midnight), datetime.combine(until, midnight) + timedelta(days=1)
+
+
+class PreferencesForm(forms.Form):
+    """What users choose for themselves: `preferences.chosen_by` names the fields."""
+
+    time_zone = forms.ChoiceField(label="Time zone")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field_of(self, "time_zone", forms.ChoiceField).choices = [(zone, zone) for zone in preferences.zones()]
+        for mails in preferences.ALL:
+            words = [(choice, preferences.WORDS[choice]) for choice in mails.choices]
+            self.fields[mails.name] = forms.ChoiceField(label=mails.label, choices=words)
+
+    @property
+    def about_mails(self) -> list[forms.BoundField]:
+        return [self[mails.name] for mails in preferences.ALL]
 
 
 class AdoptForm(forms.Form):

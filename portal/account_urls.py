@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from keys_app.views import account
 from keys_app.views.http.problem import with_wait
-from portal.local_sign_in import emergency_sign_in, for_passwords
+from portal.local_sign_in import accept_invitation, emergency_sign_in, for_passwords
 from portal.oidc import pages as oidc
 
 from .reauthentication import ReauthenticateView
@@ -68,6 +68,7 @@ def pages(*, by_mail: bool) -> list[URLPattern]:
 PROVIDER: list[URLPattern | URLResolver] = [
     path("logout/", oidc.SignOutView.as_view(), name="account_logout"),
     path("oidc/", include(oidc)),
+    path("invitation/<str:token>/", accept_invitation, name="invitation"),
     path("emergency/<str:token>/", emergency_sign_in, name="emergency_sign_in"),
 ]
 OWN = [
@@ -76,6 +77,7 @@ OWN = [
     path("sessions/<int:session_id>/end/", account.session_end, name="account_session_end"),
     path("sessions/end-others/", account.sessions_end_others, name="account_sessions_end_others"),
     path("sessions/end-all/", account.sessions_end_all, name="account_sessions_end_all"),
+    path("preferences/", account.preferences, name="account_preferences"),
     path("theme/", account.choose_theme, name="account_theme"),
 ]
 """Those the sign-in library lacks."""

@@ -24,6 +24,9 @@ from portal import known_browsers, password_hashers
 from portal.oidc import records
 from portal.proxies import client_address
 
+LINKS = {"account_reset_password_from_key": auth_events.MAILED_LINK, "invitation": "an invitation"}
+"""By the name of the page where a user sets a password without being signed in: with what."""
+
 
 class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class without types
     """Loads the user of a session together with what is known of their sign-in: still one query a page.
@@ -54,7 +57,7 @@ class PortalBackend(AuthenticationBackend):  # type: ignore[misc]  # a class wit
         return user
 
     def get_user(self, user_id: str | int) -> User | None:
-        user = User.objects.select_related("sign_in", "identity").filter(pk=user_id).first()
+        user = User.objects.select_related("sign_in", "identity", "preferences").filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
 
 
@@ -133,11 +136,11 @@ class PortalAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # a cl
 
     def set_password(self, user: User, password: str) -> None:
         match = context.request.resolver_match
-        by_mail = match is not None and match.url_name == "account_reset_password_from_key"
+        link = LINKS.get(match.url_name or "", "") if match else ""
         with transaction.atomic():
             user.set_password(password)
             user.save(update_fields=["password"])  # what else is stored may have changed since this request began
-            auth_events.record_password_change(user=user, address=self._address(context.request), by_mail=by_mail)
+            auth_events.record_password_change(user=user, address=self._address(context.request), link=link)
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         """Return the ways for a user to sign in again: with the provider first, with a password if those are on."""

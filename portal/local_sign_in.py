@@ -1,19 +1,23 @@
-"""`PORTAL_LOCAL_SIGN_IN=0`: no password counts, and the one way in for an emergency."""
+"""Passwords: a first one by invitation; where `PORTAL_LOCAL_SIGN_IN=0`, none counts, and the one way in without."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from allauth.account.forms import SetPasswordForm
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
+from keys_app.core.actor import name_and_login
 from keys_app.core.errors import SignInRefused
-from keys_app.users import auth_events, emergency
+from keys_app.users import auth_events, emergency, invitations
 from keys_app.users.limits import TooMany, give_back
 from keys_app.users.password_tries import count_link
 from keys_app.views.http.actor import address_of
@@ -36,6 +40,30 @@ def for_passwords(view: View) -> View:
         return view(request, *args, **options)
 
     return wrapped
+
+
+@login_not_required
+def accept_invitation(request: PortalRequest, token: str) -> HttpResponse:
+    """Let who was invited set their password; then they sign in with it, as with any."""
+    if not settings.LOCAL_SIGN_IN:
+        raise Http404
+    try:
+        if request.user.is_authenticated:
+            raise SignInRefused(
+                f"You are signed in as {name_and_login(request.user)}. Sign out, and open the link again."
+            )
+        user = invitations.user_of(token)
+        form = SetPasswordForm(data=request.POST if request.method == "POST" else None, user=user)
+        if not form.is_valid():
+            status = 422 if form.errors else 200
+            return render(request, "account/invitation.html", {"form": form, "invited": user}, status=status)
+        with transaction.atomic():
+            form.user = invitations.accept(token)
+            form.save()
+    except SignInRefused as refused:
+        return problem(request, refused, back_url="/", back_label="Home")
+    messages.success(request, f"Your password is set. Sign in as {user.get_username()}.")
+    return redirect("account_login")
 
 
 @login_not_required

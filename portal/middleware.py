@@ -11,9 +11,11 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from keys_app.core.errors import HashingBusy, TooLarge
+from keys_app.organisation import preferences
 from keys_app.organisation.sent_forms import AlreadyMade
 from keys_app.users import sessions
 from keys_app.users.auth_events import is_ended
@@ -130,6 +132,22 @@ class SessionUserMiddleware(AuthenticationMiddleware):
             request.session_over = why  # type: ignore[attr-defined]
             user = request._cached_user = AnonymousUser()  # type: ignore[attr-defined]  # where Django keeps it
         return user
+
+
+class TimeZoneMiddleware:
+    """Shows times in the zone a user chose, but for the audit: its searches and exports are in UTC, and so are they."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(None):  # a thread serves one user after the other
+            return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> None:
+        match = request.resolver_match
+        if request.user.is_authenticated and not (match and match.view_name.startswith("portal:audit_")):
+            timezone.activate(preferences.zone_of(request.user))
 
 
 def is_signed_in(request: HttpRequest) -> bool:

@@ -156,6 +156,7 @@ MIDDLEWARE = [
     "portal.middleware.HashingBusyMiddleware",
     "portal.middleware.SignInMiddleware",
     "portal.oidc.no_rights.NoRightsMiddleware",
+    "portal.middleware.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.factors.required.RequireFactorMiddleware",

@@ -6,28 +6,33 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.models import Group, User
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 
 from keys_app.core.actor import name_and_login
-from keys_app.organisation import access
-from keys_app.users import factors
+from keys_app.core.errors import Conflict
+from keys_app.forms import ModelForm, field_of
+from keys_app.organisation import access, roles
+from keys_app.users import account_changes, factors, invitations
+from keys_app.users.admin_events import record_admin_change
 from keys_app.views.http.actor import actor_of
 
+from . import inviting, person_page
 from .audited import AuditedAdmin
 
 if TYPE_CHECKING:
-    _UserChangeForm = UserChangeForm[User]
     _UserAdmin = UserAdmin[User]
 else:
-    _UserChangeForm, _UserAdmin = UserChangeForm, UserAdmin
+    _UserAdmin = UserAdmin
 
 
 admin.site.unregister(UserSession)  # users see their own alone, and no one a session's key
@@ -38,10 +43,25 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-class PortalUserForm(_UserChangeForm):
-    """Django's own refuses a login that differs only in case when a user is added, but not when one is changed."""
+class _PersonForm(ModelForm[User]):
+    """Who a user is, and their roles with what each means."""
+
+    class Meta:
+        model = User
+        fields = ["username", "first_name", "last_name", "email", "groups"]
+        field_classes = {"username": UsernameField}
+        labels = {"username": "Login", "groups": "Roles", "email": "Mail address"}
+        help_texts = {"username": "Case makes no difference.", "groups": "Teams are edited on the team’s own page."}
+        widgets = {"groups": forms.CheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field_of(self, "groups", forms.ModelChoiceField).label_from_instance = (  # type: ignore[method-assign]
+            lambda group: f"{group}: {roles.meaning_of(group.name)}"
+        )
 
     def clean_username(self) -> str:
+        """Refuse a login that differs from another's only in case, which Django itself takes."""
         login: str = self.cleaned_data["username"]
         twin = access.same_login(login)
         if twin and twin.pk != self.instance.pk:
@@ -49,13 +69,50 @@ class PortalUserForm(_UserChangeForm):
         return login
 
 
+class PortalUserForm(_PersonForm):
+    """A user who is there."""
+
+    class Meta(_PersonForm.Meta):
+        fields = [*_PersonForm.Meta.fields, "is_active", "is_superuser"]
+        labels = {**_PersonForm.Meta.labels, "is_superuser": roles.ADMIN}
+        help_texts = {**_PersonForm.Meta.help_texts, "is_superuser": roles.ADMIN_MEANING, "is_active": "May sign in."}
+
+
 @admin.register(User)
 class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
     """Users. Whoever has signed in, or is named in a decision, stays."""
 
     form = PortalUserForm
-    actions = ["take_factors_away"]  # type: ignore[assignment]  # the base has none
+    add_form = _PersonForm
+    add_form_template = "admin/keys_app/add_form.html"
+    change_list_template = "admin/auth/user/users.html"
+    fieldsets = [
+        (None, {"fields": ["username", "first_name", "last_name", "email", "is_active"]}),
+        ("What they may do", {"fields": ["groups", "is_superuser", "where_from", "teams"]}),
+        ("How they sign in", {"fields": ["password_state", "second_factors", "provider", "last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["username", "first_name", "last_name", "email", "groups"]})]
+    readonly_fields = [*person_page.SHOWN, "last_login", "date_joined"]
+    list_display = ["username", "name", "email", "roles", "is_active", "last_login"]
+    list_filter = ["is_active", "is_superuser", "groups"]
+    filter_horizontal = []
+    actions = ["invite", "take_factors_away"]
     instead_of_deleting = "Untick “Active” and save instead: that ends their sessions, and the audit still names them."
+
+    where_from, teams = staticmethod(person_page.where_from), staticmethod(person_page.teams)
+    password_state, provider = staticmethod(person_page.password_state), staticmethod(person_page.provider)
+    second_factors = staticmethod(person_page.second_factors)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description="name")
+    def name(self, user: User) -> str:
+        return user.get_full_name()
+
+    @admin.display(description="roles")
+    def roles(self, user: User) -> str:
+        return ", ".join([*(group.name for group in user.groups.all()), *([roles.ADMIN] if user.is_superuser else [])])
 
     def why_it_stays(self, request: HttpRequest, obj: User) -> str:
         why = super().why_it_stays(request, obj)
@@ -64,6 +121,46 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Leave out deleting several at once, which is not one transaction."""
         return {name: action for name, action in super().get_actions(request).items() if name in self.actions}
+
+    def get_urls(self) -> list[Any]:
+        several = self.admin_site.admin_view(self.invite_several)
+        return [path("invite/", several, name="auth_user_invite"), *super().get_urls()]
+
+    def invite_several(self, request: HttpRequest) -> HttpResponse:
+        """Add and invite several users, as a list names them."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return inviting.several(request, self)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            obj.set_unusable_password()
+        super().save_model(request, obj, form, change)
+
+    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """Invite them in the same transaction; where passwords are off, they come with the provider."""
+        actor = actor_of(request)
+        record_admin_change(actor=actor, what="created", subject=obj, changes=message, tells=False)
+        account_changes.tell_of_invited(lines=[f"{name_and_login(obj)} {obj.email}".strip()], actor=actor)
+        obj.invitations = (  # type: ignore[attr-defined]  # for `response_add`
+            [] if invitations.why_not(obj) else invitations.invite([obj], actor=actor)
+        )
+        return super(AuditedAdmin, self).log_addition(request, obj, message)
+
+    def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
+        answer = super().response_add(request, obj, post_url_continue)
+        return inviting.answer(request, self, getattr(obj, "invitations", []), answer)
+
+    @admin.action(description="Invite again, with a new link", permissions=["change"])
+    def invite(self, request: HttpRequest, chosen: QuerySet[User]) -> HttpResponse | None:
+        """For users who have set no password yet. Links that were sent before end."""
+        try:
+            invited = invitations.invite(chosen.order_by("pk"), actor=actor_of(request))
+        except Conflict as error:
+            self.message_user(request, error.message, messages.ERROR)
+            return None
+        here = HttpResponseRedirect(request.get_full_path())
+        return inviting.answer(request, self, invited, here)
 
     @admin.action(description="Take the second factors away", permissions=["change"])
     def take_factors_away(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
@@ -78,9 +175,17 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
                 self.message_user(request, f"{name} has no second factor.", messages.WARNING)
 
     @method_decorator(transaction.atomic)
-    def user_change_password(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Django saves the password and its log entry one by one; here both, and the event, or nothing."""
-        return super().user_change_password(*args, **kwargs)
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Django saves the password and its log entry one by one; here both, and the event, or nothing.
+
+        A first password is its user's own business.
+        """
+        user = self.get_object(request, id)
+        if user is not None and not user.has_usable_password():
+            why = f"{name_and_login(user)} has set no password yet, and no one else sets a first one. Invite them."
+            self.message_user(request, why, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:auth_user_change", args=[user.pk]))
+        return super().user_change_password(request, id, form_url)
 
 
 @admin.register(Group)

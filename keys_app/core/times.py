@@ -1,6 +1,6 @@
-"""How a moment is written, for people in UTC and for machines by RFC 3339; and how long something takes, in words."""
+"""How a moment is written: for people, in UTC or a zone of theirs; for machines, by RFC 3339; and lengths of time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from .text import counted
 
@@ -10,24 +10,24 @@ _FEW = 3
 """From this many on, a length is rounded to whole units: “2 hours 30 minutes”, but “4 hours”."""
 
 
-def day(at: datetime) -> str:
+def day(at: datetime, zone: tzinfo = UTC) -> str:
     """Return “2026-07-01”."""
-    return f"{at.astimezone(UTC):%Y-%m-%d}"
+    return f"{at.astimezone(zone):%Y-%m-%d}"
 
 
-def minute(at: datetime) -> str:
-    """Return “2026-07-01 09:30”, for a page, whose foot says that all times are in UTC."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+def minute(at: datetime, zone: tzinfo = UTC) -> str:
+    """Return “2026-07-01 09:30”, for a page, whose foot names the zone."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
-def second(at: datetime) -> str:
+def second(at: datetime, zone: tzinfo = UTC) -> str:
     """Return “2026-07-01 09:30:15”, where the order of events matters."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
-def moment(at: datetime) -> str:
+def moment(at: datetime, zone: tzinfo = UTC) -> str:
     """Return “2026-07-01 09:30 UTC”, for what is read on its own: a mail, a refusal."""
-    return f"{minute(at)} UTC"
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def stamp(at: datetime) -> str:

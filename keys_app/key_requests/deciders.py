@@ -67,6 +67,9 @@ class Turns(TypedDict):
     securitys_turn: bool
 
 
+_TURNS = _PENDING.annotate(leads_turn=_tells(LEADS_TURN), securitys_turn=_tells(SECURITYS_TURN))
+
+
 def waiting_for(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Shortfall]]":
     """Return the pending requests this person may decide now, oldest first.
 
@@ -163,8 +166,7 @@ def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User
 
     This is `waiting_for` asked for many users, with as many queries as for one; a test holds the two together.
     """
-    pending = _PENDING.annotate(leads_turn=_tells(LEADS_TURN), securitys_turn=_tells(SECURITYS_TURN))
-    asked = list(pending.filter(pk__in=[one.pk for one in key_requests]))
+    asked = list(_TURNS.filter(pk__in=[one.pk for one in key_requests]))
     people = _candidates({one.team_id for one in asked})
     used: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
     approved = Approval.objects.standing().filter(request__in=asked)

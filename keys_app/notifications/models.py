@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -82,6 +83,18 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class DailyLine(models.Model):
+    """A notice to a user who wants those of its kind once a day: see `daily`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    title = models.CharField(max_length=150)
+    path = models.CharField(max_length=200)
+    at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class NoticeKey(models.Model):

@@ -6,26 +6,23 @@ sent for a change that was rolled back. `manage.py send_notices` sends them.
 
 import unicodedata
 from collections.abc import Iterable
-from email.utils import make_msgid
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import connection, transaction
 from django.utils import timezone
-from post_office.models import PRIORITY, STATUS, Email
 
 from keys_app.organisation.access import in_security
 from keys_app.organisation.models import Team
 
+from .daily import put_off
+from .mail_queue import addresses_of, queue_mail
 from .models import NoticeKey, Webhook, WebhookDelivery
 from .webhooks import body_for
 
 ALARM = "alarm."
 MAX_TITLE = 150
 MAX_TEXT = 4000
-_PLAIN_QUOTES = str.maketrans("“”", '""')
 _INVISIBLE = ("C", "Zl", "Zp")  # control and format characters, and separators of lines
 
 
@@ -44,8 +41,8 @@ def notify(
     """Queue a notice in the running transaction; with a `key`, before `record`, since it may have to wait for another.
 
     `kind` is the ledger's name of the event, or `alarm.<what>`: an alarm goes to everybody in Security too.
-    Mail goes to those of `people` who are active and have an address, once to each address, to the team's and to
-    `addresses`. `path` is the portal's page it is about. A second notice with the same `key` is not queued.
+    Mail goes to those of `people` who are active and have an address, as they chose, once to each address, to the
+    team's and to `addresses`. `path` is the portal's page it is about. A second with the same `key` is not queued.
     Title and text must not hold a secret. Raises `TransactionManagementError` outside a transaction.
     """
     if not connection.in_atomic_block:
@@ -55,9 +52,10 @@ def notify(
     if key and not _first_with(key):
         return
     title, text, url = one_line(title, MAX_TITLE), plain_text(text), settings.BASE_URL.geturl() + path
-    everybody = [*people, *(in_security() if kind.startswith(ALARM) else ())]
     if settings.SENDS_MAIL:
-        _queue_mail(title, f"{text}\n\n{url}\n", _addresses(everybody, team, addresses), urgent=kind.startswith(ALARM))
+        now = put_off(kind, people, title=title, path=path)
+        everybody = [*now, *(in_security() if kind.startswith(ALARM) else ())]
+        queue_mail(title, f"{text}\n\n{url}\n", addresses_of(everybody, team, addresses), urgent=kind.startswith(ALARM))
     if to_webhooks:
         _queue_webhooks(kind, title, text, url, team)
 
@@ -83,46 +81,6 @@ def _first_with(key: str) -> bool:
     mine = NoticeKey(key=key)
     NoticeKey.objects.bulk_create([mine], ignore_conflicts=True)
     return NoticeKey.objects.filter(pk=mine.pk).exists()
-
-
-def _addresses(people: Iterable[User], team: Team | None, more: Iterable[str]) -> list[str]:
-    """Return each address once, whatever its case; one that is none is left out."""
-    given = [user.email for user in people if user.is_active] + ([team.notice_email] if team else []) + list(more)
-    addresses = {address.casefold(): address for address in given if _is_address(address)}
-    return sorted(addresses.values())
-
-
-def _is_address(address: str) -> bool:
-    try:
-        validate_email(address)
-    except ValidationError:
-        return False
-    return True
-
-
-def _queue_mail(title: str, text: str, addresses: list[str], *, urgent: bool) -> None:
-    """Queue a mail for each address alone, so that nobody learns the others'.
-
-    The rows are made directly: `post_office.mail.send` takes subject and text for Django templates, and people's
-    words are in them.
-    """
-    now = timezone.now()
-    subject = f"[Key portal] {title}".translate(_PLAIN_QUOTES)  # most stay readable without decoding
-    Email.objects.bulk_create(
-        Email(
-            from_email=settings.DEFAULT_FROM_EMAIL,
-            to=[address],
-            subject=subject,
-            message=text,
-            message_id=make_msgid(domain=settings.BASE_URL.hostname),  # stays the same if it is sent again
-            headers={"Auto-Submitted": "auto-generated"},
-            status=STATUS.queued,
-            priority=PRIORITY.high if urgent else PRIORITY.medium,
-            scheduled_time=now,
-            number_of_retries=0,
-        )
-        for address in addresses
-    )
 
 
 def _queue_webhooks(kind: str, title: str, text: str, url: str, team: Team | None) -> None:

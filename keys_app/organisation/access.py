@@ -14,6 +14,7 @@ from .models import Account, Delegation, Team, TeamMembership
 ENGINEERS = "Engineers"
 TEAM_LEADS = "Team leads"
 SECURITY = "Security"
+ROLES = (ENGINEERS, TEAM_LEADS, SECURITY)
 
 
 @dataclass

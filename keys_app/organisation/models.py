@@ -153,6 +153,19 @@ class Delegation(models.Model):
         return f"{self.deputy} for {self.lead} in {self.team}"
 
 
+class Preferences(models.Model):
+    """What a user chose for themselves: see `preferences`. No row: nothing."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="preferences"
+    )
+    time_zone = models.CharField(max_length=64, blank=True)
+    mails = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"preferences of {self.user_id}"
+
+
 class SentForm(models.Model):
     """A form that created something, kept for a day so that sending it again creates nothing: see `sent_forms`."""
 

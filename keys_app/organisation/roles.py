@@ -34,13 +34,15 @@ class Role:
     source: str = BY_HAND
 
 
+def meaning_of(group: str) -> str:
+    """Return what a group's members may do."""
+    return MEANINGS.get(group, "No rights in this portal.")
+
+
 def roles_of(user: User) -> list[Role]:
     """Return a user's roles, by name and with portal admin last; none for one who may do nothing."""
     sources = _Sources(user)
-    roles = [
-        Role(name, MEANINGS.get(name, "No rights in this portal."), sources.of(Right(ROLE, name)))
-        for name in sorted(access.person(user).groups)
-    ]
+    roles = [Role(name, meaning_of(name), sources.of(Right(ROLE, name))) for name in sorted(access.person(user).groups)]
     return [*roles, Role(ADMIN, ADMIN_MEANING, sources.of(Right(ADMIN_RIGHT)))] if user.is_superuser else roles
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from keys_app.core.isolation import isolated, noting_failures
 from keys_app.key_requests.digests import announce_lapses, send_digests
+from keys_app.notifications.daily import send_daily
 from keys_app.notifications.mail import remove_old, send_mails
 from keys_app.notifications.outbox import Sent
 from keys_app.notifications.webhook_hosts import note_unlisted
@@ -20,6 +21,7 @@ def send_notices(stopping: Callable[[], bool] = lambda: False) -> tuple[Sent, in
     steps: dict[str, Callable[[], Sent | None]] = {
         "announcing what lapses": announce_lapses,
         "making digests": send_digests,
+        "making daily mails": send_daily,
         "sending mail": lambda: send_mails(stopping),
         "sending password resets": lambda: send_links(stopping),
         "looking at webhooks' hosts": note_unlisted,

@@ -1,7 +1,7 @@
 """The portal's words in templates."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from django import template
@@ -86,18 +86,24 @@ def draft(context: template.Context, path: str, is_shown: bool = True) -> SafeSt
 
 @register.simple_tag
 def time(at: datetime | None, form: str = "minute", css: str = "") -> SafeString | str:
-    """Return a moment for people that machines can read too; `form` names a function of `core.times`."""
+    """Return a moment for people, in their zone, that machines can read too; `form` is a function of `core.times`."""
     if at is None:
         return ""
-    written = getattr(times, form)(at)
+    written = getattr(times, form)(at, timezone.get_current_timezone())
     return format_html(
         '<time{} datetime="{}">{}</time>', format_html(' class="{}"', css) if css else "", times.rfc3339(at), written
     )
 
 
-def _or_nothing(write: Callable[[datetime], str]) -> Callable[[datetime | None], str]:
-    return lambda at: write(at) if at else ""
+def _in_zone(write: Callable[[datetime, tzinfo], str]) -> Callable[[datetime | None], str]:
+    return lambda at: write(at, timezone.get_current_timezone()) if at else ""
 
 
-for write in (times.day, times.minute, times.second, times.rfc3339):
-    register.filter(write.__name__, _or_nothing(write))
+for write in (times.day, times.minute, times.second):
+    register.filter(write.__name__, _in_zone(write))
+
+
+@register.filter
+def rfc3339(at: datetime | None) -> str:
+    """Return a moment for machines; empty without one."""
+    return times.rfc3339(at) if at else ""

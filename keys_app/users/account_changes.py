@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_and_login
-from keys_app.core.text import require_reason
+from keys_app.core.text import counted, require_reason
 from keys_app.notifications import notify
 from keys_app.organisation.models import Team
 
@@ -70,6 +70,11 @@ def password_set_by_mail(*, user: User) -> None:
     _keep(user, password_set_by=by and f"whoever reads the mail address that {by} set")
 
 
+def password_set_by_invitation(*, user: User, shown_to: str) -> None:
+    """Keep who else could have set the password: the admin who was shown the link, where it was not mailed."""
+    _keep(user, password_set_by=shown_to and f"whoever had the link that {shown_to} was shown")
+
+
 def vouch(*, user: User, reason: str, actor: Actor) -> None:
     """Take the marks off a user's password and mail address on an operator's word, and end all their sessions.
 
@@ -86,6 +91,11 @@ def vouch(*, user: User, reason: str, actor: Actor) -> None:
 def tell(*, user: User, actor: Actor, what: str) -> None:
     """Tell a user, and Security, of one change of how the user signs in, in its transaction."""
     _tell(actor, user, [what], [user.email])
+
+
+def tell_of_invited(*, lines: list[str], actor: Actor) -> None:
+    """Tell Security once of all who were invited together; they themselves get the invitation."""
+    _tell_security(f"{actor.label} invited {counted(len(lines), 'user')}", lines, "user")
 
 
 def end_sessions(user: User) -> None:

@@ -12,18 +12,19 @@ from . import account_changes
 
 
 def record_admin_change(
-    *, actor: Actor, what: str, subject: Model, changes: object, before: State | None = None
+    *, actor: Actor, what: str, subject: Model, changes: object, before: State | None = None, tells: bool = True
 ) -> None:
     """Append an event for a team, account, user or group edited in the admin, and tell those it is about.
 
     `what` is `created`, `changed` or `deleted`; `changes` is Django's own list of changed fields, which
     names fields and never holds a password or credential; `before` is what `lock_and_read` returned. The rights as
-    they are afterwards, or were before a deletion, are recorded with it. Runs in the admin's transaction.
+    they are afterwards, or were before a deletion, are recorded with it. Without `tells`, the caller tells them.
+    Runs in the admin's transaction.
     """
     changed = difference(before or {}, {} if what == "deleted" else state_of(subject))
-    if isinstance(subject, User) and what != "deleted":
+    if tells and isinstance(subject, User) and what != "deleted":
         account_changes.account_changed(user=subject, changed=changed, actor=actor)
-    if isinstance(subject, Team):
+    if tells and isinstance(subject, Team):
         account_changes.members_changed(team=subject, changed=parts_of(changed.get("members")), actor=actor)
     record(
         f"{subject._meta.model_name}.{what}",

@@ -19,6 +19,7 @@ from .limits import TooMany, note_block
 from .password_tries import OF_SOURCES
 
 _ENDED_BEFORE = "portal.sessions_ended"
+MAILED_LINK = "a mailed link"
 UNKNOWN = "an unknown name"
 """Written instead of a name nobody has: people type their password into the wrong field."""
 
@@ -46,11 +47,11 @@ def record_sign_out(*, user: User, address: str) -> None:
         record("user.signed_out", Actor.of(user, address))
 
 
-def record_password_change(*, user: User, address: str, by_mail: bool) -> None:
-    """Record that a user set their own password: signed in, or with a mailed link, which takes a mark off it."""
-    if by_mail:
+def record_password_change(*, user: User, address: str, link: str) -> None:
+    """Record that a user set their own password: signed in, or with a `link`; a mailed one takes a mark off it."""
+    if link == MAILED_LINK:
         account_changes.password_set_by_mail(user=user)
-    details = {"with": "a mailed link"} if by_mail else {}
+    details = {"with": link} if link else {}
     record("user.password_changed", Actor.of(user, address), details=details)
 
 

@@ -68,12 +68,13 @@ class LimitedUse(models.Model):
 
 
 class PasswordReset(models.Model):
-    """A wish for a link that sets a new password. Whether the address is anyone's is looked up when it is sent.
+    """A link to be mailed: a new password for whoever has this address, or with `invites`, that user's first one.
 
-    `address` is emptied once the mail left, or there was no one to send it to.
+    Whether an address is anyone's is looked up when it is sent; it is emptied once the mail left, or there was no one.
     """
 
     address = models.EmailField(blank=True)
+    invites = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
     asked_at = models.DateTimeField()
     due_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Links that set a new password, sent by mail after the answer to the request.
+"""Links that set a password, sent by mail after the answer to the request: a new one, or an invited user's first.
 
 The answer is the same for every address, and takes the same work: no one is looked up until the sender's next run.
 An address that is no one's gets no mail.
@@ -21,10 +21,12 @@ from keys_app.audit.record import record
 from keys_app.core.actor import Actor
 from keys_app.notifications.outbox import Failure, Outbox, Sent
 
+from . import invitations
 from .models import Identity, PasswordReset
 
 WORTH_SENDING = timedelta(hours=1)
 """Who has waited longer has asked again."""
+INVITATION_WORTH_SENDING = timedelta(days=2)
 _BATCH = 100
 
 
@@ -49,7 +51,7 @@ class ResetOutbox(Outbox[PasswordReset]):
     waiting = ~Q(address="")
 
     def in_turn(self) -> QuerySet[PasswordReset]:
-        due = PasswordReset.objects.filter(self.waiting, due_at__lte=timezone.now())
+        due = PasswordReset.objects.filter(self.waiting, due_at__lte=timezone.now()).select_related("invites")
         return due.order_by("asked_at", "pk")[:_BATCH]
 
     def target(self, row: PasswordReset) -> str:
@@ -59,14 +61,14 @@ class ResetOutbox(Outbox[PasswordReset]):
         return f"the link of password reset {row.pk} was not sent"
 
     def deliver(self, row: PasswordReset) -> Failure | None:
-        request = _request()
+        worth = INVITATION_WORTH_SENDING if row.invites else WORTH_SENDING
         try:
-            with request_context(request):
-                form = _Form({"email": row.address})
-                if form.is_valid():
-                    form.save(request)
+            if row.invites:
+                invitations.send(row.invites, row.address)
+            else:
+                _send_reset(row.address)
         except Exception as error:  # noqa: BLE001 whatever it is, the other mails must still go out
-            return Failure(type(error).__name__, row.asked_at < timezone.now() - WORTH_SENDING)
+            return Failure(type(error).__name__, row.asked_at < timezone.now() - worth)
         return None
 
     def when_sent(self) -> dict[str, Any]:
@@ -76,7 +78,16 @@ class ResetOutbox(Outbox[PasswordReset]):
         return {"address": ""}
 
     def record_given_up(self, row: PasswordReset, failure: Failure) -> None:
-        record("mail.gave_up", Actor.system("notices"), mail=row.pk, title="Password reset", error=failure.why)
+        title = f"Invitation of {row.invites.get_username()}" if row.invites else "Password reset"
+        record("mail.gave_up", Actor.system("notices"), mail=row.pk, title=title, error=failure.why)
+
+
+def _send_reset(address: str) -> None:
+    request = _request()
+    with request_context(request):
+        form = _Form({"email": address})
+        if form.is_valid():
+            form.save(request)
 
 
 class _Form(ResetPasswordForm):  # type: ignore[misc]  # a class without types

@@ -7,6 +7,8 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from keys_app.forms import PreferencesForm
+from keys_app.organisation import preferences as own_preferences
 from keys_app.organisation import roles
 from keys_app.users import session_list
 from keys_app.users.account_changes import sign_in_of
@@ -60,6 +62,18 @@ def sessions_end_all(request: SignedInRequest) -> HttpResponse:
     auth.logout(request)
     messages.success(request, "All your sessions have ended, this one too.")
     return redirect("account_login")
+
+
+def preferences(request: SignedInRequest) -> HttpResponse:
+    """Let a user choose the time zone of their pages and which mails they get, and when."""
+    chosen = own_preferences.chosen_by(request.user)
+    form = PreferencesForm(request.POST if request.method == "POST" else None, initial=chosen)
+    if form.is_valid():
+        own_preferences.choose(user=request.user, chosen=form.cleaned_data, actor=actor_of(request))
+        messages.success(request, "Saved.")
+        return redirect("account_preferences")
+    context = {"form": form, "sends_mail": settings.SENDS_MAIL, "digest_hour": settings.DIGEST_HOUR}
+    return render(request, "portal/preferences.html", context, status=422 if form.errors else 200)
 
 
 @post_or_go_back

@@ -495,7 +495,7 @@ def test_it_never_grants_what_was_not_approved(cast):
     run_state_machine_as_test(
         Decisions,
         settings=settings(
-            max_examples=18,
+            max_examples=10,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

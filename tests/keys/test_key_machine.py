@@ -129,7 +129,7 @@ def test_it_knows_every_key_whatever_happens(cast, standin):
     run_state_machine_as_test(
         Keys,
         settings=settings(
-            max_examples=12,
+            max_examples=8,
             stateful_step_count=20,
             deadline=None,
             derandomize=True,

@@ -36,7 +36,7 @@ def test_a_login_that_differs_in_case_alone_is_refused_at_its_field(cast):
     assert 'value="LEAD"' in answer.content.decode()
     data = {"username": "LEAD", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
     added = cast.client("admin").post("/admin/auth/user/add/", data)
-    assert "already exists" in text_of(added)
+    assert "This login is taken: Lead Person (lead). Case makes no difference." in text_of(added)
     with pytest.raises(CommandError, match=r"This login is taken: Lead Person \(lead\)"):
         call_command("createsuperuser", "--noinput", "--username", "Lead", "--email", "x@example.test", verbosity=0)
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -261,7 +261,13 @@ def deputies(world: World, client, action: str, whose: str):
 
 @pytest.mark.parametrize("role", ROLES[2:])
 def test_it_lets_everybody_do_what_the_table_says_and_nothing_else(cast, role):
-    world, client, column = World(cast, role), cast.client(role), rows(role)
+    world = World(cast, role)
+    holds(world, cast.client(role), rows(role))
+
+
+def holds(world: World, client, column: list[tuple[str, str, str]]) -> None:
+    """Press everything that the column of a world's role names, and compare."""
+    role = world.role
     world.prepare(column)
     for action, whose, expected in column:
         with undone():

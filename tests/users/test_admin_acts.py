@@ -27,17 +27,6 @@ ANOTHER = "another-long-passphrase"
 
 
 @pytest.fixture
-def mailing(cast, settings):
-    """The cast with an address each, in a portal that sends mail. `lead` has used their account before."""
-    settings.SENDS_MAIL = True
-    for role, user in cast.people.items():
-        user.email = f"{role}@example.test"
-        user.save()
-    cast.client("lead")
-    return cast
-
-
-@pytest.fixture
 def with_links(mailing, settings):
     """The pages that mail a link for a new password are there."""
     settings.ROOT_URLCONF = WithResets
@@ -261,14 +250,6 @@ def test_the_first_address_of_a_new_account_is_the_users_own(with_links):
     by_mailed_link("new@example.test")
     signed_in("newcomer", ANOTHER)
     assert last_event("user.signed_in").details == {}
-
-
-def test_a_new_account_has_the_password_of_the_admin_who_added_it(mailing):
-    data = {"username": "new", "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
-    save(mailing.client("admin"), "/admin/auth/user/add/", data)
-    assert "login: none → new" in mails()["security@example.test"]
-    signed_in("new")
-    assert last_event("user.signed_in").details == {"password_set_by": "Admin Person (admin)"}
 
 
 def test_an_admin_sets_their_own_password_unmarked_unless_theirs_is_marked(mailing):

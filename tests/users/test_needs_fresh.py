@@ -96,6 +96,22 @@ def test_every_form_of_the_admin_needs_one(name, cast):
     assert events() == before
 
 
+FOR_APPROVERS = ("admin:index", "admin:log", "admin:jsi18n", "admin:keys_app_keyrequest")
+
+
+@pytest.mark.parametrize("role", ["lead", "security", "engineer"])
+def test_a_page_of_the_admin_is_for_portal_admins_unless_said(role, cast):
+    """Whatever is added to it, by Django or by us."""
+    client = cast.client(role)
+    names = [name for name in EVERY if name.startswith("admin:") and not name.startswith(FOR_APPROVERS)]
+    assert len(names) > 40
+    before = events()
+    for name in names:
+        for answer in (client.get(_address(name), follow=True), client.post(_address(name), follow=True)):
+            assert answer.status_code in (403, 404), name
+    assert events() == before
+
+
 @pytest.mark.parametrize("name", sorted(NEED_ALIKE))
 def test_the_decisions_of_security_need_one(name, cast):
     answer = stale(cast, "security").post(_address(name))
@@ -113,7 +129,7 @@ def _address(name):
     raise AssertionError(name)
 
 
-SECRET_FORMS = ["/admin/keys_app/webhook/add/", "/admin/auth/user/add/"]
+SECRET_FORMS = ["/admin/keys_app/webhook/add/"]
 
 
 @pytest.mark.parametrize("url", SECRET_FORMS)

@@ -75,7 +75,7 @@ def test_no_token_waits_in_the_database(person):
     ask(person.email)
     (row,) = PasswordReset.objects.values()
     assert row["address"] == person.email
-    assert set(row) == {"id", "address", "asked_at", "due_at", "attempts"}
+    assert set(row) == {"id", "address", "invites_id", "asked_at", "due_at", "attempts"}
 
 
 @pytest.mark.parametrize("address", ["engineer@example.test", UNKNOWN])

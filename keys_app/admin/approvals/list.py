@@ -163,7 +163,7 @@ class KeyRequestAdmin(ModelAdmin[KeyRequest]):
 
     @admin.display(description="waiting since", ordering="created_at")
     def since(self, key_request: KeyRequest) -> str:
-        when = minute(key_request.created_at)
+        when = minute(key_request.created_at, timezone.get_current_timezone())
         waits = key_request.state == RequestState.PENDING
         return f"{when} ({duration(timezone.now() - key_request.created_at)})" if waits else when
 

@@ -13,6 +13,7 @@ from typing import cast
 from django.core import signing
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -42,6 +43,9 @@ KEPT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "portal:unmanaged_propose": ("team",),
     "portal:audit_feeds": ("name", "lifetime_days"),
     "admin:keys_app_keyrequest_change": ("reason", "question", "keep", "lifetime_days"),
+    "account_preferences": ("time_zone", "to_decide", "own", "keys", "reviews", "waiting"),
+    "admin:auth_user_add": ("username", "first_name", "last_name", "email", "groups"),
+    "admin:auth_user_invite": ("lines",),
     "admin:keys_app_webhook_add": ("name", "kind", "team", "event_kinds"),
 }
 """What is kept of each form, by the page it is sent to. What is not named here is never stored."""
@@ -91,7 +95,8 @@ def hidden_field(request: HttpRequest, path: str, is_shown: bool = True) -> Safe
     if found is None:
         return field
     note = "Not sent: you had to sign in again first. What you typed at {} is here again. Check and send it."
-    return field + format_html('<p class="notice warn" role="status">{}</p>', note.format(minute(found[1])))
+    typed_at = minute(found[1], timezone.get_current_timezone())
+    return field + format_html('<p class="notice warn" role="status">{}</p>', note.format(typed_at))
 
 
 def _shown_to(request: HttpRequest) -> int | None:
