@@ -57,7 +57,7 @@ class _PersonForm(ModelForm[User]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field_of(self, "groups", forms.ModelChoiceField).label_from_instance = (  # type: ignore[method-assign]
-            lambda group: f"{group}: {roles.meaning_of(group.name)}"
+            lambda obj: f"{obj}: {roles.meaning_of(obj.name)}"
         )
 
     def clean_username(self) -> str:
@@ -96,7 +96,7 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
     list_display = ["username", "name", "email", "roles", "is_active", "last_login"]
     list_filter = ["is_active", "is_superuser", "groups"]
     filter_horizontal = []
-    actions = ["invite", "take_factors_away"]
+    actions = ["invite", "take_factors_away"]  # type: ignore[assignment]  # the base has none
     instead_of_deleting = "Untick “Active” and save instead: that ends their sessions, and the audit still names them."
 
     where_from, teams = staticmethod(person_page.where_from), staticmethod(person_page.teams)

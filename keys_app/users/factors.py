@@ -29,7 +29,7 @@ ADMINS = "admins"
 MOST_WRONG = 10
 """Wrong codes of a user within an hour: of the million codes there are, three fit at any time."""
 
-_KINDS = {"totp": "authenticator app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
+KINDS = {"totp": "authenticator app", "webauthn": "passkey", "recovery_codes": "recovery codes"}
 _SECRETS = {"totp": "secret", "recovery_codes": "seed"}
 _LAST_COUNTER = "last_counter"
 _ADVICE = "If that wasn’t you, tell Security and set a new password."
@@ -37,7 +37,7 @@ _ADVICE = "If that wasn’t you, tell Security and set a new password."
 
 def kind_of(factor: Authenticator) -> str:
     """Return what a factor is, in words."""
-    return _KINDS[factor.type]
+    return KINDS[factor.type]
 
 
 def factors_of(user: User) -> list[Authenticator]:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from keys_app.forms import PreferencesForm
 from keys_app.organisation import preferences as own_preferences
 from keys_app.organisation import roles
-from keys_app.users import session_list
+from keys_app.users import factors, session_list
 from keys_app.users.account_changes import sign_in_of
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
@@ -22,7 +22,9 @@ from keys_app.views.http.theme import COOKIE, KEPT_FOR, THEMES
 def profile(request: SignedInRequest) -> HttpResponse:
     """Show a user who they are here, what they may do, and where they have it from."""
     user = request.user
-    context = {"roles": roles.roles_of(user), "teams": roles.teams_of(user), "sign_in": sign_in_of(user)}
+    kinds = [factors.kind_of(one) for one in factors.factors_of(user)]
+    about = {"roles": roles.roles_of(user), "teams": roles.teams_of(user)}
+    context = {**about, "sign_in": sign_in_of(user), "factors": kinds}
     return render(request, "portal/profile.html", context)
 
 

@@ -6,6 +6,7 @@ from allauth.account.internal.flows.login import get_authentication_records, rec
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
+from keys_app.users import factors
 from keys_app.users.identities import Claims
 
 EMERGENCY = "emergency link"
@@ -29,9 +30,10 @@ def by_provider(request: HttpRequest, user: User) -> dict[str, Any] | None:
 
 
 def recorded(request: HttpRequest, user: User) -> dict[str, object]:
-    """Return what the event of a sign-in says of how it was done; nothing for a password."""
+    """Return what the event of a sign-in says of how it was done; nothing for a password alone."""
     records = get_authentication_records(request, user)
     if records and records[-1]["method"] == EMERGENCY:
         return {"by": EMERGENCY}
-    said = by_provider(request, user)
-    return {"by": "provider", "issuer": said["issuer"], "subject_there": said["subject"]} if said else {}
+    said, shown = by_provider(request, user), [one["type"] for one in records if one["method"] == _SECOND]
+    by = {"by": "provider", "issuer": said["issuer"], "subject_there": said["subject"]} if said else {}
+    return {**by, "factor": factors.KINDS[shown[-1]]} if shown else by

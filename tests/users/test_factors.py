@@ -58,7 +58,8 @@ def test_an_app_is_set_up_and_then_needed(cast):
     answer = client.post(CODE, {"code": code_of(secret)})
     assert (answer.status_code, answer["Location"]) == (302, "/")
     assert is_in(client)
-    assert len(events("user.signed_in")) == 1
+    assert [event.details for event in events("user.signed_in")] == [{"factor": "authenticator app"}]
+    assert "authenticator app" in text_of(client.get("/accounts/profile/"))
 
 
 def test_the_page_that_was_wanted_opens_after_the_code(cast):
