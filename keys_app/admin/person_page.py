@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from keys_app.core.times import day
 from keys_app.organisation import roles
 from keys_app.organisation.roles import Role
 from keys_app.users import account_changes, factors, invitations
@@ -46,7 +47,7 @@ def second_factors(user: User) -> str:
 def provider(user: User) -> str:
     """Say as whom the provider knows them."""
     known = Identity.objects.filter(pk=user.pk).first()
-    return f"As {known.subject}, since {known.joined_at:%Y-%m-%d}." if known else "Does not sign in with it."
+    return f"As {known.subject}, since {day(known.joined_at)}." if known else "Does not sign in with it."
 
 
 def _cells(role: Role) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from keys_app.core.db import locked
 from keys_app.core.isolation import isolated
 from keys_app.core.text import counted
 from keys_app.core.times import moment
@@ -46,7 +47,7 @@ def send_daily(now: datetime | None = None) -> None:
 
 def _send(user: User, hour: datetime) -> None:
     """Queue it, in the running transaction. Of two processes the second finds nothing left to send."""
-    lines = list(DailyLine.objects.filter(user=user, at__lt=hour).order_by("at", "pk").select_for_update())
+    lines = list(locked(DailyLine.objects.filter(user=user, at__lt=hour).order_by("at", "pk")))
     if not lines:
         return
     base = settings.BASE_URL.geturl()

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
+from keys_app.core.db import lock_row
 from keys_app.core.errors import InvalidInput
 
 from .models import Preferences
@@ -90,8 +91,8 @@ def choose(*, user: User, chosen: Mapping[str, str], actor: Actor) -> None:
     if chosen["time_zone"] not in zones():
         raise InvalidInput("time_zone", "Choose one of the time zones.")
     with transaction.atomic():
-        stored, _ = Preferences.objects.select_for_update().get_or_create(user_id=user.pk)
-        user.preferences = stored
+        Preferences.objects.get_or_create(user_id=user.pk)
+        user.preferences = stored = lock_row(Preferences, user.pk)
         before = chosen_by(user)
         changed = {name: value for name, value in chosen.items() if before[name] != value}
         if not changed:

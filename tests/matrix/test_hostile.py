@@ -145,4 +145,5 @@ def test_every_address_is_tried(world):
     """No page is left out: those that are about something are about the first of it."""
     tried = {get_resolver().resolve(url.partition("?")[0]).view_name for url in one_of_each(world)}
     missing = set(_names(get_resolver().url_patterns)) - tried
-    assert missing <= {"admin:view_on_site", "account_reset_password_from_key", "emergency_sign_in"}, missing
+    by_link = {"account_reset_password_from_key", "emergency_sign_in", "invitation"}
+    assert missing <= {"admin:view_on_site", *by_link}, missing
