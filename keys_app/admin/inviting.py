@@ -30,7 +30,7 @@ class SeveralForm(forms.Form):
         max_length=MAX_TEXT,
         strip=False,
         widget=forms.Textarea(
-            attrs={"class": "vLargeTextField", "rows": 12, "spellcheck": "false", "placeholder": _EXAMPLE}
+            attrs={"class": "wide", "rows": 12, "spellcheck": "false", "placeholder": _EXAMPLE}
         ),
         error_messages={"required": "Paste at least the header and one line."},
     )
