@@ -29,9 +29,7 @@ class SeveralForm(forms.Form):
         label="Users",
         max_length=MAX_TEXT,
         strip=False,
-        widget=forms.Textarea(
-            attrs={"class": "wide", "rows": 12, "spellcheck": "false", "placeholder": _EXAMPLE}
-        ),
+        widget=forms.Textarea(attrs={"class": "wide", "rows": 12, "spellcheck": "false", "placeholder": _EXAMPLE}),
         error_messages={"required": "Paste at least the header and one line."},
     )
 

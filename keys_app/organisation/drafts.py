@@ -25,9 +25,9 @@ class Fields(dict[str, list[str]]):
         """Return the last value of a field; empty without one."""
         return "".join(self.get(name, [])[-1:])
 
-    def each(self) -> dict[str, str]:
-        """Return the last value of each field that has one."""
-        return {name: values[-1] for name, values in self.items() if values}
+    def each(self) -> dict[str, str | list[str]]:
+        """Return the value of each field that has one, as a form takes it: a list where several were chosen."""
+        return {name: values if len(values) > 1 else values[0] for name, values in self.items() if values}
 
 
 def keep(*, user_id: int, path: str, fields: dict[str, list[str]]) -> bool:

@@ -14,6 +14,7 @@ from keys_app.users import factors, session_list
 from keys_app.users.account_changes import sign_in_of
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
+from keys_app.views.http.drafts import given_back
 from keys_app.views.http.signed_in import SignedInRequest, as_path
 from keys_app.views.http.theme import COOKIE, KEPT_FOR, THEMES
 
@@ -68,7 +69,7 @@ def sessions_end_all(request: SignedInRequest) -> HttpResponse:
 
 def preferences(request: SignedInRequest) -> HttpResponse:
     """Let a user choose the time zone of their pages and which mails they get, and when."""
-    chosen = own_preferences.chosen_by(request.user)
+    chosen = {**own_preferences.chosen_by(request.user), **given_back(request, request.path).each()}
     form = PreferencesForm(request.POST if request.method == "POST" else None, initial=chosen)
     if form.is_valid():
         own_preferences.choose(user=request.user, chosen=form.cleaned_data, actor=actor_of(request))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
@@ -112,6 +112,48 @@ FORMS = {
         "",
         lambda cast: {"name": ["SIEM"], "lifetime_days": ["7"]},
     ),
+    "preferences": (
+        "engineer",
+        lambda cast, standin: "/accounts/preferences/",
+        "",
+        lambda cast: {"time_zone": ["Europe/Berlin"], "own": ["daily"]},
+    ),
+    "user": (
+        "admin",
+        lambda cast, standin: "/admin/auth/user/add/",
+        "",
+        lambda cast: {"username": ["ada"], "email": ["a@example.test"], "groups": _groups("Engineers", "Security")},
+    ),
+    "users": (
+        "admin",
+        lambda cast, standin: "/admin/auth/user/invite/",
+        "",
+        lambda cast: {"lines": ["login,name,email,group,team,leads\nada,,,,,"]},
+    ),
+    "team": (
+        "admin",
+        lambda cast, standin: "/admin/keys_app/team/add/",
+        "",
+        lambda cast: {"name": ["Refunds"], "max_lifetime_days": ["30"], "max_risk": ["low"]},
+    ),
+    "rule": (
+        "admin",
+        lambda cast, standin: "/admin/keys_app/approvalrule/add/",
+        "",
+        lambda cast: {"name": ["Reports"], "team": [str(cast.team.pk)], "environment": ["staging"]},
+    ),
+    "provider group": (
+        "admin",
+        lambda cast, standin: "/admin/keys_app/providergroup/add/",
+        "",
+        lambda cast: {"name": ["kp-all"], "teams": [str(cast.team.pk), str(cast.other_team.pk)], "lead": ["on"]},
+    ),
+    "permission": (
+        "admin",
+        lambda cast, standin: "/admin/keys_app/cataloguepermission/add/",
+        "",
+        lambda cast: {"name": ["/twilio/voice/new/read"], "meaning": ["Reads it."]},
+    ),
     "webhook": (
         "admin",
         lambda cast, standin: "/admin/keys_app/webhook/add/",
@@ -124,6 +166,10 @@ FORMS = {
         },
     ),
 }
+
+
+def _groups(*names):
+    return [str(pk) for pk in Group.objects.filter(name__in=names).order_by("name").values_list("pk", flat=True)]
 
 
 def _form(client, page, to):

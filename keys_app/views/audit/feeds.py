@@ -33,7 +33,8 @@ def audit_feeds(request: SignedInRequest) -> HttpResponse:
     """Show the tokens, and create one: it is shown in the answer to that POST and nowhere else."""
     if request.method == "POST":
         require_fresh(request)
-    typed = {"name": "", "lifetime_days": str(feed_tokens.MAX_DAYS), **given_back(request, request.path).each()}
+    kept = given_back(request, request.path)
+    typed = {"name": kept.one("name"), "lifetime_days": kept.one("lifetime_days") or str(feed_tokens.MAX_DAYS)}
     errors, secret, made = {}, None, None
     if request.method == "POST":
         sent = {name: request.POST.get(name, default)[:200] for name, default in typed.items()}

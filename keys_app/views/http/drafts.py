@@ -46,6 +46,13 @@ KEPT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "account_preferences": ("time_zone", "to_decide", "own", "keys", "reviews", "waiting"),
     "admin:auth_user_add": ("username", "first_name", "last_name", "email", "groups"),
     "admin:auth_user_invite": ("lines",),
+    "admin:keys_app_team_add": (
+        *("name", "notice_email", "max_lifetime_days", "max_risk", "allowed_products", "forbidden_permissions"),
+    ),
+    "admin:keys_app_approvalrule_add": ("name", "template", "team", "environment", "max_lifetime_days", "is_active"),
+    "admin:keys_app_providergroup_add": ("name", "group", "teams", "lead", "admin"),
+    "admin:keys_app_identity_add": ("user", "subject"),
+    "admin:keys_app_cataloguepermission_add": ("name", "meaning"),
     "admin:keys_app_webhook_add": ("name", "kind", "team", "event_kinds"),
 }
 """What is kept of each form, by the page it is sent to. What is not named here is never stored."""
