@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -142,6 +142,12 @@ class AuditedAdmin(ModelAdmin[Row]):
             here = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
             return HttpResponseRedirect(here)
         return super().delete_view(request, object_id, extra_context)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Ask first who it is: Django tells everyone whom it lets into the admin whether there is such an object."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
 
     def _stored(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
         """Return the row; None for what can be no key of one. Django asks that only where the key is no relation."""
