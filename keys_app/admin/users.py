@@ -141,7 +141,7 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
         """Invite them in the same transaction; where passwords are off, they come with the provider."""
         actor = actor_of(request)
         record_admin_change(actor=actor, what="created", subject=obj, changes=message, tells=False)
-        account_changes.tell_of_invited(lines=[f"{name_and_login(obj)} {obj.email}".strip()], actor=actor)
+        account_changes.tell_of_invited(users=[obj], actor=actor)
         obj.invitations = (  # type: ignore[attr-defined]  # for `response_add`
             [] if invitations.why_not(obj) else invitations.invite([obj], actor=actor)
         )

@@ -93,9 +93,18 @@ def tell(*, user: User, actor: Actor, what: str) -> None:
     _tell(actor, user, [what], [user.email])
 
 
-def tell_of_invited(*, lines: list[str], actor: Actor) -> None:
-    """Tell Security once of all who were invited together; they themselves get the invitation."""
-    _tell_security(f"{actor.label} invited {counted(len(lines), 'user')}", lines, "user")
+def tell_of_invited(*, users: list[User], actor: Actor) -> None:
+    """Tell Security once of all who were invited together, and as what; they themselves get the invitation."""
+    lines = [
+        f"{name_and_login(user)}: {', '.join([*_rights_of(user), user.email or 'no mail address'])}" for user in users
+    ]
+    _tell_security(f"{actor.label} invited {counted(len(users), 'user')}", lines, "user")
+
+
+def _rights_of(user: User) -> list[str]:
+    roles = list(user.groups.order_by("name").values_list("name", flat=True)) or ["no role"]
+    teams = user.memberships.select_related("team").order_by("team__name")
+    return [*roles, *(f"team {one.team}{' as its lead' if one.is_lead else ''}" for one in teams)]
 
 
 def end_sessions(user: User) -> None:

@@ -84,7 +84,7 @@ def invite_all(newcomers: list[Newcomer], *, actor: Actor) -> list[invitations.I
         for team in {one.team.pk: one.team for one in newcomers if one.team}.values():
             members = [(user, one) for user, one in zip(users, newcomers, strict=True) if one.team == team]
             _add_to(team, members, actor)
-        account_changes.tell_of_invited(lines=[_told(one) for one in newcomers], actor=actor)
+        account_changes.tell_of_invited(users=users, actor=actor)
         return invitations.invite(users, actor=actor)
 
 
@@ -104,13 +104,6 @@ def _add_to(team: Team, members: list[tuple[User, Newcomer]], actor: Actor) -> N
         TeamMembership(team=team, user=user, is_lead=newcomer.leads) for user, newcomer in members
     )
     record_admin_change(actor=actor, what="changed", subject=team, changes=[], before=before, tells=False)
-
-
-def _told(one: Newcomer) -> str:
-    parts = [str(one.group) if one.group else "no role", f"team {one.team}" if one.team else "", one.mail]
-    if one.leads:
-        parts[1] += " as its lead"
-    return f"{one.first_name} {one.last_name} ({one.login}): {', '.join(part for part in parts if part)}".lstrip()
 
 
 def _lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail, signing
 from django.test import Client
+from post_office.models import Email
 
 from keys_app.audit.ledger import matching
 from keys_app.organisation.models import TeamMembership
@@ -209,6 +210,21 @@ def test_several_are_invited_from_a_list(cast):
     assert matching(action="user.created").count() == matching(action="user.invited").count() == 3
     changed = last_event("team.changed").details["changed"]["members"]
     assert changed == {"ada": {"from": None, "to": "lead"}, "bob": {"from": None, "to": "member"}}
+
+
+def test_security_is_told_once_who_was_invited_as_what(mailing):
+    team = mailing.team
+    several(mailing, f"ada,Ada,ada@example.test,Team leads,{team},yes", f"bob,,,Engineers,{team},", "cleo,,,Security,,")
+    told = mails()["security@example.test"]
+    for line in (
+        "Admin Person (admin) invited 3 users",
+        f"Ada (ada): Team leads, team {team} as its lead, ada@example.test",
+        f"bob: Engineers, team {team}, no mail address",
+        "cleo: Security, no mail address",
+    ):
+        assert line in told
+    assert sum(one.to == ["security@example.test"] for one in Email.objects.all()) == 1
+    assert "ada@example.test" not in mails()
 
 
 @pytest.mark.parametrize("between", [";", "\t"])
