@@ -38,14 +38,27 @@ USE_NO_DATABASE = [
     "portal/test_weak_secrets.py",
     "oidc/test_tokens.py",
 ]
-LOOK_AT_PAGES = [
+ASK_NOTHING_OF_ITS_OWN = [
+    "catalogue/test_catalogue_check.py",
+    "connections/test_proof.py",
+    "key_requests/test_approval_list.py",
     "key_requests/test_builder.py",
+    "key_requests/test_narrowing.py",
+    "key_requests/test_open_glass.py",
+    "key_requests/test_questions.py",
     "key_requests/test_request_new.py",
     "key_requests/test_text_limits.py",
+    "key_requests/test_withdraw.py",
     "keys/test_buttons.py",
+    "keys/test_handover.py",
+    "keys/test_issue_troubles.py",
+    "keys/test_key_list.py",
     "matrix/test_complete.py",
     "matrix/test_hostile.py",
     "matrix/test_offered.py",
+    "matrix/test_rows.py",
+    "matrix/test_told.py",
+    "notifications/test_webhooks.py",
     "oidc/test_both_worlds.py",
     "oidc/test_factor_there.py",
     "organisation/test_drafts.py",
@@ -55,15 +68,20 @@ LOOK_AT_PAGES = [
     "portal/test_proxies.py",
     "portal/test_query_counts.py",
     "portal/test_words_now.py",
+    "reconcile/test_isolation.py",
+    "reports/test_access_reviews.py",
+    "reports/test_audit_reports.py",
+    "users/test_admin_records.py",
     "users/test_factor_required.py",
     "users/test_needs_fresh.py",
     "users/test_passkeys.py",
+    "users/test_password_tries.py",
     "users/test_passwords.py",
     "users/test_profile.py",
     "users/test_sign_in.py",
 ]
-"""What they ask of the database, others ask on both."""
-ONCE = USE_NO_DATABASE + LOOK_AT_PAGES
+"""Pages, words and rules: what they ask of the database, the tests that run on both ask as well."""
+ONCE = USE_NO_DATABASE + ASK_NOTHING_OF_ITS_OWN
 collect_ignore = ONCE if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
 
 
@@ -191,7 +209,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
         terminalreporter.write_line("Left out: PostgreSQL. Set DATABASE_URL=postgres://… to run the same tests on it.")
     if collect_ignore:
         terminalreporter.write_line(
-            "Left out: what uses no database, and what looks at pages alone: tested on SQLite. See tests/conftest.py."
+            "Left out: what uses no database, or asks nothing of its own: tested on SQLite. See tests/conftest.py."
         )
     reasons = {
         report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)
