@@ -90,6 +90,12 @@ class Cast:
         fields = {"team": self.team.pk, "deputy": self.people[to].pk, "since": today, "until": today}
         return self.client(lead).post("/deputies/", {**fields, **changes})
 
+    def get_mail(self) -> None:
+        """Give everyone an address."""
+        for role, user in self.people.items():
+            user.email = f"{role}@example.test"
+            user.save()
+
     def let_break_glass(self, role: str = "engineer") -> None:
         TeamMembership.objects.filter(user=self.people[role]).update(may_break_glass=True)
 
@@ -185,8 +191,9 @@ def person(login: str, group: str | None, team: Team | None, *, is_lead: bool = 
 
 def assemble(standin: Any) -> Cast:
     """Create the cast. Payments' account is the stand-in's, Support's is one nobody answers for."""
-    names = (access.ENGINEERS, access.TEAM_LEADS, access.SECURITY)
-    Group.objects.bulk_create([Group(name=name) for name in names], ignore_conflicts=True)  # a flush has lost them
+    Group.objects.bulk_create(
+        [Group(name=name) for name in access.ROLES], ignore_conflicts=True
+    )  # a flush has lost them
     payments, support = Team.objects.create(name="Payments"), Team.objects.create(name="Support")
     cast = Cast(
         account=_account(standin.account_sid, "Shop", standin.api_key, standin.api_secret, payments),

@@ -26,7 +26,7 @@ from keys_app.users import account_changes, factors, invitations
 from keys_app.users.admin_events import record_admin_change
 from keys_app.views.http.actor import actor_of
 
-from . import inviting, person_page
+from . import invitation_pages, person_page
 from .audited import AuditedAdmin
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
         """Add and invite several users, as a list names them."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        return inviting.several(request, self)
+        return invitation_pages.several(request, self)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if not change:
@@ -149,7 +149,7 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
 
     def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
         answer = super().response_add(request, obj, post_url_continue)
-        return inviting.answer(request, self, getattr(obj, "invitations", []), answer)
+        return invitation_pages.answer(request, self, getattr(obj, "invitations", []), answer)
 
     @admin.action(description="Invite again, with a new link", permissions=["change"])
     def invite(self, request: HttpRequest, chosen: QuerySet[User]) -> HttpResponse | None:
@@ -160,7 +160,7 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
             self.message_user(request, error.message, messages.ERROR)
             return None
         here = HttpResponseRedirect(request.get_full_path())
-        return inviting.answer(request, self, invited, here)
+        return invitation_pages.answer(request, self, invited, here)
 
     @admin.action(description="Take the second factors away", permissions=["change"])
     def take_factors_away(self, request: HttpRequest, chosen: QuerySet[User]) -> None:

@@ -33,9 +33,7 @@ from tests.cast import MAKE_KEYS
 def mailing(cast, settings):
     """The cast with an address each, in a portal that sends mail."""
     settings.SENDS_MAIL = True
-    for role, user in cast.people.items():
-        user.email = f"{role}@example.test"
-        user.save()
+    cast.get_mail()
     return cast
 
 
