@@ -416,6 +416,10 @@
   result.addEventListener("click", ({ target }) => {
     if (!("addChosen" in target.dataset)) return;
     const names = [...result.querySelectorAll("[data-suggest]")].filter((box) => box.checked).map((box) => box.value);
+    if (!names.length) {
+      picker.say("Nothing is ticked. Tick what you need, then add it.");
+      return;
+    }
     const before = picker.chosen().length;
     picker.add(names, `added ${plural(names.length)} from what was pasted`);
     const { length } = picker.chosen();

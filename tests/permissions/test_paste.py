@@ -609,7 +609,8 @@ def test_the_official_sdk_sends_the_same_request(endpoint, method):
     by_url = read_paste(f"{method} {url}")
     assert by_url.kind == "url"
     expected = f"/twilio/{endpoint.resource}/{endpoint.methods[method]}"
-    assert [item.permission for item in by_url.suggestions] == ([expected] if expected in catalogue() else [])
+    suggested = expected in catalogue() and not expected.startswith("/twilio/iam/")
+    assert [item.permission for item in by_url.suggestions] == ([expected] if suggested else [])
     chain = ".".join(name.replace("()", "(sid)") for name in endpoint.names)
     start = "client.api" if endpoint.host == "api" else f"client.{endpoint.host}.{endpoint.path.split('/')[1]}"
     verb = {"list": "list", "read": "fetch"}.get(

@@ -27,6 +27,7 @@ _NOTHING = (
     "Nothing in it was recognized. Paste an error from Twilio, a curl command, a method with a URL, "
     "or code that calls Twilio's SDK."
 )
+_OFFERED = "Others are possible; tick what you need."
 
 # The most exact first. An error also holds URLs, and code holds URLs that are not called.
 _READERS: tuple[tuple[str, Callable[[str, Catalogue], Iterator[Suggestion | str]]], ...] = (
@@ -57,14 +58,17 @@ def read_paste(text: str, known: Catalogue | None = None) -> Reading:
 
 
 def _reading(kind: str, findings: Findings, dropped: bool) -> Reading:
-    count = len(findings.suggestions)
+    count, offered = len(findings.suggestions), findings.offered
     message = {0: "No permission was found.", 1: "1 permission was found."}.get(
         count, f"{count} permissions were found."
     )
+    if offered:
+        message = f"{message if count else 'No permission is certain.'} {_OFFERED}"
     return Reading(
         kind,
         tuple(findings.suggestions.values()),
         findings.sentences(),
         dropped,
         f"{_WARNING} {message}" if dropped else message,
+        offered,
     )
