@@ -15,13 +15,13 @@ manage: .venv/installed
 	@exec $(BIN)/python -m portal.demo manage $(c)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 3 -m "not e2e" $(args)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not e2e" $(args)
 
 coverage: .venv/installed-dev
-	$(BIN)/python -m pytest -n 3 -m "not e2e" --cov --cov-report=
+	$(BIN)/python -m pytest -n 3 --dist worksteal --ignore tests/browser --ignore tests/chaos --cov --cov-report=
 
 e2e: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 -m e2e $(args)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m e2e $(args)
 
 lint: .venv/installed-dev lint-js
 	$(BIN)/ruff check .

@@ -81,6 +81,21 @@ ASK_NOTHING_OF_ITS_OWN = [
     "users/test_sign_in.py",
 ]
 """Pages, words and rules: what they ask of the database, the tests that run on both ask as well."""
+WHOLE_PORTALS = [
+    "backup",
+    "browser",
+    "chaos",
+    "connections/test_kills.py",
+    "portal/test_slow_clients.py",
+]
+"""Start the portal as processes, some with a browser, some of them killed. `make e2e` runs them."""
+ALL_WITH_ALL = [
+    "matrix/test_hostile.py",
+    "matrix/test_offered.py",
+    "oidc/test_both_worlds.py",
+    "organisation/test_who_may_what.py",
+]
+"""Press each button, or ask for each address, as each role. `make e2e` runs them as well."""
 ONCE = USE_NO_DATABASE + ASK_NOTHING_OF_ITS_OWN
 collect_ignore = ONCE if os.environ.get("DATABASE_URL", "").startswith("postgres") else []
 
@@ -195,9 +210,10 @@ def _flush_needs_the_triggers_off(monkeypatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave what drives a real browser, or kills processes, to `make e2e`."""
+    """Leave what takes long to `make e2e`."""
+    apart = [TESTS / name for name in (*WHOLE_PORTALS, *ALL_WITH_ALL)]
     for item in items:
-        if {"browser", "chaos"} & set(item.path.relative_to(TESTS).parts):
+        if any(item.path.is_relative_to(one) for one in apart):
             item.add_marker("e2e")
 
 

@@ -104,6 +104,7 @@ Account.objects.create(sid="AC" + "1" * 32, name="a", environment="staging", cre
 """
 
 
+@pytest.mark.e2e
 def test_gunicorn_starts_on_no_database_and_ends_where_nothing_can_be_read(tmp_path):
     database, key, other = tmp_path / "portal.sqlite3", Fernet.generate_key().decode(), Fernet.generate_key().decode()
     assert run(database, key, "manage.py", "check", "--deploy").returncode == 0
