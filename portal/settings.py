@@ -285,7 +285,7 @@ vars().update(env.mail("EMAIL_URL", "dummymail://"))
 EMAIL_TIMEOUT = 15  # seconds for each step; without it a silent mail server would stop the sender for good
 DEFAULT_FROM_EMAIL = env.text("PORTAL_FROM_EMAIL", "key-portal@localhost")
 
-# Notices alone wait in the database, in post_office's tables. Account mails carry a token and go out directly.
+# Notices wait in the database, in post_office's tables; a mail with a token is written as it is sent, and kept nowhere.
 DIGEST_HOUR = env.number("PORTAL_DIGEST_HOUR", 7, least=0, most=23)  # in UTC
 WEBHOOK_ALLOW_PRIVATE = env.switch("PORTAL_WEBHOOK_ALLOW_PRIVATE")
 WEBHOOK_HOSTS = env.host_names("PORTAL_WEBHOOK_HOSTS")  # none: any public one

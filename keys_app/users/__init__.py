@@ -1,1 +1,1 @@
-"""How users sign in, how often they may do what, what admins change about them, and tokens of the audit feed."""
+"""How users sign in, their sessions, factors and invitations, how often they may do what, and tokens of the feed."""
