@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from keys_app.permissions.catalogue import Catalogue
 
-from .endpoints import find_path, outcome, shown_host, shown_path
+from .endpoints import find_path, outcome, shown_host, shown_path, unknown_path
 from .model import Suggestion
 
 _METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD"
@@ -41,7 +41,7 @@ def map_request(method: str, url: str, known: Catalogue) -> Suggestion | str:
         return f"{shown_host(host)} is another region. Restricted keys exist in the US region only."
     endpoint = find_path(labels[0], path)
     if endpoint is None:
-        return f"{method} {shown_host(host)}{shown_path(path)} is not known here. Choose its permission by hand."
+        return unknown_path(method, host, path, known)
     return outcome(method, endpoint, known)
 
 

@@ -4,6 +4,7 @@ A row holds a host (`api` for `api.twilio.com`), a path with `{}` for each SID, 
 the actions of its methods where they are not the usual ones, the name in the official SDKs where it is not
 the path in other letters, and for paths that map to nothing (resource `-`) a note that says why.
 Paths and SDK names are those of Twilio's official Python SDK, 9.13; the resources are inferred from the names.
+What no row is about gets the answer of its product (`permissions/products.py`).
 """
 
 import csv
@@ -13,12 +14,24 @@ from functools import cache
 from importlib import resources
 
 from keys_app.permissions.catalogue import Catalogue
+from keys_app.permissions.products import (
+    ADD_IT,
+    Answer,
+    TwilioProduct,
+    at_host,
+    by_name,
+    no_permission,
+    not_known,
+    plain,
+    twilio_products,
+)
 
 from .model import Suggestion
 
 _COLLECTION = {"GET": "list", "POST": "create"}
 _ITEM = {"GET": "read", "POST": "update", "DELETE": "delete"}
 _VERBS = {"list": "lists", "read": "reads", "create": "creates", "update": "changes", "delete": "deletes"}
+_IF_THERE_IS = f"If Twilio documents one, {ADD_IT}."
 _ACCOUNT = ("2010-04-01", "Accounts", "{}")
 _EXTENSION = re.compile(r"\.(?:json|xml|csv|mp3|wav)\Z")
 # Words like these name a resource of the API; taking an unknown one for a SID would be a guess.
@@ -29,7 +42,10 @@ _LONGEST_LABEL = 24
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row: an address, and the action each HTTP method takes on its resource (`product/resource`)."""
+    """One row: an address, and the action each HTTP method takes on its resource (`product/resource`).
+
+    `product` is set where no row fits and the whole product has no permission in the catalogue as shipped.
+    """
 
     host: str
     path: str
@@ -37,6 +53,7 @@ class Endpoint:
     methods: dict[str, str]
     names: tuple[str, ...]
     note: str
+    product: TwilioProduct | None = None
 
     @property
     def shown(self) -> str:
@@ -92,8 +109,9 @@ def _names(path: str) -> tuple[str, ...]:
 
 @cache
 def hosts() -> frozenset[str]:
-    """Return the first labels of all hosts that are known."""
-    return frozenset(endpoint.host for endpoint in _endpoints())
+    """Return the first labels of all hosts that are known, and the names the SDKs have for them."""
+    products = {name for one in twilio_products() for name in (*one.names, plain(one.host))}
+    return frozenset(endpoint.host for endpoint in _endpoints()) | products
 
 
 @cache
@@ -117,14 +135,20 @@ def _by_beginning() -> tuple[tuple[str, tuple[str, ...], Endpoint], ...]:
 
 
 def find_path(host: str, path: str) -> Endpoint | None:
-    """Return the endpoint for the first label of a Twilio host and a path, or None."""
+    """Return the endpoint for the first label of a Twilio host and a path, or of its product; None if none is known."""
     parts = segments(path)
     for pattern, endpoint in _by_length().get((host, len(parts)), ()):
         if all(_fits(part, given) for part, given in zip(pattern, parts, strict=True)):
             return endpoint
-    return next(
-        (endpoint for at, start, endpoint in _by_beginning() if at == host and parts[: len(start)] == start), None
-    )
+    begun = (endpoint for at, start, endpoint in _by_beginning() if at == host and parts[: len(start)] == start)
+    return next(begun, None) or _of_product(at_host(host, path))
+
+
+def _of_product(product: TwilioProduct | None) -> Endpoint | None:
+    """Return the endpoint that stands for all of a product the shipped catalogue has no permission for."""
+    if product is None or product.answer is Answer.HERE:
+        return None
+    return Endpoint(product.host, "/**", "-", {}, (), "", product)
 
 
 def _fits(part: str, given: str) -> bool:
@@ -142,25 +166,47 @@ def _by_names() -> dict[tuple[str, tuple[str, ...]], tuple[Endpoint, ...]]:
 def find_call(host: str, version: str, names: tuple[str, ...]) -> Endpoint | None:
     """Return the endpoint for an SDK's chain of names, each with `()` if it was called with arguments.
 
-    Without a version the first row wins, which is the version the SDKs take by themselves.
+    Without a version the first row wins, which is the version the SDKs take by themselves. None if none is known.
     """
     rows = _by_names().get((host, names), ())
     in_version = (row for row in rows if not version or host == "api" or row.path.startswith(f"/{version}/"))
-    return next(in_version, None) or next((row for at, _, row in _by_beginning() if at == host), None)
+    begun = (row for at, _, row in _by_beginning() if at == host)
+    return next(in_version, None) or next(begun, None) or _of_product(by_name(host, version))
+
+
+def unknown_path(method: str, host: str, path: str, known: Catalogue) -> str:
+    """Return what is said of a request no endpoint was found for: that it is not known, and where to look."""
+    shown = f"{method} {shown_host(host)}{shown_path(path)}"
+    return not_known(shown, at_host(host.split(".", maxsplit=1)[0], path), known)
+
+
+def unknown_call(shown: str, host: str, version: str, names: tuple[str, ...], known: Catalogue) -> str:
+    """Return what is said of an SDK's or the CLI's call no endpoint was found for; `shown` is safe to repeat."""
+    return not_known(shown, _family(names[0]) if host == "api" and names else by_name(host, version), known)
+
+
+def _family(name: str) -> TwilioProduct | None:
+    """Return the row of Twilio's 2010 API that a chain's first name belongs to, or the row of all of it."""
+    rows = [one for one in twilio_products() if one.host == "api"]
+    return next((one for one in rows if one.path and plain(one.path[-1]) == plain(name)), None) or at_host("api")
 
 
 def outcome(method: str, endpoint: Endpoint, known: Catalogue) -> Suggestion | str:
-    """Return the permission this operation needs, or a sentence on why none is suggested."""
+    """Return the permission this operation needs, or a sentence on why none is suggested and what can be done."""
+    if endpoint.product:
+        return no_permission(endpoint.product, known)
     if endpoint.note:
         return f"{endpoint.shown} {endpoint.note}"
     operation = f"{method} {endpoint.shown}"
     action = endpoint.methods.get("GET" if method == "HEAD" else method)
     if action is None:
-        return f"{operation} is not an operation that is known here."
+        others = " and ".join(endpoint.methods)
+        return f"{operation} is not an operation that is known here; only {others} is. {_IF_THERE_IS}"
     permission = f"/twilio/{endpoint.resource}/{action}"
+    meaning = _meaning(endpoint.resource, known)
     if permission not in known:
-        return f"{operation} would need {permission}, which is not in the catalogue."
-    return Suggestion(permission, f"{operation} {_VERBS[action]} {_meaning(endpoint.resource, known)}")
+        return f"{operation} {_VERBS[action]} {meaning}, and the catalogue has no permission for that. {_IF_THERE_IS}"
+    return Suggestion(permission, f"{operation} {_VERBS[action]} {meaning}")
 
 
 def _meaning(resource_key: str, known: Catalogue) -> str:

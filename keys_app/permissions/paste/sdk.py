@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from keys_app.permissions.catalogue import Catalogue
 
-from .endpoints import find_call, hosts, outcome, sdk_name
+from .endpoints import find_call, hosts, outcome, sdk_name, unknown_call
 from .model import Suggestion
 
 _METHODS = {
@@ -124,7 +124,7 @@ def _map(chain: Chain, known: Catalogue) -> Suggestion | str:
         return f"{_shown(chain)} ends without an operation, such as create or list." if known_name else ""
     endpoint = find_call(host, version, tuple(rest))
     if endpoint is None:
-        return f"{_shown(chain)} is not known here. Choose its permission by hand."
+        return unknown_call(_shown(chain), host, version, tuple(rest), known)
     return outcome(method, endpoint, known)
 
 
