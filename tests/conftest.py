@@ -22,6 +22,7 @@ from tests.twilio_iam.simulator import StandIn
 TESTS = Path(__file__).parent
 USE_NO_DATABASE = [
     "permissions",
+    "twilio_errors",
     "twilio_iam",
     "audit/test_notes.py",
     "audit/test_query.py",

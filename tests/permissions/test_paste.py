@@ -14,6 +14,7 @@ from twilio.rest import Client
 
 from keys_app.permissions.catalogue import catalogue
 from keys_app.permissions.paste import MAX_PASTE, addresses, credentials, endpoints, error_texts, read_paste, sdk, shell
+from keys_app.twilio_errors import recognize
 
 AC = "AC" + "0123456789abcdef" * 2
 SID = "XX" + "fedcba9876543210" * 2
@@ -159,7 +160,7 @@ UNMAPPED = [
     ("assertion '/twilio/messaging/message/read' is invalid", "Nearest: /twilio/messaging/messages/read"),
     ('{"code": 70002, "message": "assertion \'/twilio/x/y\' is invalid"}', "does not accept the spelling /twilio/x/y"),
     ("required permission twilio/new-product/things/read is missing", "which is not in the catalogue. Nearest:"),
-    ("Error 70051", "its name is not in what you pasted"),
+    ("Error 70051", "Five causes: (1) the account does not exist"),
     ("HTTP 401, code 20003: Authenticate", "refused the credential itself"),
     ("/twilio/voice/callz/read", "not in the catalogue. Nearest: /twilio/voice/calls/read"),
 ]
@@ -462,6 +463,14 @@ PIECES = [
     "SK",
     "init((",
     "Host:",
+    "error ",
+    "code=",
+    "[31m",
+    "&quot;",
+    "required permission ",
+    "Authorization Error: ",
+    "20003: ",
+    "\\u0022",
 ]
 
 
@@ -515,7 +524,7 @@ def test_few_names_are_compared_with_the_catalogue(form):
 
 
 def patterns():
-    for module in (addresses, credentials, endpoints, error_texts, sdk, shell):
+    for module in (addresses, credentials, endpoints, error_texts, recognize, sdk, shell):
         for name, value in vars(module).items():
             for item in value if isinstance(value, tuple) else (value,):
                 if isinstance(item, re.Pattern):

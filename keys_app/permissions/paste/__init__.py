@@ -53,8 +53,19 @@ def read_paste(text: str, known: Catalogue | None = None) -> Reading:
     for kind, reader in _READERS:
         findings = Findings().add(reader(text, known))
         if findings:
+            if kind == "error" and not findings.suggestions:
+                findings.add(_requests_beside(text, known))
             return _reading(kind, findings, dropped)
     return Reading("nothing", (), (), dropped, f"{_WARNING} {_NOTHING}" if dropped else _NOTHING)
+
+
+def _requests_beside(text: str, known: Catalogue) -> Iterator[Suggestion]:
+    """Yield what the requests and calls need that stand beside an error which names no permission itself."""
+    for _, reader in _READERS[1:-1]:
+        needed = [result for result in reader(text, known) if isinstance(result, Suggestion)]
+        if needed:
+            yield from needed
+            return
 
 
 def _reading(kind: str, findings: Findings, dropped: bool) -> Reading:

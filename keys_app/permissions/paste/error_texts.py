@@ -1,13 +1,14 @@
-"""Reading Twilio's errors: the permission a restricted key lacked, or the one Twilio did not accept.
+"""Reading Twilio's errors: the permission a key lacked, the one Twilio did not accept, and what others mean.
 
-Codes and wording were seen in a published test against the real service: 70051 from any API for a key in use,
-70002 from the Key resource, 20003 for a credential that was refused.
+What an error means, its causes and what to do are in `twilio_errors`.
 """
 
 import re
 from collections.abc import Iterator
 
 from keys_app.permissions.catalogue import Catalogue, expand
+from keys_app.twilio_errors.recognize import errors_in
+from keys_app.twilio_errors.words import for_a_caller
 
 from .model import Suggestion
 
@@ -19,12 +20,8 @@ _ASSERTION = re.compile(
 )
 _NAMED = re.compile(rf"(?<![\w/]){_NAME}(?![\w/])", re.IGNORECASE)
 _MOST_COMPARED = 10
-_CODE = re.compile(r"(?<!\d)(?P<code>70051|70002|20003)(?!\d)")
-_WITHOUT_NAME = {
-    "70051": "Error 70051 means that a permission is missing, but its name is not in what you pasted.",
-    "70002": "Error 70002 means that Twilio did not accept a policy or a SID, but it is not in what you pasted.",
-    "20003": "Error 20003 means that Twilio refused the credential itself. No permission is named in it.",
-}
+_SAID_BY_NAME = ("permission_missing", "no_such_permission")
+"""The forms of errors that name a permission, of which what is read here says more."""
 
 
 def read_errors(text: str, known: Catalogue) -> Iterator[Suggestion | str]:
@@ -39,9 +36,9 @@ def read_errors(text: str, known: Catalogue) -> Iterator[Suggestion | str]:
             yield Suggestion(permission, "Twilio refused a request for want of it (error 70051)")
         else:
             yield f"Twilio asks for {permission}, which is not in the catalogue.{nearest.sentence(permission)}"
-    if not refused and not required:
-        for code in dict.fromkeys(match["code"] for match in _CODE.finditer(text)):
-            yield _WITHOUT_NAME[code]
+    for form in errors_in(text):
+        if form.name not in _SAID_BY_NAME or not (refused or required):
+            yield for_a_caller(form)
 
 
 def read_names(text: str, known: Catalogue) -> Iterator[Suggestion | str]:
