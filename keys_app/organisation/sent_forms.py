@@ -53,7 +53,14 @@ def claim(actor: Actor, path: str) -> None:
         with transaction.atomic():
             SentForm.objects.create(user=actor.signed_in, token=actor.once, path=path, sent_at=timezone.now())
     except IntegrityError:
-        raise AlreadyMade(SentForm.objects.get(user=actor.signed_in, token=actor.once).path) from None
+        check_unsent(actor)
+        raise
+
+
+def check_unsent(actor: Actor) -> None:
+    """Raise `AlreadyMade` if the actor's form was sent before, whatever would refuse it now."""
+    if actor.once and (made := SentForm.objects.filter(user=actor.signed_in, token=actor.once).first()):
+        raise AlreadyMade(made.path)
 
 
 def clear_old() -> None:

@@ -23,6 +23,7 @@ from keys_app.core.actor import Actor
 from keys_app.core.db import wait_for_turn
 from keys_app.core.errors import PortalError
 from keys_app.core.times import duration
+from keys_app.organisation.sent_forms import check_unsent
 
 from .models import LimitedUse
 
@@ -101,7 +102,8 @@ def give_back(uses: list[int]) -> None:
 def limited(kind: str, actor: Actor) -> Iterator[None]:
     """Run a durable transaction that is one use, by this user, of what `PORTAL_LIMITS` limits.
 
-    Where it would be one too many, `TooMany` is raised before anything is done. What fails leaves no use behind.
+    Where it would be one too many, `TooMany` is raised before anything is done; for a form that was sent before,
+    `AlreadyMade`. What fails leaves no use behind.
     """
     try:
         with transaction.atomic(durable=True):
@@ -109,6 +111,7 @@ def limited(kind: str, actor: Actor) -> Iterator[None]:
                 take(limit)
             yield
     except TooMany as refused:
+        check_unsent(actor)
         note_block(refused, actor)
         raise
 

@@ -1,5 +1,6 @@
 """`PORTAL_LIMITS`: how often within an hour a user may do what costs others work or makes keys."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -39,8 +40,8 @@ def time_passes(**span):
 
 def says_when(answer, kind):
     assert answer.status_code == 429
-    assert f"The limit of 2 {kind} an hour is reached. Try again in 1 hour" in text_of(answer)
-    return 3590 <= int(answer["Retry-After"]) <= 3600
+    assert re.search(rf"The limit of 2 {kind} an hour is reached. Try again in (1 hour|5\d minutes)", text_of(answer))
+    return 3000 <= int(answer["Retry-After"]) <= 3600  # however slow the machine is
 
 
 def one_event(kind, name="Engineer Person"):
@@ -67,6 +68,17 @@ def test_requests_are_limited_and_what_was_typed_is_kept(cast):
     assert len(matching(action="request.created")) == MOST
     assert one_event("requests")
     assert ask(cast, "colleague").status_code == 302
+
+
+def test_a_second_press_at_the_limit_leads_to_what_the_first_made(cast):
+    count("requests", Actor.of(cast.user("engineer")))
+    client, form = cast.client("engineer"), cast.form(once="token-of-this-form")
+    first, second = client.post("/requests/new/", form), client.post("/requests/new/", form)
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert first["Location"].partition("?")[0] == second["Location"].partition("?")[0]
+    assert KeyRequest.objects.count() == 1
+    assert not matching(action="user.turned_away")
+    assert says_when(client.post("/requests/new/", cast.form(once="token-of-another")), "new requests")
 
 
 def test_copies_and_changes_of_a_key_are_new_requests(cast):

@@ -87,7 +87,7 @@ def test_an_address_is_limited_whether_or_not_it_is_anyones(person, address):
     answer = ask(address)
     assert "asked for too often. Try again in 1 hour" in text_of(answer)
     assert f'value="{address}"' in answer.content.decode()
-    assert 3590 <= int(answer["Retry-After"]) <= 3600
+    assert 3000 <= int(answer["Retry-After"]) <= 3600
     assert PasswordReset.objects.count() == password_tries.RESETS_OF_AN_ADDRESS
     (event,) = matching(action="user.turned_away")
     assert (event.actor_name, event.details["limit"]) == ("an unknown name", "password resets")

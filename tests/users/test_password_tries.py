@@ -67,7 +67,7 @@ def test_it_looks_at_ten_passwords_whatever_the_request_says_of_itself(person):
         )
         assert answer.status_code == (200 if number < 10 else 429)
     assert TOO_MANY in text_of(answer)
-    assert 890 <= int(answer["Retry-After"]) <= 900
+    assert 600 <= int(answer["Retry-After"]) <= 900
     assert 'value="engineer"' in answer.content.decode()
     assert not is_in(client := Client())
     assert try_(password=PASSWORD, client=client).status_code == 429
