@@ -22,6 +22,7 @@ from keys_app.key_requests.queries import is_overdue, replacements_left
 from keys_app.key_requests.states import IssuanceState, RequestState
 from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState
+from keys_app.permissions.seen_policy import NoPolicy, stands_for_no_policy
 from keys_app.reconcile.models import ReconcileRun, UnmanagedKey
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def key_marks(key: ApiKey) -> list[Mark]:
         Mark("Overdue", "bad"): active and key.is_overdue,
         Mark("Not confirmed", "warn"): key.awaits_confirmation,
         Mark("Retiring", "warn"): active and key.retires_at,
-        Mark("Changed outside", "bad"): active and key.drift_json,
+        Mark("Changed outside", "bad"): active and key.is_changed,
+        Mark(NoPolicy.STANDARD.words, "bad"): active and key.is_standard,
+        Mark(NoPolicy.UNREADABLE.words, "bad"): active and key.is_unreadable,
         Mark("Adopted", "neutral"): key.adopted_at,
     }
     return [mark for mark, applies in marks.items() if applies]
@@ -206,8 +209,8 @@ def _issuing(key_request: "WithAnnotations[KeyRequest, RequestNotes]", last: Iss
 
 def _failed(key_request: KeyRequest, last: Issuance | None) -> Status:
     if last and last.state == IssuanceState.BREACH:
-        text = "Twilio made a key with another policy than the approved one. It was never shown."
-        return Status("bad", text, "Tell Security before you try again.")
+        made = last.message or "Twilio made a key that is not what was approved"
+        return Status("bad", f"{made}. It was never shown.", "Tell Security before you try again.")
     code = f" (Twilio's code {last.twilio_code})" if last and last.twilio_code else ""
     message = f": {last.message.rstrip('.')}" if last and last.message else ""
     next_step = _press_until(key_request, "Try again, or cancel this request and send another one,")
@@ -269,7 +272,7 @@ _WORDS = {
     "key.replace_started": "gave up key {key} to replace it",
     "key.revoke_started": "asked for key {key} to be deleted",
     "key.revoked": "had key {key} deleted at Twilio",
-    "key.breach": "found that the key with another policy, {key}, is gone",
+    "key.breach": "found that key {key}, which was not what was approved, is gone",
     "key.rotate_started": "pressed “Rotate key” on {key}",
     "key.rotate_refused": "got no new key for {key}: Twilio refused",
     "key.rotate_not_processed": "got no new key for {key}: Twilio did not process it",
@@ -292,6 +295,12 @@ _WORDS = {
     "trouble.ended": "found that the trouble is over",
     "access_review.kept": "kept key {key} in an access review",
     "access_review.revoked": "had key {key} revoked in an access review",
+}
+_IN_PLACE_OF_A_POLICY = {
+    ("key.policy_breach", NoPolicy.STANDARD): "got a Standard key with full access, {key}; it was not shown",
+    ("key.policy_breach", NoPolicy.UNREADABLE): "got key {key}, whose policy cannot be read; it was not shown",
+    ("key.drifted", NoPolicy.STANDARD): "found that key {key} is a Standard key at Twilio, with full access",
+    ("key.drifted", NoPolicy.UNREADABLE): "found that the policy of key {key} at Twilio cannot be read",
 }
 _WITH_REASON = (
     "request.approval_given",
@@ -316,11 +325,18 @@ def history(*, request_id: object = "", key_sid: str = "") -> list[Moment]:
         Moment(
             event.time,
             event.who,
-            _WORDS.get(event.action, event.action).format(key=event.key_sid),
+            _sentence(event.action, event.details).format(key=event.key_sid),
             str(event.details.get("message", "")) or (event.reason if event.action in _WITH_REASON else ""),
         )
         for event in ledger.history(request_id=str(request_id), key_sid=key_sid)
     ]
+
+
+def _sentence(action: str, details: dict[str, object]) -> str:
+    """Return what an event says, with `{key}` for its key. Older ones say null for what was there without a policy."""
+    no_policy = stands_for_no_policy(details) if details.get("policy") else None
+    by_policy = _IN_PLACE_OF_A_POLICY.get((action, no_policy)) if no_policy else None
+    return by_policy or _WORDS.get(action, action)
 
 
 _FINDINGS = {
@@ -334,6 +350,7 @@ _FINDINGS = {
     "reappeared": "revoked keys that exist again",
     "compared": "keys compared",
     "drifted": "keys changed outside the portal",
+    "unreadable": "keys whose policy cannot be read",
     "drift_cleared": "keys back as approved",
     "unmanaged_new": "keys seen that the portal never made",
     "unmanaged_gone": "of those gone",

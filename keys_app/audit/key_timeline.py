@@ -4,7 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from keys_app.permissions.seen_policy import NoPolicy, stands_for_no_policy
+
 from .models import AuditEvent
+
+Allowed = tuple[tuple[str, ...], NoPolicy | None]
+"""Permissions, and what a key had in place of a policy."""
 
 _ENDS = frozenset(
     {"key.revoked", "key.vanished", "key.orphan_deleted", "key.breach", "key.breach_deleted", "key.unmanaged_gone"}
@@ -22,16 +27,20 @@ _AFTER_A_DRIFT = _ENDS | {"key.drifted", "key.drift_cleared"}
 class Period:
     """From one moment to the next the key could do the same. `until` is None for now.
 
-    `everything` says that it had no policy, so nearly nothing was forbidden. `numbers` are the events in it; the first
-    one, `action`, began it.
+    `no_policy` says what it had in place of one: with either, nearly nothing may have been forbidden. `numbers` are the
+    events in it; the first one, `action`, began it.
     """
 
     start: datetime
     policy: tuple[str, ...]
-    everything: bool
+    no_policy: NoPolicy | None
     action: str
     until: datetime | None = None
     numbers: list[int] = field(default_factory=list)
+
+    @property
+    def is_unreadable(self) -> bool:
+        return self.no_policy is NoPolicy.UNREADABLE
 
     @property
     def gone(self) -> bool:
@@ -61,30 +70,30 @@ def life(events: Iterable[AuditEvent]) -> list[Period]:
     return periods
 
 
-def _differs(action: str, could: tuple[tuple[str, ...], bool], last: Period | None) -> bool:
-    return last is None or last.gone or action in _ENDS or could != (last.policy, last.everything)
+def _differs(action: str, could: Allowed, last: Period | None) -> bool:
+    return last is None or last.gone or action in _ENDS or could != (last.policy, last.no_policy)
 
 
-def _could_do(event: AuditEvent) -> tuple[tuple[str, ...], bool] | None:
-    """Return the policy an event speaks of, and whether it says that there is none; None if it does not say."""
+def _could_do(event: AuditEvent) -> Allowed | None:
+    """Return the policy an event speaks of, and what was in place of one; None if it does not say."""
     if event.action in _ENDS:
-        return (), False
+        return (), None
     if event.action in _SEEN_OTHERWISE:
         return _seen(event)
     if event.action in ("key.adopted", "key.drift_cleared") and not event.policy:
-        return (), True
-    return (event.permissions, False) if event.permissions and event.action not in _ONLY_ASKED_FOR else None
+        return (), NoPolicy.STANDARD
+    return (event.permissions, None) if event.permissions and event.action not in _ONLY_ASKED_FOR else None
 
 
-def _seen(event: AuditEvent) -> tuple[tuple[str, ...], bool] | None:
+def _seen(event: AuditEvent) -> Allowed | None:
     """Return what the key was seen to allow: what was approved, with what the details say is different."""
     details = event.details
     if event.action == "key.policy_breach" and not details.keys() & {"policy", "added", "removed"}:
         return None  # an older one, which says only what was asked for
-    if "policy" in details:
-        return (), True
+    if no_policy := stands_for_no_policy(details):
+        return (), no_policy
     added, removed = (_names(details.get(name)) for name in ("added", "removed"))
-    return tuple(sorted({*event.permissions, *added} - removed)), False
+    return tuple(sorted({*event.permissions, *added} - removed)), None
 
 
 def _names(value: object) -> set[str]:

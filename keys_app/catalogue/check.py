@@ -41,6 +41,7 @@ from keys_app.organisation.models import Account
 from keys_app.permissions.catalogue import WILDCARD
 from keys_app.permissions.naming import marked_name, new_marker
 from keys_app.permissions.policy import MAX_PERMISSIONS, Policy
+from keys_app.permissions.seen_policy import SeenPolicy, departure, made_in_words
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.ensure_deleted import delete_key
 from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
@@ -190,10 +191,11 @@ class _Check:
             if refused is None:
                 raise
             return refused
+        made = made_in_words(answered, "the one it was asked for")
         if answered != policy:
-            log.error("Twilio made key %s of a catalogue check with another policy than it was asked for", sid)
+            log.error("key %s of a catalogue check: %s", sid, made)
         try:
-            self._record_key(probe, sid, policy if answered == policy else None)
+            self._record_key(probe, sid, policy, answered)
         except Exception:
             log.exception("key %s of a catalogue check could not be recorded", sid)
             delete_key(self.client, sid)
@@ -201,7 +203,7 @@ class _Check:
             raise TwilioOutcomeUnknown(what, next_step=RUN_RECONCILE) from None
         self._delete(probe, sid)
         if answered != policy:
-            what = "Twilio made a key with another policy than it was asked for. It was deleted, and proves nothing."
+            what = f"{made}. It was deleted, and proves nothing."
             raise PolicyBreach(what, next_step="Tell Security before you check again.")
         return None
 
@@ -222,7 +224,7 @@ class _Check:
         return probe
 
     @sensitive_variables()
-    def _make(self, probe: Probe, policy: Policy) -> tuple[str, Policy | None]:
+    def _make(self, probe: Probe, policy: Policy) -> tuple[str, SeenPolicy]:
         """Ask Twilio once. Return SID and policy of the key; its secret ends with this call."""
         name = marked_name(KEY_NAME, probe.marker)
         created = self.client.create_restricted_key(account_sid=self.account.sid, friendly_name=name, policy=policy)
@@ -235,12 +237,13 @@ class _Check:
             details = {"permission": refused} if refused else {}
             self._record("catalogue.key_not_made", probe, twilio_code=error.code, message=error.message, **details)
 
-    def _record_key(self, probe: Probe, sid: str, accepted: Policy | None) -> None:
+    def _record_key(self, probe: Probe, sid: str, policy: Policy, seen: SeenPolicy) -> None:
         """Write down which key it is, before it is deleted, so that it need not be listed to be found."""
+        different = departure(seen, policy)
         with transaction.atomic(durable=True):
-            self._observe(accepted or [], accepted=True)
+            self._observe([] if different else policy, accepted=True)
             Probe.objects.filter(pk=probe.pk).update(key_sid=sid)
-            self._record("catalogue.key_made", probe, key_sid=sid, as_asked=accepted is not None)
+            self._record("catalogue.key_made", probe, key_sid=sid, as_asked=not different, **different)
 
     def _delete(self, probe: Probe, sid: str) -> None:
         try:

@@ -21,7 +21,7 @@ from keys_app.core.secret import Secret
 from keys_app.organisation.credentials import open_client
 from keys_app.organisation.models import Account, Team
 from keys_app.permissions.naming import marked_name
-from keys_app.permissions.policy import Policy
+from keys_app.permissions.seen_policy import SeenPolicy, made_in_words
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.ensure_deleted import delete_at_twilio
 from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
@@ -153,7 +153,7 @@ class _Prover:
             raise problem
 
     @sensitive_variables()
-    def _make(self, client: TwilioIamClient) -> tuple[str, Policy | None]:
+    def _make(self, client: TwilioIamClient) -> tuple[str, SeenPolicy]:
         """Ask Twilio once. Return SID and policy of the key; its secret ends with this call."""
         attempt.intend_key(self.connection, self.actor)
         name = marked_name(KEY_NAME, self.connection.marker)
@@ -194,7 +194,7 @@ class _Prover:
         self.may_be_left, self.deleted = False, True
 
 
-def _problem_of(client: TwilioIamClient, sid: str, answered: Policy | None) -> refusals.NotConnected | None:
+def _problem_of(client: TwilioIamClient, sid: str, answered: SeenPolicy) -> refusals.NotConnected | None:
     """Read a throwaway key; return why the credential can't be used for issuing, None if it can."""
     try:
         detail = fetch_if_there(client, sid)  # a new key may be missing for a moment, which is no refusal
@@ -206,11 +206,12 @@ def _problem_of(client: TwilioIamClient, sid: str, answered: Policy | None) -> r
         return _unread(error)
     except TwilioError as error:
         return _unread(error)
-    if answered != CHECKED_WITH or (detail is not None and detail.policy != CHECKED_WITH):
-        return refusals.NotConnected(
-            "Twilio made a key with another policy than it was asked for, so none would be issued. It was deleted."
-        )
-    return None
+    seen = [answered] if detail is None else [answered, detail.policy]
+    wrong = next((one for one in seen if one != CHECKED_WITH), None)
+    if wrong is None:
+        return None
+    made = made_in_words(wrong, "the one it was asked for")
+    return refusals.NotConnected(f"{made}, so none would be issued. It was deleted.")
 
 
 def _unread(error: TwilioError) -> refusals.NotConnected:

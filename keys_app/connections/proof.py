@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from keys_app.permissions.policy import Policy
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.errors import Rejected
 from keys_app.twilio_iam.types import KeyDetail, KeySummary
@@ -55,7 +56,7 @@ class CredentialFindings:
     def missing(self) -> list[str]:
         """The permissions that the credential lacks, as far as known: what was refused, and what its policy lacks."""
         lacking = set(self.refused)
-        if self.own is not None and self.own.policy is not None:
+        if self.own is not None and isinstance(self.own.policy, Policy):
             lacking |= {action for action in USED if API_KEYS + action not in self.own.policy} - self.allowed
         return [API_KEYS + action for action in USED if action in lacking]
 

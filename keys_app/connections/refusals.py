@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 from keys_app.core.errors import PortalError
 from keys_app.core.text import joined
+from keys_app.permissions.seen_policy import NoPolicy
 from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
 
 from .proof import API_KEYS, GRANTS_TOO_MUCH, USED, CredentialFindings
@@ -100,7 +101,7 @@ def about_credential(username: str, found: CredentialFindings) -> list[str]:
     if username.startswith("AC"):
         return [f"This is the account's Auth Token. {LESS_SUFFICES}"]
     listed = found.listed.get(username)
-    without_policy = found.own is not None and found.own.policy is None
-    if without_policy or (listed is not None and listed.flags):
+    without_policy = found.own is not None and found.own.policy is NoPolicy.STANDARD
+    if without_policy or (listed is not None and listed.is_standard):
         return [f"This is a Main key, as far as Twilio shows: it has no policy. {LESS_SUFFICES}"]
     return []

@@ -18,6 +18,7 @@ from keys_app.organisation.models import Account, Team
 from keys_app.permissions.naming import MAX_FRIENDLY_NAME, plain_name
 from keys_app.permissions.policy import Policy
 from keys_app.permissions.risk import Risk, policy_risk
+from keys_app.permissions.seen_policy import NoPolicy, stands_for_no_policy
 
 from .states import KeyState
 
@@ -61,6 +62,7 @@ class ApiKey(models.Model):
     reminded_days = models.PositiveSmallIntegerField(null=True, help_text="The last reminder: days before expiry.")
     checked_at = models.DateTimeField(null=True, help_text="When its policy at Twilio was compared last.")
     drift_json = models.TextField(blank=True, help_text="What differs at Twilio; empty if nothing does.")
+    twilio_updated_at = models.DateTimeField(null=True, help_text="When it was last changed, as Twilio said then.")
     missing_since = models.DateTimeField(null=True, help_text="When Twilio first answered that it is not there.")
     handover_by = models.DateTimeField(null=True, help_text="Its owner left: until then a lead can take it over.")
     handover_warned_at = models.DateTimeField(null=True)
@@ -124,8 +126,24 @@ class ApiKey(models.Model):
 
     @property
     def drift(self) -> dict[str, object]:
-        """What is different at Twilio: `added`, `removed`, `policy` (None if it has none) and `name`, where so."""
+        """What is different at Twilio: `added`, `removed`, `policy` (one of `NoPolicy`) and `name`, where so."""
         return json.loads(self.drift_json) if self.drift_json else {}
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether what it may do at Twilio is not known: the portal cannot read the policy there."""
+        return stands_for_no_policy(self.drift) is NoPolicy.UNREADABLE
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether it is a Standard key at Twilio, with full access: it became one, or was adopted as one."""
+        seen = stands_for_no_policy(self.drift)
+        return seen is NoPolicy.STANDARD or not (self.policy_json or self.drift.keys() & {"policy", "added", "removed"})
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it is known to be different at Twilio, not only unreadable."""
+        return bool(self.drift) and not (self.is_unreadable and self.drift.keys() == {"policy"})
 
     @property
     def ends_at(self) -> datetime:

@@ -59,6 +59,14 @@ def unknown_among(names: Iterable[str], known: Catalogue) -> tuple[Unknown, ...]
     return tuple(Unknown(name, tuple(known.nearest(name)) if n < 10 else ()) for n, name in enumerate(wrong))
 
 
+def permission_names(value: object) -> list[str] | None:
+    """Return the names in a policy's `allow`, stored or answered; None if there is anything else in it."""
+    if not isinstance(value, list):
+        return None
+    are_names = all(isinstance(name, str) and PERMISSION_SHAPE.fullmatch(name) for name in value)
+    return list(value) if are_names else None
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """An immutable set of explicit permissions, kept sorted. Two policies are equal as sets."""
@@ -94,23 +102,11 @@ class Policy:
     @classmethod
     def from_json(cls, text: str) -> "Policy":
         """Read back what `to_json` wrote. Raises `ValueError` for anything else."""
-        policy = cls.from_answer(json.loads(text))
-        if policy is None:
+        content = json.loads(text)
+        names = permission_names(content["allow"]) if isinstance(content, dict) and set(content) == {"allow"} else None
+        if names is None:
             raise ValueError("not a policy")
-        return policy
-
-    @classmethod
-    def from_answer(cls, answer: object) -> "Policy | None":
-        """Read the `policy` of one of Twilio's answers; None if it is null or not a policy.
-
-        Twilio may answer in another order and with one wildcard where all five actions are set
-        (seen in a published test), so the result is expanded.
-        """
-        if not isinstance(answer, dict) or set(answer) != {"allow"} or not isinstance(answer["allow"], list):
-            return None
-        if not all(isinstance(name, str) and PERMISSION_SHAPE.fullmatch(name) for name in answer["allow"]):
-            return None
-        return cls.of(answer["allow"])
+        return cls.of(names)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.allow)

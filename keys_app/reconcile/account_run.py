@@ -40,6 +40,7 @@ class RunFindings:
     reappeared: int = 0
     compared: int = 0
     drifted: int = 0
+    unreadable: int = 0
     drift_cleared: int = 0
     unmanaged_new: int = 0
     unmanaged_gone: int = 0

@@ -18,12 +18,19 @@ from keys_app.notifications import notify
 from keys_app.organisation import access
 from keys_app.organisation.credentials import client_for, twilio_slot
 from keys_app.organisation.models import Team
+from keys_app.permissions.policy import Policy
+from keys_app.permissions.seen_policy import NoPolicy, SeenPolicy
 from keys_app.twilio_iam.errors import Rejected, TwilioError
 from keys_app.twilio_iam.types import KeyDetail
 
 from .drift import shown_name
 from .models import UnmanagedKey
 from .queries import adopting_teams
+
+CANNOT_BE_READ = (
+    "Twilio shows a policy of this key that the portal cannot read, so no one could tell what is adopted. Nothing was "
+    "changed. Look at the key in Twilio's Console."
+)
 
 
 def longest_adoption(unmanaged: UnmanagedKey, team: Team) -> int:
@@ -61,6 +68,8 @@ def adopt_key(*, unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days
     """
     _require_adoptable(unmanaged, team, owner, lifetime_days, actor)
     detail = _fetch(unmanaged)
+    if detail.policy is NoPolicy.UNREADABLE:
+        raise Conflict(CANNOT_BE_READ)
     with transaction.atomic(durable=True):
         for row in (unmanaged, team, owner):  # Twilio may have taken its time
             row.refresh_from_db()
@@ -70,7 +79,7 @@ def adopt_key(*, unmanaged: UnmanagedKey, team: Team, owner: User, lifetime_days
         key = _store(unmanaged, detail, team, owner, lifetime_days)
         days: dict[str, object] = {"lifetime_days": lifetime_days, "expires": key.expires_at}
         named = {"owner": name_and_login(owner), "owner_id": str(owner.pk), "team": team.name}
-        record("key.adopted", actor, key=key, details={**named, **days})
+        record("key.adopted", actor, key=key, details={**named, **days, **_in_place_of_policy(detail.policy)})
     return key
 
 
@@ -130,9 +139,15 @@ def _store(unmanaged: UnmanagedKey, detail: KeyDetail, team: Team, owner: User, 
         team=team,
         owner=owner,
         friendly_name=shown_name(detail.friendly_name or ""),
-        policy_json=detail.policy.to_json() if detail.policy else "",
+        policy_json=detail.policy.to_json() if isinstance(detail.policy, Policy) else "",
         issued_at=min(made, now),
         adopted_at=now,
         expires_at=now + timedelta(days=lifetime_days),
         checked_at=now,
+        twilio_updated_at=detail.date_updated,
     )
+
+
+def _in_place_of_policy(seen: SeenPolicy) -> dict[str, str]:
+    """Return what an event says of a key without a policy."""
+    return {"policy": seen.value} if isinstance(seen, NoPolicy) else {}

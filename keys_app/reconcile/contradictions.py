@@ -16,6 +16,7 @@ from keys_app.key_requests.states import OPEN_ISSUANCES
 from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState
 from keys_app.notifications import troubles
+from keys_app.permissions.policy import Policy
 from keys_app.twilio_iam.types import KeyDetail, KeySummary
 
 from .account_run import CLOCKS_APART, Visit
@@ -73,6 +74,8 @@ def compare_with_listing(visit: Visit, detail: KeyDetail, path: str) -> None:
 def _differences(listed: KeySummary, detail: KeyDetail) -> Iterator[str]:
     if (listed.friendly_name or "") != (detail.friendly_name or ""):
         yield f"its name is “{listed.friendly_name or ''}” and “{detail.friendly_name or ''}”"
+    if listed.is_standard and isinstance(detail.policy, Policy):
+        yield "it is a Standard key, and it has a policy"
     for what, one, other in (
         ("created", listed.date_created, detail.date_created),
         ("changed", listed.date_updated, detail.date_updated),

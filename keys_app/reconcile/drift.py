@@ -1,11 +1,13 @@
-"""Compares the portal's live keys with Twilio's: which are gone, and whose policy or name was changed outside.
+"""Compares the portal's live keys with Twilio's: which are gone, and which are not there what was approved.
 
 A key that the listing does not have is asked for by its SID, and believed gone when Twilio answers 404 and a whole
 listing begun afterwards lacks it too. Policies are not in a listing, so each key is fetched now and then, a few in each
-run, those not looked at for longest first. What Twilio contradicts itself about is in `contradictions.py`.
+run, those not looked at for longest first; one whose flags say that it is a Standard key has none to fetch. What
+Twilio contradicts itself about is in `contradictions.py`.
 """
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 
 from django.conf import settings
@@ -16,11 +18,13 @@ from django.utils import timezone
 from keys_app.audit.record import record
 from keys_app.core.db import compare_and_swap
 from keys_app.core.errors import Conflict
+from keys_app.core.times import moment
 from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState, KeyStep, move_key
 from keys_app.notifications import notify
+from keys_app.permissions.seen_policy import NoPolicy, SeenPolicy, departure
 from keys_app.twilio_iam.errors import Rejected, clean
-from keys_app.twilio_iam.types import KeyDetail
+from keys_app.twilio_iam.types import KeySummary
 
 from . import contradictions
 from .account_run import CLOCKS_APART, Visit
@@ -32,6 +36,10 @@ VANISHED = "Deleted outside the portal."
 DRIFTED = (
     "At Twilio it is not what was approved any more. Its page says what differs. Rotate or revoke it, or set it back "
     "at Twilio."
+)
+UNREADABLE = (
+    "Twilio shows a policy of it that the portal cannot read, so what it may do there is not known. Look at it in "
+    "Twilio's Console, and rotate or revoke it if in doubt."
 )
 ADOPTED_DRIFTED = (
     "At Twilio it is not what it was when it was adopted. Its page says what differs. Revoke it, or set it back at "
@@ -49,8 +57,13 @@ def compare_keys(visit: Visit) -> None:
         with visit.attempt(COMPARING, key.pk):
             _look_at_revoked(visit, key)
     missing = [key for key in keys if key.sid not in visit.listed]
+    listed = [key for key in keys if key.sid in visit.listed]
+    standard = [key for key in listed if visit.listed[key.sid].is_standard]
+    for key in standard:
+        with visit.attempt(COMPARING, key.pk):
+            _look_at_flags(visit, key)
     doubted = contradictions.doubted(visit)
-    due = [key for key in keys if key.sid in visit.listed and (key.sid in doubted or _is_due(visit, key))]
+    due = [key for key in listed if key.sid in doubted or (key not in standard and _is_due(visit, key))]
     due.sort(key=lambda key: (not _was_changed(visit, key), key.checked_at or key.issued_at))
     gone = []
     try:
@@ -135,6 +148,13 @@ def _was_changed(visit: Visit, key: ApiKey) -> bool:
     return key.checked_at is None or (changed is not None and changed > key.checked_at - CLOCKS_APART)
 
 
+def _look_at_flags(visit: Visit, key: ApiKey) -> None:
+    """Compare a key whose listing says that it is a Standard one, if that is news or a look is due."""
+    listed = visit.listed[key.sid]
+    if _is_due(visit, key) or _difference(key, listed, NoPolicy.STANDARD) != key.drift_json:
+        _compare(visit, key, listed, NoPolicy.STANDARD)
+
+
 def _look_at(visit: Visit, key: ApiKey) -> bool:
     """Compare a key with what Twilio shows; tell whether it says that the key is gone, for a listing to confirm."""
     visit.found.compared += 1
@@ -144,8 +164,9 @@ def _look_at(visit: Visit, key: ApiKey) -> bool:
         if error.status != 404:
             raise
         return _says_gone(visit, key, error)
-    _compare(visit, key, detail)
-    if key.sid in visit.listed:
+    listed = visit.listed.get(key.sid)
+    _compare(visit, key, detail, NoPolicy.STANDARD if listed and listed.is_standard else detail.policy)
+    if listed:
         contradictions.compare_with_listing(visit, detail, key.get_absolute_url())
     elif visit.began_at - key.issued_at >= settings.RECONCILE_GRACE:  # a new one may be listed late
         contradictions.lacks_what_is_there(visit, key.sid, key.get_absolute_url())
@@ -195,32 +216,63 @@ def _note_vanished(visit: Visit, key: ApiKey) -> None:
         visit.found.vanished += 1
 
 
-def _compare(visit: Visit, key: ApiKey, detail: KeyDetail) -> None:
+def _compare(visit: Visit, key: ApiKey, shown: KeySummary, seen: SeenPolicy) -> None:
     """Keep what differs, and tell about each difference once."""
-    different = _difference(key, detail)
+    different = _difference(key, shown, seen)
     before = key.drift_json
-    now = {"drift_json": different, "checked_at": timezone.now(), "missing_since": None}
+    now = {
+        "drift_json": different,
+        "checked_at": timezone.now(),
+        "missing_since": None,
+        "twilio_updated_at": shown.date_updated,
+    }
     with transaction.atomic(durable=True):
         noted = compare_and_swap(key, Q(drift_json=before, state=KeyState.ACTIVE), **now)
         if not noted or different == before:
             return
-        key.drift_json = different
-        if not different:
+        key.drift_json, key.twilio_updated_at = different, shown.date_updated
+        if different:
+            _tell_of_drift(visit, key)
+        else:
             record("key.drift_cleared", visit.actor, key=key)
             visit.found.drift_cleared += 1
-            return
-        text = ADOPTED_DRIFTED if key.adopted_at else DRIFTED
-        _alarm("key_drifted", key, f"Key {key.name} was changed outside the portal", text)
-        record("key.drifted", visit.actor, key=key, details=key.drift)
+
+
+def _tell_of_drift(visit: Visit, key: ApiKey) -> None:
+    """Alarm, record and count a difference, inside the transaction that keeps it."""
+    at = key.twilio_updated_at
+    _alarm("key_drifted", key, _drift_title(key), " ".join(_sentences_on_drift(key)))
+    record("key.drifted", visit.actor, key=key, details={**key.drift, **({"date_updated": at} if at else {})})
+    if key.is_changed:
         visit.found.drifted += 1
+    else:
+        visit.found.unreadable += 1
 
 
-def _difference(key: ApiKey, detail: KeyDetail) -> str:
+def _drift_title(key: ApiKey) -> str:
+    """Return in one line what is different about a key at Twilio."""
+    if key.is_standard:
+        return f"Key {key.name} is a Standard key at Twilio, with full access"
+    if not key.is_changed:
+        return f"The policy of key {key.name} at Twilio cannot be read"
+    return f"Key {key.name} was changed outside the portal"
+
+
+def _sentences_on_drift(key: ApiKey) -> Iterator[str]:
+    if key.is_standard:
+        yield "Twilio shows no policy of it: it may do nearly everything on the account."
+    if key.is_unreadable:
+        yield UNREADABLE
+    if key.is_changed:
+        yield ADOPTED_DRIFTED if key.adopted_at else DRIFTED
+    if key.twilio_updated_at:
+        yield f"Twilio says that it was last changed at {moment(key.twilio_updated_at)}."
+
+
+def _difference(key: ApiKey, shown: KeySummary, seen: SeenPolicy) -> str:
     """Return what differs at Twilio as JSON, always in the same form; empty if nothing does."""
-    found: dict[str, object] = {"policy": None} if key.policy_json else {}
-    if detail.policy is not None:
-        found = detail.policy.departure(key.policy)
-    name = detail.friendly_name or ""
+    found = departure(seen, key.policy if key.policy_json else None)
+    name = shown.friendly_name or ""
     if key.friendly_name not in (name, shown_name(name)):
         found["name"] = shown_name(name)
     return json.dumps(found, sort_keys=True) if found else ""

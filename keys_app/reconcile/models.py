@@ -5,11 +5,12 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
-from keys_app.core.model_fields import key_sid
+from keys_app.core.model_fields import choices_of, key_sid
 from keys_app.core.times import second
 from keys_app.organisation.models import Account, Team
 from keys_app.permissions.policy import Policy
 from keys_app.permissions.risk import Risk, policy_risk
+from keys_app.permissions.seen_policy import NoPolicy
 
 IN_DOUBT = Q(weighed__isnull=False, gone_at=None, adopted_at=None, delete_since=None)
 """Keys that a person has to keep or delete, as `UnmanagedKey.is_in_doubt` says of one."""
@@ -27,7 +28,15 @@ class UnmanagedKey(models.Model):
     missing_since = models.DateTimeField(null=True, help_text="When a listing first lacked it.")
     gone_at = models.DateTimeField(null=True)
     checked_at = models.DateTimeField(null=True, help_text="When its policy was fetched.")
-    policy_json = models.TextField(blank=True, help_text="Empty if it has none, as a Standard key.")
+    policy_json = models.TextField(blank=True, help_text="Empty if Twilio shows none that can be read.")
+    no_policy = models.CharField(
+        max_length=10,
+        choices=choices_of(NoPolicy),
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What it has instead.",
+    )
     proposed_team = models.ForeignKey(Team, null=True, on_delete=models.SET_NULL, related_name="proposed_keys")
     proposed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="proposed_keys"
@@ -61,8 +70,15 @@ class UnmanagedKey(models.Model):
 
     @property
     def risk(self) -> Risk | None:
-        """The risk of its policy; None if it has none, or nobody has looked."""
-        return policy_risk(self.policy) if self.policy is not None else None
+        """The risk of what it may do, critical if that is everything or cannot be read; None if nobody has looked."""
+        if self.policy is not None:
+            return policy_risk(self.policy)
+        return Risk.CRITICAL if self.checked_at else None
+
+    @property
+    def in_place_of_policy(self) -> str:
+        """What it has in place of a policy, in words. Before 0.9.5 that was not kept."""
+        return NoPolicy(self.no_policy).words if self.no_policy else "No policy that can be read"
 
     @property
     def is_in_doubt(self) -> bool:

@@ -98,12 +98,12 @@ def _note_other_policy(visit: Visit, issuance: Issuance, sid: str) -> None:
     where Twilio did not answer.
     """
     try:
-        policy = visit.client.fetch_key(sid).policy
-        differs = policy != issuance.request.policy
+        seen = visit.client.fetch_key(sid).policy
+        differs = seen != issuance.request.policy
     except (Rejected, ValueError):
         return
     if differs:
-        note_breach(issuance, sid, policy, visit.actor)
+        note_breach(issuance, sid, seen, visit.actor)
 
 
 def _note_missing(visit: Visit, issuance: Issuance) -> None:

@@ -1,6 +1,6 @@
 """Keeps an inventory of the keys on an account that the portal never made. They are never touched here."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -13,6 +13,7 @@ from keys_app.core.db import compare_and_swap
 from keys_app.key_requests.models import Issuance
 from keys_app.keys.models import ApiKey
 from keys_app.notifications import notify
+from keys_app.permissions.seen_policy import NoPolicy
 from keys_app.twilio_iam.ensure_deleted import shows_key
 from keys_app.twilio_iam.errors import Rejected, clean
 from keys_app.twilio_iam.types import KeySummary
@@ -41,6 +42,8 @@ def take_inventory(visit: Visit) -> None:
     with visit.attempt(TAKING):
         _note_seen(visit, [sid for sid in strangers if sid in known])
     _note_missing(visit)
+    with visit.attempt(TAKING):
+        _note_standard(visit)
     _fetch_policies(visit)
 
 
@@ -143,9 +146,18 @@ def _alarm(visit: Visit, sids: list[str]) -> None:
     notify.notify(
         "alarm.unmanaged_key",
         title=f"{count} on {visit.account} that the portal never made",
-        text=f"Seen for the first time: {_few(sids)}. The portal leaves them alone until somebody adopts them.",
+        text=f"Seen for the first time: {_few(sids)}. {_standard_among(visit, sids)}The portal leaves them alone until "
+        "somebody adopts them.",
         path="/keys/unmanaged/",
     )
+
+
+def _standard_among(visit: Visit, sids: list[str]) -> str:
+    """Return how many of these keys the listing says are Standard keys, as a sentence; empty if none."""
+    number = sum(visit.listed[sid].is_standard for sid in sids)
+    if len(sids) == 1:
+        return "It is a Standard key, with full access. " if number else ""
+    return f"Standard keys among them, with full access: {number}. " if number else ""
 
 
 def _note_seen(visit: Visit, sids: list[str]) -> None:
@@ -185,13 +197,21 @@ def _is_there(visit: Visit, entry: UnmanagedKey) -> bool:
     return False
 
 
+def _note_standard(visit: Visit) -> None:
+    """Enter which keys the listing says are Standard keys: those need no fetch."""
+    here = UnmanagedKey.objects.filter(account=visit.account, adopted_at=None).exclude(no_policy=NoPolicy.STANDARD)
+    for part in chunks([sid for sid, key in visit.listed.items() if key.is_standard]):
+        values = {"no_policy": NoPolicy.STANDARD, "policy_json": "", "checked_at": timezone.now()}
+        here.filter(pk__in=part).update(**values)
+
+
 def _fetch_policies(visit: Visit) -> None:
     """Fetch the policies of entries that nobody looked at yet, or that changed since. Raises `TwilioError`."""
     here = UnmanagedKey.objects.filter(account=visit.account, gone_at=None, adopted_at=None)
     doubted = contradictions.doubted(visit)
     for entry in here.order_by(F("checked_at").asc(nulls_first=True), "sid"):
         listed = visit.listed.get(entry.sid)
-        if listed is None or not (entry.sid in doubted or _is_due(entry, listed.date_updated)):
+        if listed is None or not (entry.sid in doubted or _is_due(entry, listed)):
             continue
         if not visit.may_look():
             return
@@ -199,8 +219,14 @@ def _fetch_policies(visit: Visit) -> None:
             _fetch_policy(visit, entry)
 
 
-def _is_due(entry: UnmanagedKey, changed: datetime | None) -> bool:
-    return entry.checked_at is None or (changed is not None and changed > entry.checked_at - CLOCKS_APART)
+def _is_due(entry: UnmanagedKey, listed: KeySummary) -> bool:
+    """Tell whether a fetch says more: no one looked, it was changed, or an earlier version did not keep what it saw."""
+    if listed.is_standard:
+        return False
+    if entry.checked_at is None or not (entry.policy_json or entry.no_policy):
+        return True
+    changed = listed.date_updated
+    return changed is not None and changed > entry.checked_at - CLOCKS_APART
 
 
 def _fetch_policy(visit: Visit, entry: UnmanagedKey) -> None:
@@ -214,6 +240,10 @@ def _fetch_policy(visit: Visit, entry: UnmanagedKey) -> None:
         contradictions.lists_what_is_gone(visit, entry.sid, words, entry.get_absolute_url())
         return
     contradictions.compare_with_listing(visit, detail, entry.get_absolute_url())
-    policy = detail.policy
-    values = {"checked_at": timezone.now(), "policy_json": policy.to_json() if policy else ""}
-    compare_and_swap(entry, Q(adopted_at=None), **values)
+    seen = NoPolicy.STANDARD if visit.listed[entry.sid].is_standard else detail.policy
+    shown = (
+        {"no_policy": seen.value, "policy_json": ""}
+        if isinstance(seen, NoPolicy)
+        else {"no_policy": "", "policy_json": seen.to_json()}
+    )
+    compare_and_swap(entry, Q(adopted_at=None), checked_at=timezone.now(), **shown)

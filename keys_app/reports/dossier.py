@@ -36,6 +36,7 @@ def records_of_key(key: ApiKey) -> Iterator[Record]:
             "retires_at": _written(key.retires_at),
             "confirmed_at": _written(key.confirmed_at),
             "changed_at_twilio": key.drift or None,
+            "twilio_updated_at": _written(key.twilio_updated_at),
             "revoked_at": _written(key.revoked_at),
             "revoke_reason": key.revoke_reason,
         }

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
 from keys_app.core.secret import Secret
-from keys_app.permissions.policy import Policy
+from keys_app.permissions.seen_policy import NoPolicy, SeenPolicy, read_policy, tell_standard
 
 from .errors import NotProcessed, OutcomeUnknown, Rejected, TwilioError
 from .transport import Answer, origin
@@ -51,12 +51,7 @@ def created_key(answer: Answer) -> CreatedKey | None:
     sid = content.get("sid")
     if not _is_key_sid(sid) or secret is None:
         return None
-    return CreatedKey(
-        str(sid),
-        _text(content.get("friendly_name")),
-        secret,
-        Policy.from_answer(content.get("policy")),
-    )
+    return CreatedKey(str(sid), _text(content.get("friendly_name")), secret, _policy(content))
 
 
 def _taken_out(content: dict[str, object]) -> Secret | None:
@@ -77,8 +72,15 @@ def key_detail(answer: Answer, sid: str) -> KeyDetail | None:
         summary.date_created,
         summary.date_updated,
         summary.flags,
-        Policy.from_answer(content.get("policy")),
+        _policy(content),
     )
+
+
+def _policy(content: Mapping[str, object]) -> SeenPolicy:
+    """Return the policy of one key's answer. One without the field tells nothing, unless its flags do."""
+    if "policy" in content:
+        return read_policy(content["policy"])
+    return NoPolicy.STANDARD if tell_standard(_flags(content)) else NoPolicy.UNREADABLE
 
 
 def key_page(answer: Answer) -> tuple[list[KeySummary], object] | None:
@@ -117,14 +119,18 @@ def _summary(entry: object) -> KeySummary | None:
     name = entry.get("friendly_name")
     if name is not None and not isinstance(name, str):  # an unreadable name might hide a marker
         return None
-    flags = entry.get("flags")
     return KeySummary(
         entry["sid"],
         name,
         read_date(entry.get("date_created")),
         read_date(entry.get("date_updated")),
-        tuple(flag for flag in flags if isinstance(flag, str)) if isinstance(flags, list) else (),
+        _flags(entry),
     )
+
+
+def _flags(entry: Mapping[str, object]) -> tuple[str, ...]:
+    flags = entry.get("flags")
+    return tuple(flag for flag in flags if isinstance(flag, str)) if isinstance(flags, list) else ()
 
 
 def _is_key_sid(value: object) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from keys_app.core.secret import Secret
 from keys_app.permissions.naming import MAX_FRIENDLY_NAME
 from keys_app.permissions.policy import MAX_PERMISSIONS, Policy
+from keys_app.permissions.seen_policy import SeenPolicy, tell_standard
 
 ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
@@ -17,15 +18,14 @@ KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
 class CreatedKey:
     """A new key. The only object that ever holds its secret.
 
-    `policy` is what Twilio says the key may do, expanded; None if Twilio said null or something unreadable,
-    which means the key may have nearly full access. Whether it is the approved policy is for the caller to
-    check.
+    `policy` is what Twilio says the key may do, expanded, or that it is a Standard key, or that it cannot be read.
+    Whether it is the approved policy is for the caller to check.
     """
 
     sid: str
     friendly_name: str | None
     secret: Secret
-    policy: Policy | None
+    policy: SeenPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,17 @@ class KeySummary:
     date_updated: datetime | None
     flags: tuple[str, ...]
 
+    @property
+    def is_standard(self) -> bool:
+        """Whether the listing says that it is a Standard key: then there is no policy to fetch."""
+        return tell_standard(self.flags)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyDetail(KeySummary):
-    """A key with its policy, expanded; None for a Standard key and for a policy that could not be read."""
+    """A key with its policy, expanded, or what stands in its place."""
 
-    policy: Policy | None
+    policy: SeenPolicy
 
 
 def check_account_sid(sid: str) -> None:

@@ -156,13 +156,21 @@ class Api:
     def change_key(self, body: bytes) -> None:
         """Read a JSON object with a key's `sid`, and change what no caller of Twilio's can.
 
-        `age` (seconds) is how long ago it was made, `unlisted` (seconds) how long no listing has it. Raises `Refusal`.
+        `age` (seconds) is how long ago it was made, `unlisted` (seconds) how long no listing has it, `beside` what its
+        policy has besides `allow`, `flags` what listings say of it, and `standard` makes it a Standard key. Raises
+        `Refusal`.
         """
         try:
             order: Mapping[str, Any] = json.loads(body)
             sid, age, unlisted = str(order["sid"]), order.get("age"), order.get("unlisted")
             if age is not None:
                 self._store.backdate(sid, time.time() - float(age))
+            if order.get("standard"):
+                self._store.change(sid, policy=None)
+            if "beside" in order:
+                self._store.change(sid, beside=dict(order["beside"]))
+            if "flags" in order:
+                self._store.change(sid, listed_with={"flags": order["flags"]})
             if unlisted is not None:
                 with self._lock:
                     self._hidden[sid] = time.monotonic() + float(unlisted)
@@ -181,10 +189,11 @@ class Api:
         self._require_grantable(request, policy)
         secret = new_secret()
         with self._lock:  # no listing sees a key before it is known to be hidden
-            key = self._store.add(account_sid, name, fault.alter(policy) if fault else policy, Hashed.of(secret))
+            given, beside = (fault.alter(policy), fault.beside) if fault else (policy, {})
+            key = self._store.add(account_sid, name, given, Hashed.of(secret), beside=beside)
             self._hidden[key.sid] = time.monotonic() + (fault.hidden_seconds if fault else 0)
         self._history.made(key, secret)
-        content = {**key_fields(key), "secret": secret, "policy": policy_field(key.policy)}
+        content = {**key_fields(key), "secret": secret, "policy": policy_field(key)}
         return Reply(201, content, ALLOW_ORIGIN)
 
     def _require_grantable(self, request: Request, policy: tuple[str, ...] | None) -> None:
@@ -214,7 +223,7 @@ class Api:
         return key
 
     def _fetch(self, request: Request, key: Key) -> Reply:
-        return Reply(200, {**key_fields(key), "policy": policy_field(key.policy)})
+        return Reply(200, {**key_fields(key), "policy": policy_field(key)})
 
     def _update(self, request: Request, key: Key) -> Reply:
         changes: dict[str, object] = {}

@@ -13,7 +13,7 @@ OPERATIONS = ("create", "list", "fetch", "update", "delete")
 BEFORE = frozenset({"rate_limit", "refuse", "unauthorized", "error_before", "drop_before", "redirect"})
 """These happen instead of the operation. All others let it happen first."""
 AFTER = frozenset({"error_after", "drop_after", "reset", "hang", "drip", "html", "truncated", "oversized"})
-_NEW_KEY_ONLY = frozenset({"null_policy", "other_policy", "no_secret", "late_listing"})
+_NEW_KEY_ONLY = frozenset({"null_policy", "other_policy", "beside_allow", "no_secret", "late_listing"})
 _LISTING_ONLY = frozenset({"duplicates", "foreign_page"})
 _ONLY = {**dict.fromkeys(_NEW_KEY_ONLY, "create"), **dict.fromkeys(_LISTING_ONLY, "list")}
 _FOREIGN = "http://keys.invalid/v1/Keys?Page=1&PageToken=PT0"
@@ -57,6 +57,11 @@ class Fault:
         if "allow" in self.options:
             return tuple(sorted(self.options["allow"]))
         return tuple(sorted(asked ^ {_SPARE[0]} or {_SPARE[1]}))
+
+    @property
+    def beside(self) -> dict[str, object]:
+        """What the policy of a new key has besides `allow`."""
+        return dict(self.options.get("fields", {"deny": []})) if self.name == "beside_allow" else {}
 
     @property
     def hidden_seconds(self) -> float:
@@ -107,8 +112,9 @@ class Faults:
         It has `fault`, and optionally `operation` (default `create`, or `list` for the two that spoil a listing),
         `times` (default 1) and details: `retry_after` (seconds) for rate_limit, `code` and `message` for refuse,
         `seconds` (30) for hang, `interval` (0.2 seconds) and `part` (`all` or `body`) for drip, `bytes` for
-        oversized, `allow` (a list) for other_policy, `url` for foreign_page, and `hide` with any failure of
-        `create`: the seconds that the new key stays out of the listing (2 for late_listing).
+        oversized, `allow` (a list) for other_policy, `fields` (an object, {"deny": []}) for beside_allow, `url` for
+        foreign_page, and `hide` with any failure of `create`: the seconds that the new key stays out of the listing
+        (2 for late_listing).
         """
         fault, times = _read(_json(body))
         with self._lock:

@@ -31,7 +31,7 @@ def page(keys: Sequence[Key], request: Request, path: str) -> dict[str, object]:
         return f"{request.base_url}{path}?{urlencode({**query, **({'PageToken': token} if token else {})})}"
 
     return {
-        "keys": [{**key_fields(key), **_flags(key)} for key in shown],
+        "keys": [{**key_fields(key), **_flags(key), **key.listed_with} for key in shown],
         "meta": {
             "page": number,
             "page_size": size,

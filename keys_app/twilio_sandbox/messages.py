@@ -102,17 +102,18 @@ def key_fields(key: Key) -> dict[str, object]:
     }
 
 
-def policy_field(policy: tuple[str, ...] | None) -> dict[str, list[str]] | None:
-    """Return a policy as Twilio answers it (seen in a published test).
+def policy_field(key: Key) -> dict[str, object] | None:
+    """Return a key's policy as Twilio answers it (seen in a published test).
 
     It is in another order than sent, and has a wildcard where all five actions of a resource are set.
     """
+    policy = key.policy
     if policy is None:
         return None
     resources = {name.rpartition("/")[0] for name in policy}
     full = {resource for resource in resources if all(f"{resource}/{action}" in policy for action in ACTIONS)}
     rest = [name for name in policy if name.rpartition("/")[0] not in full]
-    return {"allow": sorted([*rest, *(f"{resource}/*" for resource in full)], reverse=True)}
+    return {"allow": sorted([*rest, *(f"{resource}/*" for resource in full)], reverse=True), **key.beside}
 
 
 def _date(seconds: float) -> str:

@@ -7,7 +7,8 @@ import os
 import secrets
 import threading
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class Hashed:
 class Key:
     """One key. `policy` is sorted and explicit, or None for a Standard or Main key; times are Unix seconds.
 
-    The last three are those of a credential that was ordered, see `credentials.wanted`.
+    `kind`, `refusal` and `grants_own_only` are those of a credential that was ordered, see `credentials.wanted`;
+    `beside` is what its policy has besides `allow`, `listed_with` what a listing says of it otherwise than it would.
     """
 
     sid: str
@@ -46,6 +48,8 @@ class Key:
     kind: str = ""
     refusal: str = "authenticate"
     grants_own_only: bool = False
+    beside: Mapping[str, object] = field(default_factory=dict)
+    listed_with: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def place(self) -> tuple[float, int]:
@@ -80,12 +84,12 @@ class Store:
         friendly_name: str | None,
         policy: tuple[str, ...] | None,
         secret: Hashed,
-        **as_credential: Any,
+        **more: Any,
     ) -> Key:
         now = time.time()
         with self._lock:
             sid = "SK" + secrets.token_hex(16)
-            key = Key(sid, account_sid, friendly_name, policy, now, now, self._next, secret, **as_credential)
+            key = Key(sid, account_sid, friendly_name, policy, now, now, self._next, secret, **more)
             self._next += 1
             self._put({**self._keys, sid: key})
         return key

@@ -22,7 +22,7 @@ def key(cast):
 
 
 def lived(sid):
-    return [(one.action, set(one.policy), one.everything, one.gone) for one in life(history(key_sid=sid))]
+    return [(one.action, set(one.policy), one.no_policy is not None, one.gone) for one in life(history(key_sid=sid))]
 
 
 def change(standin, sid, permissions):

@@ -195,7 +195,8 @@ def test_a_key_with_another_policy_is_deleted_and_proves_nothing(cast, standin, 
     with pytest.raises(PolicyBreach):
         check(cast)
     assert observed(cast) == {}
-    assert matching(action="catalogue.key_made").get().details["as_asked"] is False
+    details = matching(action="catalogue.key_made").get().details
+    assert (details["as_asked"], details.get("policy")) == (False, "standard" if fault == "null_policy" else None)
     assert not Probe.objects.filter(finished_at=None).exists()
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from keys_app.audit.ledger import matching
 from keys_app.key_requests.models import Issuance
 from keys_app.keys.models import ApiKey
 from keys_app.reconcile.run import reconcile
@@ -141,12 +142,35 @@ def test_it_closes_an_attempt_that_made_no_key_after_the_grace_and_three_looks(c
     assert actions(key_request.pk)[-1] == "key.never_created"
 
 
-@pytest.mark.parametrize("fault", ["null_policy", "other_policy"])
-def test_it_deletes_a_key_with_another_policy_and_never_shows_it(cast, standin, actions, fault):
-    key_request, answer = _attempt(cast, standin, fault)
+@pytest.mark.parametrize(
+    ("fault", "options", "words", "noted"),
+    [
+        ("null_policy", {}, "a Standard key, with full access, instead of the approved one", "standard"),
+        ("other_policy", {}, "a key with another policy than the approved one", None),
+        (
+            "beside_allow",
+            {"fields": {"deny": ["/twilio/usage/records/list"]}},
+            "a key whose policy cannot be read",
+            "unreadable",
+        ),
+    ],
+)
+def test_it_deletes_a_key_that_is_not_as_approved_and_never_shows_it(
+    cast, standin, actions, told, fault, options, words, noted
+):
+    key_request, answer = _attempt(cast, standin, fault, **options)
     issuance = key_request.issuances.get()
     assert answer.status_code == 502
-    assert "another policy" in text_of(answer)
+    assert f"Twilio made {words}. It was deleted immediately and never shown." in text_of(answer)
+    (alarm,) = [notice for notice in told if notice["kind"] == "alarm.policy_breach"]
+    assert alarm["title"] == f"Twilio made {words}: {issuance.key_sid}"
+    event = matching(action="key.policy_breach").get()
+    assert event.details.get("policy") == noted
+    page = text_of(cast.client("engineer").get(key_request.get_absolute_url()))
+    assert f"Twilio made {words}. It was never shown." in page
+    assert {"standard": "got a Standard key", "unreadable": "policy cannot be read", None: "another policy"}[
+        noted
+    ] in page
     assert standin.key(issuance.key_sid) is None
     assert (key_request.state, issuance.state) == ("failed", "breach")
     assert not ApiKey.objects.exists()

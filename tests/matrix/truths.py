@@ -98,10 +98,16 @@ def _line(line: str, kind: Kind, key: ApiKey) -> Problems:
     yield from _iff("Not confirmed", "waits" in kind, line)
     yield from _iff("Retiring", "retiring" in kind, line)
     yield from _iff("Changed outside", "drifted" in kind, line)
+    yield from _iff("Standard key, full access", _is_standard(kind), line)
+    yield from _iff("Policy cannot be read", "unreadable" in kind, line)
     yield from _iff("Adopted", "adopted" in kind, line)
     yield from _iff(f"{key.expires_at:%Y-%m-%d}", True, line)
     yield from _iff(r"past\b|[Oo]verdue", "overdue" in kind, line)
     yield from _iff(r"\bin \d", live and "overdue" not in kind, line)
+
+
+def _is_standard(kind: Kind) -> bool:
+    return kind.key == "active" and ("standard" in kind or kind.name == "without-a-policy")
 
 
 def _iff(pattern: str, expected: bool, text: str) -> Problems:
@@ -125,6 +131,7 @@ def _key(html: str, world: World, kind: str, who: str) -> Problems:
     yield from _badges(html, true)
     yield from _iff("Gone at Twilio since|Deleted at Twilio", true.key == "revoked", above)
     yield from _iff("Changed outside the portal", "drifted" in true, above)
+    yield from _iff("Its policy cannot be read", "unreadable" in true, above)
     yield from _iff("its secret was never here", "adopted" in true, above)
     yield from _iff("it may do nearly everything", "standard" in true or kind == "without-a-policy", above)
     yield from _iff("Its owner left|Its owner is gone", "left" in true, above)
@@ -140,8 +147,16 @@ def _badges(html: str, true: Kind) -> Problems:
     """The page has the same words for the state, and for what there is to know beside it, as a list."""
     panel = re.search(r'<div class="panel stack" id="key-status".*?</p>', html, re.DOTALL)
     found = [words(one) for one in re.findall(r'<span class="badge.*?</span>', panel.group() if panel else "")]
-    marks = {"Overdue": "overdue", "Not confirmed": "waits", "Retiring": "retiring", "Changed outside": "drifted"}
-    expected = [said for said, mark in {**marks, "Adopted": "adopted"}.items() if mark in true]
+    marks = {
+        "Overdue": "overdue" in true,
+        "Not confirmed": "waits" in true,
+        "Retiring": "retiring" in true,
+        "Changed outside": "drifted" in true,
+        "Standard key, full access": _is_standard(true),
+        "Policy cannot be read": "unreadable" in true,
+        "Adopted": "adopted" in true,
+    }
+    expected = [said for said, applies in marks.items() if applies]
     if found[1:] != expected:
         yield f"marked {found[1:]}, not {expected}"
 
@@ -214,8 +229,8 @@ def _overview(html: str, world: World, kind: str, who: str) -> Problems:
     legend = words(re.search(r'<ul class="bar-legend".*?</ul>', html, re.DOTALL).group())
     for risk in ("low", "medium", "high", "critical"):
         yield from _iff(f"{risk.capitalize()} {sum(true.risk == risk for true in live)}\\b", True, legend)
-    for mark, said in (("late", "never confirmed"), ("drifted", "changed outside")):
-        yield from _iff(f"\\b{_count(world, mark)} {said}", True, words(html))
+    yield from _iff(f"\\b{_count(world, 'late')} never confirmed", True, words(html))
+    yield from _iff(f"\\b{_count(world, 'drifted', 'unreadable')} different at Twilio", True, words(html))
 
 
 def _count(world: World, *marks: str) -> int:
@@ -227,7 +242,7 @@ def _keys_to_look_at(html: str, world: World, kind: str, who: str) -> Problems:
         return
     parts = re.split(r'<h2 id="(\w+)-title">', html)
     lists = dict(zip(parts[1::2], parts[2::2], strict=True))
-    wanted = {"expiring": {"expiring", "overdue"}, "unconfirmed": {"late"}, "drifted": {"drifted"}}
+    wanted = {"expiring": {"expiring", "overdue"}, "unconfirmed": {"late"}, "drifted": {"drifted", "unreadable"}}
     for name, marks in wanted.items():
         shown = {by_sid(world)[sid][0].name for sid in rows(lists[name])}
         expected = {true.name for true, _ in by_sid(world).values() if true.marks & marks}

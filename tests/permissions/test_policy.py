@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keys_app.core.errors import InvalidInput
 from keys_app.permissions.catalogue import ACTIONS, WILDCARD, catalogue, expand
 from keys_app.permissions.policy import MAX_PERMISSIONS, Policy, UnknownPermissions
+from keys_app.permissions.seen_policy import NoPolicy, departure, read_policy, tell_standard
 
 NAMES = sorted(permission.name for permission in catalogue())
 EXPLICIT = [name for name in NAMES if not name.endswith(WILDCARD)]
@@ -109,7 +110,7 @@ def test_it_reads_an_answer_that_is_collapsed_and_shuffled(names, chance):
     policy = Policy.parse(names)
     answer = sorted(collapsed(policy))
     chance.shuffle(answer)
-    assert Policy.from_answer({"allow": answer}) == policy
+    assert read_policy({"allow": answer}) == policy
 
 
 def test_collapsing_is_worth_testing():
@@ -120,19 +121,18 @@ def test_collapsing_is_worth_testing():
 def test_an_answer_with_one_permission_less_is_another_policy(names, data):
     policy = Policy.parse(names)
     lost = data.draw(st.sampled_from(policy.allow))
-    assert Policy.from_answer({"allow": [name for name in policy if name != lost]}) != policy
+    assert read_policy({"allow": [name for name in policy if name != lost]}) != policy
 
 
 def test_an_answer_may_name_what_the_catalogue_does_not_know():
-    answer = Policy.from_answer({"allow": [READ, "/twilio/new-product/things/read"]})
-    assert answer is not None
+    answer = read_policy({"allow": [READ, "/twilio/new-product/things/read"]})
+    assert isinstance(answer, Policy)
     assert answer != Policy.parse([READ])
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        None,
         "",
         [],
         [READ],
@@ -149,16 +149,54 @@ def test_an_answer_may_name_what_the_catalogue_does_not_know():
         {"allow": ["/twilio/messaging/messages"]},
         {"allow": ["*"]},
         {"allow": ["/twilio/*/*/*"]},
-        {"allow": [READ], "deny": []},
         {"Allow": [READ]},
+        {"allow": [READ], "deny": [READ]},
+        {"allow": [READ], "deny": [None]},
+        {"allow": [READ], "conditions": {"ip": []}},
+        {"allow": [READ], "expires": "2026-12-31"},
+        {"allow": [READ], "all": True},
+        {"allow": [READ], "limit": 0},
     ],
     ids=repr,
 )
-def test_another_shape_is_no_policy(answer):
-    assert Policy.from_answer(answer) is None
+def test_another_shape_is_a_policy_that_cannot_be_read(answer):
+    assert read_policy(answer) is NoPolicy.UNREADABLE
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", '{"allow":[1]}', "{", f'"{READ}"'])
+@pytest.mark.parametrize("empty", [[], {}, None, "", False], ids=repr)
+def test_an_empty_field_beside_the_permissions_changes_nothing(empty):
+    assert read_policy({"allow": [READ], "deny": empty, "more": empty}) == Policy.of([READ])
+
+
+def test_null_is_a_standard_key():
+    assert read_policy(None) is NoPolicy.STANDARD
+
+
+@pytest.mark.parametrize(
+    ("flags", "standard"),
+    [
+        (("rest_api", "signing"), True),
+        (("signing", "rest_api"), True),
+        ((), False),
+        (("rest_api",), False),
+        (("restricted",), False),
+        (("rest_api", "signing", "restricted"), False),
+    ],
+)
+def test_only_the_flags_that_were_seen_tell_a_standard_key(flags, standard):
+    assert tell_standard(flags) is standard
+
+
+def test_what_differs_is_one_of_three_things():
+    approved, other = Policy.of([READ]), Policy.of(["/twilio/voice/calls/read"])
+    assert departure(approved, approved) == departure(NoPolicy.STANDARD, None) == {}
+    assert departure(other, approved) == {"added": list(other), "removed": [READ]}
+    assert departure(other, None) == {"added": list(other), "removed": []}
+    assert departure(NoPolicy.STANDARD, approved) == {"policy": "standard"}
+    assert departure(NoPolicy.UNREADABLE, approved) == departure(NoPolicy.UNREADABLE, None) == {"policy": "unreadable"}
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", '{"allow":[1]}', '{"allow":[],"deny":[]}', "{", f'"{READ}"'])
 def test_stored_text_that_is_no_policy_is_refused(text):
     with pytest.raises(ValueError):
         Policy.from_json(text)

@@ -144,7 +144,7 @@ def standard(cast, standin):
         client.create_restricted_key(account_sid=standin.account_sid, friendly_name="all", policy=Policy.of(MAKE_KEYS))
     reconcile()
     entry = UnmanagedKey.objects.get()
-    assert "No policy" in text_of(cast.client("lead").get("/keys/unmanaged/"))
+    assert "Standard key, full access" in text_of(cast.client("lead").get("/keys/unmanaged/"))
     assert adopt(cast, entry).status_code == 302
     return ApiKey.objects.get(pk=entry.sid)
 

@@ -96,14 +96,14 @@ def test_what_is_at_twilio_and_was_not_approved(cast, standin):
     assert [key.sid for key in answer.context["unmanaged"]] == [made]
     page = answer.content.decode()
     assert f'href="/keys/unmanaged/{made}/"' in page
-    assert "Changed outside the portal" in page
+    assert "Different at Twilio" in page
     assert answer.context["counts"] == {"expiring": 0, "unconfirmed": 0, "drifted": 1, "unmanaged": 1}
-    assert "1 changed outside · 1 unmanaged" in text_of(answer)
+    assert "1 different at Twilio · 1 unmanaged" in text_of(answer)
     (key,), event = answer.context["drifted"], ledger.matching(action="key.drifted").get()
     assert key.drifted_at == event.time
     assert f"{event.time:%Y-%m-%d %H:%M}" in text_of(answer)
     assert f'href="/audit/keys/{key.sid}/"' in page
-    assert "1 changed outside, 1 unmanaged" in text_of(client.get("/audit/reports/"))
+    assert "1 different at Twilio, 1 unmanaged" in text_of(client.get("/audit/reports/"))
     Account.objects.filter(pk=cast.account.pk).update(credential_user=made)
     assert list(client.get("/audit/reports/keys/").context["unmanaged"]) == []  # the portal's own
 

@@ -155,8 +155,11 @@ class StandIn:
         """List from now on also the keys that were to be listed later (the option `hide` of a fault)."""
         self._control("DELETE", "hidden")
 
-    def change_key(self, sid: str, **changes: float) -> None:
-        """Let a key be older, by `age` in seconds, or be `unlisted` for so many seconds."""
+    def change_key(self, sid: str, **changes: Any) -> None:
+        """Let a key be older, by `age` in seconds, be `unlisted` for so many seconds, or be a `standard` key.
+
+        `beside` is what its policy has besides `allow`, `flags` what listings say of it.
+        """
         self._control("POST", "key", json={"sid": sid, **changes})
 
     def remember(self) -> None:

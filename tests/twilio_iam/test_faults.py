@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from keys_app.permissions.policy import Policy
+from keys_app.permissions.seen_policy import NoPolicy
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.errors import NotProcessed, OutcomeUnknown, Rejected, TwilioError
 
@@ -84,12 +85,12 @@ def test_a_refused_credential_is_rejected(standin: StandIn, name: str, policy: P
     assert (error.status, error.code) == (401, 20003)
 
 
-def test_a_policy_of_null_reaches_the_caller_as_none(
+def test_a_policy_of_null_reaches_the_caller_as_a_standard_key(
     client: TwilioIamClient, standin: StandIn, name: str, policy: Policy
 ) -> None:
     standin.fault("null_policy")
     created = client.create_restricted_key(account_sid=standin.account_sid, friendly_name=name, policy=policy)
-    assert created.policy is None
+    assert created.policy is NoPolicy.STANDARD
     assert client.fetch_key(created.sid).policy is None
 
 

@@ -52,7 +52,7 @@ def _explained(periods: list[Period]) -> list[dict[str, object]]:
         found.append(
             {
                 "period": period,
-                "risk": Risk.CRITICAL if period.everything else policy_risk(period.policy) if period.policy else "",
+                "risk": Risk.CRITICAL if period.no_policy else policy_risk(period.policy) if period.policy else "",
                 "reasons": explain(period.policy, known),
                 "added": sorted(now - set(before)) if before else [],
                 "removed": sorted(set(before) - now) if period.policy else [],
