@@ -60,6 +60,6 @@ def _credential(environment: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _wait_for_eof(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(sys.stdin.fileno(), 4096):  # not through the buffer, whose lock would break the process off at its end
         pass
     stop.set()
