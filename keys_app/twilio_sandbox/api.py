@@ -5,39 +5,41 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from keys_app.twilio_iam.types import KEY_SID
 
-from . import credentials, listing, rules
+from . import credentials, listing, other_apis, rules
+from .accounts import Caller, Tenant, Tenants
 from .faults import Fault, Faults
 from .history import History
-from .messages import ALLOW_ORIGIN, Refusal, Reply, Request, bad_sid, key_fields, not_found, policy_field, unauthorized
+from .messages import Refusal, Reply, Request, bad_sid, key_fields, not_found, policy_field
 from .secrets62 import new_secret
 from .store import Hashed, Key, Store
 
+Ordered = TypeVar("Ordered")
 KEYS = "/v1/Keys"
 _ON_ONE = {"GET": "fetch", "POST": "update", "DELETE": "delete"}
 _ON_ALL = {"GET": "list", "POST": "create"}
 
 
 class Api:
-    """Answers requests for one account.
+    """Answers requests about the keys of its accounts.
 
-    The main credential may do everything, as may a Main key ordered with `add_credential`; a restricted key made here
-    may do what its policy says; a Standard key may not manage keys (Twilio's documentation for all of them).
+    The main credential may do everything on the first account, as may a Main key ordered with `add_credential`; a
+    restricted key made here may do what its policy says; a Standard key may not manage keys (Twilio's documentation for
+    all of them). Which accounts a credential works on is in `accounts.py`.
     """
 
     def __init__(self, store: Store, account_sid: str, key_sid: str, secret: Hashed) -> None:
         self.faults = Faults()
+        self.tenants = Tenants(Tenant(account_sid, None, secret, key_sid, secret))
         self._history = History()
         self._hidden: dict[str, float] = {}
         self._store = store
-        self._account_sid = account_sid
-        self._usernames = {account_sid, key_sid}
-        self._secret = secret
         self._counts: Counter[str] = Counter()
         self._most_keys: int | None = None
+        self._is_scoped = True
         self._lock = threading.Lock()
 
     def operation(self, request: Request) -> str | None:
@@ -60,18 +62,25 @@ class Api:
             return {name: self._counts[name] for name in (*_ON_ALL.values(), *_ON_ONE.values())}
 
     def is_main(self, request: Request) -> bool:
-        return request.username in self._usernames and self._secret.matches(request.password)
+        """Tell whether a request has the credential the simulator was started with, which its orders take."""
+        first = self.tenants.first
+        return request.username in (first.sid, first.key_sid) and first.secret.matches(request.password)
 
-    def authorize(self, operation: str, request: Request) -> None:
-        """Raise `Refusal` unless the credential may do this."""
-        if self.is_main(request):
-            return
-        key = self._store.get(request.username)
-        if key is None or not key.secret.matches(request.password):
-            raise unauthorized()
+    def authorize(self, operation: str, request: Request) -> Caller:
+        """Return who asks. Raises `Refusal` unless the credential may do this."""
+        caller = self.tenants.caller(request, self._store)
         permission = credentials.needed(operation)
-        if key.kind != credentials.MAIN and permission not in (key.policy or ()):
-            raise credentials.refusal(key.refusal, permission)
+        key = caller.key
+        if not caller.may_manage_keys() and (key is None or permission not in (key.policy or ())):
+            raise credentials.refusal(key.refusal if key else credentials.REFUSALS[0], permission)
+        return caller
+
+    def ask_other(self, request: Request) -> Reply | None:
+        """Answer a call of another API, None if it is none that is known. Raises `Refusal`."""
+        call = other_apis.find(request)
+        if call is None:
+            return None
+        return other_apis.answer(call, request, self.tenants.caller(request, self._store), self.tenants)
 
     def add_credential(self, body: bytes) -> dict[str, object]:
         """Make the credential that `credentials.wanted` reads, as a key of the account; return its SID and secret.
@@ -80,7 +89,7 @@ class Api:
         """
         wanted, secret = credentials.wanted(body), new_secret()
         key = self._store.add(
-            self._account_sid,
+            self.tenants.first.sid,
             "a credential",
             wanted.policy,
             Hashed.of(secret),
@@ -89,6 +98,20 @@ class Api:
             grants_own_only=wanted.grants_own_only,
         )
         return {"sid": key.sid, "secret": secret}
+
+    def add_account(self, body: bytes) -> dict[str, object]:
+        """Open the account that a JSON object orders, below `parent` if it names one; return its credentials."""
+        return self.tenants.add(_order(body, "parent", str))
+
+    def scope_keys(self, body: bytes) -> None:
+        """Let one key be fetched, changed and deleted from its own account alone (`own`), or from `any`.
+
+        Which of the two Twilio does is not known: these calls name no account.
+        """
+        scope = _order(body, "keys", str)
+        if scope not in ("own", "any"):
+            raise Refusal(400, 20001, "not a scope")
+        self._is_scoped = scope == "own"
 
     def age(self, body: bytes) -> None:
         """Make every key older by `seconds`."""
@@ -100,22 +123,15 @@ class Api:
 
     def limit_keys(self, body: bytes) -> None:
         """Refuse new keys from now on while the account has `most`; `null` takes the limit off."""
-        try:
-            order: Mapping[str, object] = json.loads(body)
-            most = order["most"]
-            if not (most is None or isinstance(most, int)):
-                raise ValueError("unknown")
-        except (ValueError, KeyError, TypeError):
-            raise Refusal(400, 20001, "not a limit") from None
-        self._most_keys = most
+        self._most_keys = _order(body, "most", int)
 
-    def perform(self, operation: str, request: Request, fault: Fault | None) -> Reply:
+    def perform(self, operation: str, request: Request, caller: Caller, fault: Fault | None) -> Reply:
         """Do it and return the answer. Raises `Refusal`. `fault` may change the policy of a new key."""
         if operation == "create":
-            return self._create(request, fault)
+            return self._create(request, caller, fault)
         if operation == "list":
-            return self._list(request)
-        key = self._key(request)
+            return self._list(request, caller)
+        key = self._key(request, caller)
         on_key: dict[str, Callable[[Request, Key], Reply]] = {
             "fetch": self._fetch,
             "update": self._update,
@@ -136,9 +152,15 @@ class Api:
         ]
 
     def clear_orders(self) -> None:
-        """Fail and limit nothing from now on."""
+        """Fail and limit nothing from now on, and keep to the first rule of `scope_keys`."""
         self.faults.clear()
         self._most_keys = None
+        self._is_scoped = True
+
+    def delete_all(self) -> None:
+        """Delete the keys of all accounts."""
+        for key in self._store.all():
+            self._store.remove(key.sid)
 
     def show_hidden(self) -> None:
         """List every key from now on, also those that were to be listed later."""
@@ -181,12 +203,11 @@ class Api:
         """Return what really happened so far, see `History.truth`. Nobody but a harness may know this much."""
         return self._history.truth(lambda sid: self._store.get(sid) is not None)
 
-    def _create(self, request: Request, fault: Fault | None) -> Reply:
+    def _create(self, request: Request, caller: Caller, fault: Fault | None) -> Reply:
         account_sid = rules.account_sid(request.form.get("AccountSid"))
         name, policy = rules.friendly_name(request), rules.policy_of_new_key(request)
-        if account_sid != self._account_sid:
-            raise not_found(f"/Accounts/{account_sid}")
-        self._require_grantable(request, policy)
+        self.tenants.require_reach(caller, account_sid)
+        self._require_grantable(caller, account_sid, policy)
         secret = new_secret()
         with self._lock:  # no listing sees a key before it is known to be hidden
             given, beside = (fault.alter(policy), fault.beside) if fault else (policy, {})
@@ -194,31 +215,32 @@ class Api:
             self._hidden[key.sid] = time.monotonic() + (fault.hidden_seconds if fault else 0)
         self._history.made(key, secret)
         content = {**key_fields(key), "secret": secret, "policy": policy_field(key)}
-        return Reply(201, content, ALLOW_ORIGIN)
+        return Reply(201, content)
 
-    def _require_grantable(self, request: Request, policy: tuple[str, ...] | None) -> None:
+    def _require_grantable(self, caller: Caller, account_sid: str, policy: tuple[str, ...] | None) -> None:
         """Raise `Refusal` where the account is full, or the credential may not make such a key."""
-        if self._most_keys is not None and len(self._store.all()) >= self._most_keys:
+        keys = [key for key in self._store.all() if key.account_sid == account_sid]
+        if self._most_keys is not None and len(keys) >= self._most_keys:
             raise credentials.too_many()
-        key = None if self.is_main(request) else self._store.get(request.username)
+        key = caller.key
         if key and key.grants_own_only and (policy is None or set(policy) - set(key.policy or ())):
             raise credentials.greater_than_own()
 
-    def _list(self, request: Request) -> Reply:
+    def _list(self, request: Request, caller: Caller) -> Reply:
         account_sid = rules.account_sid(request.query.get("AccountSid"))
-        if account_sid != self._account_sid:
-            raise not_found(f"/Accounts/{account_sid}")
+        self.tenants.require_reach(caller, account_sid)
         with self._lock:
             now, keys = time.monotonic(), self._store.all()
             keys = [key for key in keys if key.account_sid == account_sid and self._hidden.get(key.sid, now) <= now]
         return Reply(200, listing.page(keys, request, KEYS))
 
-    def _key(self, request: Request) -> Key:
+    def _key(self, request: Request, caller: Caller) -> Key:
+        """Return the key in the address. Raises `Refusal`; one of another account is not found, if keys are scoped."""
         sid = request.path.rpartition("/")[2]
         if not KEY_SID.fullmatch(sid):
             raise bad_sid()
         key = self._store.get(sid)
-        if key is None or key.account_sid != self._account_sid:
+        if key is None or (self._is_scoped and not self.tenants.reaches(caller, key.account_sid)):
             raise not_found(f"/Keys/{sid}")
         return key
 
@@ -242,3 +264,14 @@ class Api:
         if not self._store.remove(key.sid):
             raise not_found(f"/Keys/{key.sid}")
         return Reply(204, None)
+
+
+def _order(body: bytes, name: str, kind: type[Ordered]) -> Ordered | None:
+    """Return one value of a JSON object that orders something; None for null. Raises `Refusal`."""
+    try:
+        value = json.loads(body)[name]
+    except (ValueError, KeyError, TypeError):
+        raise Refusal(400, 20001, f"an order without {name}") from None
+    if not (value is None or isinstance(value, kind)):
+        raise Refusal(400, 20001, f"not an order of {name}")
+    return value

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .messages import Refusal, unauthorized
+from .messages import Refusal, not_found, unauthorized
 
 OPERATIONS = {"create": "create", "list": "list", "fetch": "read", "update": "update", "delete": "delete"}
 """The action of `/twilio/iam/api-keys/` that each operation needs."""
@@ -57,11 +57,28 @@ def refusal(how: str, permission: str) -> Refusal:
     70051, which names the permission without its first slash.
     """
     if how == "missing":
-        name = permission.removeprefix("/")
-        return Refusal(401, 70051, f"Authorization Error: required permission {name} is missing")
+        return permission_missing(permission)
     if how in ("evaluation", "forbidden"):
         return Refusal(403 if how == "forbidden" else 401, 20003, "Policy evaluation failed")
     return unauthorized()
+
+
+def permission_missing(permission: str, code: int = 70051) -> Refusal:
+    """Return the refusal of a restricted key without a permission: 401, which names it without its first slash."""
+    return Refusal(401, code, f"Authorization Error: required permission {permission.removeprefix('/')} is missing")
+
+
+def wrong_account() -> Refusal:
+    """Return the refusal of a key of another account than the call is about: 70051 (Twilio's error dictionary).
+
+    The text is the most frequent one of that code in published reports; that it is a 401 is seen of others.
+    """
+    return Refusal(401, 70051, "Authorization Error: actor doesn't have any assertions")
+
+
+def no_account(account_sid: str) -> Refusal:
+    """Return the refusal of an account that does not exist: 404. The code is a guess, 70051 is another."""
+    return not_found(f"/Accounts/{account_sid}")
 
 
 def greater_than_own() -> Refusal:

@@ -42,7 +42,7 @@ class Fault:
             message = str(self.options.get("message", "The request has constraint violations"))
             return Refusal(int(self.options.get("status", 400)), int(self.options.get("code", 70001)), message).reply
         if self.name == "unauthorized":
-            return unauthorized().reply
+            return unauthorized(int(self.options.get("status", 401)), self.options.get("message")).reply
         if self.name == "redirect":
             return Reply(307, None, {"Location": url})
         return _server_error() if self.name == "error_before" else None
@@ -110,11 +110,11 @@ class Faults:
         """Read a JSON object that says what is to fail. Raises `Refusal` for anything else.
 
         It has `fault`, and optionally `operation` (default `create`, or `list` for the two that spoil a listing),
-        `times` (default 1) and details: `retry_after` (seconds) for rate_limit, `code` and `message` for refuse,
-        `seconds` (30) for hang, `interval` (0.2 seconds) and `part` (`all` or `body`) for drip, `bytes` for
-        oversized, `allow` (a list) for other_policy, `fields` (an object, {"deny": []}) for beside_allow, `url` for
-        foreign_page, and `hide` with any failure of `create`: the seconds that the new key stays out of the listing
-        (2 for late_listing).
+        `times` (default 1) and details: `retry_after` (seconds) for rate_limit, `status`, `code` and `message` for
+        refuse, `status` (401) and `message` for unauthorized, as 20003 has more texts than one, `seconds` (30) for
+        hang, `interval` (0.2 seconds) and `part` (`all` or `body`) for drip, `bytes` for oversized, `allow` (a list)
+        for other_policy, `fields` (an object, {"deny": []}) for beside_allow, `url` for foreign_page, and `hide` with
+        any failure of `create`: the seconds that the new key stays out of the listing (2 for late_listing).
         """
         fault, times = _read(_json(body))
         with self._lock:

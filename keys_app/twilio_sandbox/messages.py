@@ -11,13 +11,16 @@ from keys_app.permissions.catalogue import ACTIONS
 
 from .store import Key
 
-ALLOW_ORIGIN = {
+ACCESS_CONTROL = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type",
     "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Credentials": "true",
+    "Access-Control-Expose-Headers": "ETag, Twilio-Request-Id",
 }
-"""A 201 carries `Access-Control-Allow-*` headers (Twilio's documentation)."""
+"""On every answer, refusals included (Twilio's documentation has them at the 201; the values are guesses)."""
+SIMULATOR = {"Twilio-Simulator": "keys_app.twilio_sandbox"}
+"""On every answer: what tells the simulator from Twilio, and from anything else that listens on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,12 @@ class Reply:
         body = self.body if self.body is not None else b""
         if self.body is None and self.content is not None:
             body = json.dumps(self.content).encode()
-        headers = {"Date": format_datetime(datetime.now(UTC), usegmt=True), **self.headers}
+        headers = {
+            "Date": format_datetime(datetime.now(UTC), usegmt=True),
+            **ACCESS_CONTROL,
+            **SIMULATOR,
+            **self.headers,
+        }
         if self.status != HTTPStatus.NO_CONTENT:
             headers.setdefault("Content-Type", "application/json")
             headers["Content-Length"] = str(len(body) if self.declared is None else self.declared)
@@ -72,9 +80,12 @@ class Refusal(Exception):
         self.reply = Reply(status, content, headers or {})
 
 
-def unauthorized() -> Refusal:
-    """Return the refusal of a wrong credential, or one that may not manage keys: 401 (seen in a published test)."""
-    return Refusal(401, 20003, "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})
+def unauthorized(status: int = 401, message: str | None = None) -> Refusal:
+    """Return the refusal of a wrong credential, or one that may not manage keys: 401 (seen in a published test).
+
+    The same code has other texts, of a credential without the right, an unapproved profile or another region.
+    """
+    return Refusal(status, 20003, message or "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})
 
 
 def not_found(path: str) -> Refusal:

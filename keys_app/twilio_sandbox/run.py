@@ -60,6 +60,8 @@ def _credential(environment: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _wait_for_eof(stop: threading.Event) -> None:
-    while os.read(sys.stdin.fileno(), 4096):  # not through the buffer, whose lock would break the process off at its end
+    while os.read(
+        sys.stdin.fileno(), 4096
+    ):  # not through the buffer, whose lock would break the process off at its end
         pass
     stop.set()

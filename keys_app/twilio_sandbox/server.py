@@ -78,6 +78,12 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_DELETE = do_GET
 
+    def do_OPTIONS(self) -> None:
+        """Answer what a browser asks before it calls: with headers alone, and without a credential."""
+        if self._request() is None:
+            self.close_connection = True
+        self._send(Reply(204, None))
+
     @property
     def _server(self) -> Server:
         return cast(Server, self.server)
@@ -107,13 +113,16 @@ class Handler(BaseHTTPRequestHandler):
         api = self._server.api
         operation = api.operation(request)
         if operation is None:
-            raise not_found(request.path)
+            reply = api.ask_other(request)
+            if reply is None:
+                raise not_found(request.path)
+            return reply
         api.count(operation, request)
-        api.authorize(operation, request)
+        caller = api.authorize(operation, request)
         fault = api.faults.take(operation)
         if fault is not None and fault.name in BEFORE:
             return fault.instead(request.base_url + self.path)
-        reply = api.perform(operation, request, fault)
+        reply = api.perform(operation, request, caller, fault)
         return reply if fault is None else self._fail(fault, reply)
 
     def _fail(self, fault: Fault, reply: Reply) -> Reply | None:
@@ -156,6 +165,8 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", "faults"): lambda: api.faults.add(request.body),
             ("POST", "mix"): lambda: api.faults.mix(request.body),
             ("POST", "credentials"): lambda: api.add_credential(request.body),
+            ("POST", "accounts"): lambda: api.add_account(request.body),
+            ("POST", "scope"): lambda: api.scope_keys(request.body),
             ("POST", "age"): lambda: api.age(request.body),
             ("POST", "limit"): lambda: api.limit_keys(request.body),
             ("DELETE", "faults"): api.clear_orders,
@@ -163,6 +174,7 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", "key"): lambda: api.change_key(request.body),
             ("POST", "remember"): api.remember,
             ("POST", "recall"): api.recall,
+            ("DELETE", "keys"): api.delete_all,
             ("GET", "keys"): lambda: {"keys": api.all_keys()},
             ("GET", "truth"): api.truth,
             ("GET", "requests"): api.counts,

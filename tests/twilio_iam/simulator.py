@@ -30,6 +30,15 @@ class Credential:
         return {"TWILIO_API_KEY": self.username, "TWILIO_API_SECRET": self.password}
 
 
+@dataclass(frozen=True)
+class Tenancy:
+    """An account of the simulator besides its first one."""
+
+    sid: str
+    token: Credential
+    main: Credential
+
+
 class StandIn:
     """A stand-in for Twilio on a free port of 127.0.0.1. After `start()` its attributes say how to reach it.
 
@@ -136,6 +145,17 @@ class StandIn:
         made = self._control("POST", "credentials", json=order).json()
         return Credential(made["sid"], made["secret"])
 
+    def account(self, parent: str | None = None) -> "Tenancy":
+        """Open another account, below `parent` if it is given, with an Auth Token and a Main key."""
+        made = self._control("POST", "accounts", json={"parent": parent}).json()
+        return Tenancy(
+            made["sid"], Credential(made["sid"], made["auth_token"]), Credential(made["key"], made["secret"])
+        )
+
+    def scope_keys(self, keys: str) -> None:
+        """Let a key be reached by its SID from its `own` account alone, or from `any`; `clear_faults` sets it back."""
+        self._control("POST", "scope", json={"keys": keys})
+
     def limit_keys(self, most: int | None) -> None:
         """Refuse new keys from now on while it has `most` (70151); None and `clear_faults` take the limit off."""
         self._control("POST", "limit", json={"most": most})
@@ -181,10 +201,8 @@ class StandIn:
         return [key for key in self.keys() if key["friendly_name"] == friendly_name]
 
     def delete_keys(self) -> None:
-        """Delete every key."""
-        with self.client() as client:
-            for key in self.keys():
-                client.delete_key(key["sid"])
+        """Delete every key, of all accounts."""
+        self._control("DELETE", "keys")
 
     def requests(self) -> dict[str, int]:
         """Return the number of requests so far for `create`, `list`, `fetch`, `update` and `delete`."""
