@@ -91,7 +91,7 @@ def test_a_policy_of_null_reaches_the_caller_as_a_standard_key(
     standin.fault("null_policy")
     created = client.create_restricted_key(account_sid=standin.account_sid, friendly_name=name, policy=policy)
     assert created.policy is NoPolicy.STANDARD
-    assert client.fetch_key(created.sid).policy is None
+    assert client.fetch_key(created.sid).policy is NoPolicy.STANDARD
 
 
 @pytest.mark.parametrize("options", [{}, {"allow": ["/twilio/voice/calls/read"]}])
