@@ -1,37 +1,18 @@
 """An OpenID provider as a process, and a browser's way there and back without a browser."""
 
-import fcntl
 import json
-import os
-import shutil
 import socket
 import subprocess
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
-import pytest
 import requests
 from django.test import Client
 
-NODE = Path(__file__).resolve().parents[1] / "node"
+from tests.node_tools import NODE, require_node
+
 START = "/accounts/oidc/company/login/"
 CALLBACK = "/accounts/oidc/company/login/callback/"
-
-
-def require_node() -> str:
-    """Return the program. Without it, or without what it needs, tests are skipped, or fail under CI=true."""
-    node, npm, package = shutil.which("node"), shutil.which("npm"), NODE / "node_modules" / "oidc-provider"
-    with (NODE / "package-lock.json").open() as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)  # of several that test at once, one installs it
-        if node and npm and not package.is_dir():
-            options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            subprocess.run([npm, "ci", *options], cwd=NODE, check=False, capture_output=True)
-    if node and package.is_dir():
-        return node
-    if os.environ.get("CI") == "true":
-        pytest.fail("sign-in with OpenID Connect needs node and npm, and CI=true needs its tests")
-    pytest.skip("sign-in with OpenID Connect: no node, or no oidc-provider, was found on this machine")
 
 
 class Provider:
@@ -46,7 +27,7 @@ class Provider:
     def __enter__(self) -> Self:
         port = str(urlsplit(self.issuer).port)
         command = [
-            require_node(),
+            require_node("oidc-provider", "sign-in with OpenID Connect"),
             "openid_provider.mjs",
             port,
             self.portal + CALLBACK,

@@ -104,3 +104,30 @@ def test_fetch_raises_with_code_and_status(sdk: Any, stranger: Any) -> None:
         with pytest.raises(TwilioRestException) as raised:
             who.api_key(sid).fetch()
         assert (raised.value.status, raised.value.code) == (status, code)
+
+
+def test_a_restricted_key_lists_messages_only_with_the_permission(sdk: Any, standin: StandIn, name: str) -> None:
+    for allow, may in ((ALLOW, True), (["/twilio/messaging/services/read"], False)):
+        made = make(sdk, standin, name, allow)
+        http = Redirected(standin.base_url)
+        messages = Client(made.sid, made.secret, standin.account_sid, http_client=http).messages
+        assert http.session is not None
+        with http.session:
+            if may:
+                assert messages.list(limit=1) == []
+            else:
+                with pytest.raises(TwilioException, match="401"):
+                    messages.list(limit=1)
+
+
+def test_a_key_of_another_account_is_told_apart(standin: StandIn) -> None:
+    parent = standin.account()
+    below, http = standin.account(parent.sid), Redirected(standin.base_url)
+    as_main = Client(parent.main.username, parent.main.password, below.sid, http_client=http)
+    as_token = Client(parent.sid, parent.token.password, below.sid, http_client=http)
+    assert http.session is not None
+    with http.session:
+        assert as_token.iam.v1.get_api_keys.list(account_sid=below.sid) == []
+        with pytest.raises(TwilioException, match="401"):
+            as_main.iam.v1.get_api_keys.list(account_sid=below.sid)
+        assert as_main.messages.list(limit=1) == []
