@@ -339,7 +339,7 @@ def _unmanaged(html: str, world: World, kind: str, who: str) -> Problems:
         if line:
             state = "Adopted" if made.key else states.get(name, "No one’s|No owner")
             yield from (f"{name}: {what}" for what in _iff(state, True, line))
-            yield from (f"{name}: {what}" for what in _iff("No policy", "standard" in name, line))
+            yield from (f"{name}: {what}" for what in _iff("Standard key, full access", "standard" in name, line))
 
 
 ABOUT: dict[str, Callable[[str, World, str, str], Problems]] = {
