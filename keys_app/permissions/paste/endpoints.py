@@ -2,7 +2,8 @@
 
 A row holds a host (`api` for `api.twilio.com`), a path with `{}` for each SID, a resource of the catalogue,
 the actions of its methods where they are not the usual ones, the name in the official SDKs where it is not
-the path in other letters, and for paths that map to nothing (resource `-`) a note that says why.
+the path in other letters (with `()` behind the last one if the SDKs `fetch`, `update` or `delete` it, and without
+if they `create` or `list`), and for paths that map to nothing (resource `-`) a note that says why.
 Paths and SDK names are those of Twilio's official Python SDK, 9.13; the resources are inferred from the names.
 What no row is about gets the answer of its product (`permissions/products.py`).
 """
@@ -107,6 +108,11 @@ def _names(path: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def all_endpoints() -> tuple[Endpoint, ...]:
+    """Return all rows, in their order."""
+    return _endpoints()
+
+
 @cache
 def hosts() -> frozenset[str]:
     """Return the first labels of all hosts that are known, and the names the SDKs have for them."""
@@ -159,8 +165,16 @@ def _fits(part: str, given: str) -> bool:
 def _by_names() -> dict[tuple[str, tuple[str, ...]], tuple[Endpoint, ...]]:
     found: dict[tuple[str, tuple[str, ...]], list[Endpoint]] = {}
     for endpoint in _endpoints():
-        found.setdefault((endpoint.host, endpoint.names), []).append(endpoint)
+        for names in dict.fromkeys((endpoint.names, _uncalled(endpoint))):
+            found.setdefault((endpoint.host, names), []).append(endpoint)
     return {key: tuple(rows) for key, rows in found.items()}
+
+
+def _uncalled(endpoint: Endpoint) -> tuple[str, ...]:
+    """Return a row's names, without the last parentheses if they hold no SID: it is the only one of its kind."""
+    if not endpoint.names or segments(endpoint.path)[-1] == "{}":
+        return endpoint.names
+    return (*endpoint.names[:-1], endpoint.names[-1].removesuffix("()"))
 
 
 def find_call(host: str, version: str, names: tuple[str, ...]) -> Endpoint | None:
