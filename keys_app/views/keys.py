@@ -42,7 +42,7 @@ from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import history, key_status
 
-from .snippets import curl_for
+from .snippets import snippets_for
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -195,8 +195,7 @@ def key_rotate(request: SignedInRequest, sid: str) -> HttpResponse:
         return problem(request, error, back_url=key.get_absolute_url(), back_label="Back to the key")
     except PortalError as error:
         return problem(request, error, back_url=key.get_absolute_url(), back_label="Back to the key")
-    curl, note = curl_for(issued.key)
-    context = {"key": issued.key, "secret": issued.secret, "curl_command": curl, "curl_note": note, "old_key": key}
+    context = {"key": issued.key, "secret": issued.secret, "snippets": snippets_for(issued.key), "old_key": key}
     return render(request, "portal/partials/issued_dialog.html" if request.htmx else "portal/issued.html", context)
 
 

@@ -30,7 +30,7 @@ from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import history, request_status
 
-from .snippets import curl_for
+from .snippets import snippets_for
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -141,7 +141,6 @@ def request_issue(request: SignedInRequest, request_id: uuid.UUID) -> HttpRespon
         issued = issue.issue_key(request_id=key_request.pk, actor=actor_of(request))
     except PortalError as error:
         return _problem(request, key_request, error)
-    curl, note = curl_for(issued.key)
-    context = {"key": issued.key, "secret": issued.secret, "curl_command": curl, "curl_note": note}
+    context = {"key": issued.key, "secret": issued.secret, "snippets": snippets_for(issued.key)}
     template = "portal/partials/issued_dialog.html" if request.htmx else "portal/issued.html"
     return render(request, template, context)

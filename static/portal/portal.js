@@ -72,7 +72,8 @@
     const button = event.target.closest("button");
     if (!button) return;
     const dialog = button.closest("dialog");
-    if (button.dataset.copy) copy(button);
+    if (button.dataset.copy) copy(button, document.querySelector(button.dataset.copy));
+    else if (button.dataset.copyAs) copy(button);
     else if (button.hasAttribute("data-ask-close")) warn(dialog);
     else if (button.hasAttribute("data-reload-page")) {
       leaving = true;
@@ -89,16 +90,38 @@
 
   // Copying: the text is read from the page at the click and kept nowhere
 
-  async function copy(button) {
-    const source = document.querySelector(button.dataset.copy);
+  // What a new key is pasted as, made of what the dialog shows. A line that begins with a space stays out of most shells' history.
+  const quoted = (value) => `'${value.replaceAll("'", "'\\''")}'`;
+  const AS = {
+    env: ({ account, sid, secret }) => (
+      `# Restricted key: account ${account} and region US1 only. It can't sign Access Tokens.\n`
+      + `TWILIO_ACCOUNT_SID=${account}\nTWILIO_API_KEY=${sid}\nTWILIO_API_SECRET=${secret}\n`
+    ),
+    curl: ({ sid, secret, url }) => ` curl -u ${quoted(`${sid}:${secret}`)} ${quoted(url)}`,
+    mcp: ({ account, sid, secret, services }) => {
+      const args = ["-y", "@twilio-alpha/mcp", `${account}/${sid}:${secret}`];
+      if (services) args.push("--services", services);
+      return JSON.stringify({ mcpServers: { twilio: { command: "npx", args } } }, null, 2);
+    },
+  };
+  const filledIn = (button) => AS[button.dataset.copyAs]({
+    ...document.getElementById("key-snippets").dataset,
+    sid: document.getElementById("key-sid").textContent,
+    secret: document.getElementById("key-secret").textContent,
+  });
+
+  // Copies what `source` shows; without one, what the button is for.
+  async function copy(button, source) {
     const scope = button.closest("dialog, form, [data-shown-once]") || document;
     const error = scope.querySelector("[data-copy-error]");
     const status = scope.querySelector("[data-copy-status]");
     try {
-      await navigator.clipboard.writeText(source.textContent);
+      await navigator.clipboard.writeText(source ? source.textContent : filledIn(button));
     } catch {
-      getSelection().selectAllChildren(source);
-      const text = "The browser refused to copy. The text is selected: press Ctrl+C or ⌘C.";
+      if (source) getSelection().selectAllChildren(source);
+      const text = source
+        ? "The browser refused to copy. The text is selected: press Ctrl+C or ⌘C."
+        : "The browser refused to copy. Copy SID and secret by hand.";
       if (error) {
         error.textContent = text;
         error.hidden = false;

@@ -1,6 +1,7 @@
 """The secret is on the screen once, and nowhere after that."""
 
 import itertools
+import json
 import re
 from collections.abc import Callable
 
@@ -143,6 +144,46 @@ def test_it_works_without_javascript(sign_in):
     page.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}/$"))
     approve(lead.page, "no-script")
     _, secret = issue(page, page.url)
+    expect(page.get_by_role("button", name="mcp.json")).to_have_count(0)
+    assert page.content().count(secret) == 1
     page.get_by_role("button", name="I have stored it").click()
     expect(page.get_by_text("Noted: the secret is stored.")).to_be_visible()
     assert secret not in page.content()
+
+
+def _copied(page: Page, label: str) -> str:
+    page.get_by_role("button", name=label, exact=True).click()
+    expect(page.get_by_role("button", name="Copied")).to_have_count(1)
+    text = page.evaluate("navigator.clipboard.readText()")
+    expect(page.get_by_role("button", name="Copied")).to_have_count(0)
+    return text
+
+
+def test_it_copies_what_is_pasted_elsewhere_and_leaves_no_further_copy(shown: Shown):
+    page, sid, secret = shown
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    account = page.locator("#key-snippets").get_attribute("data-account")
+    before = page.evaluate(EVERYWHERE)
+    assert before.count(secret) == 1
+
+    lines = _copied(page, ".env").splitlines()
+    assert lines[0].startswith(f"# Restricted key: account {account} and region US1 only")
+    assert lines[1:] == [f"TWILIO_ACCOUNT_SID={account}", f"TWILIO_API_KEY={sid}", f"TWILIO_API_SECRET={secret}"]
+
+    url = f"https://api.twilio.com/2010-04-01/Accounts/{account}/Messages.json?PageSize=1"
+    assert _copied(page, "curl") == f" curl -u '{sid}:{secret}' '{url}'"
+
+    server = json.loads(_copied(page, "mcp.json"))["mcpServers"]["twilio"]
+    assert server == {"command": "npx", "args": ["-y", "@twilio-alpha/mcp", f"{account}/{sid}:{secret}"]}
+
+    after = page.evaluate(EVERYWHERE)
+    assert (after.count(secret), secret in page.title()) == (1, False)
+    assert page.locator("#key-secret").inner_text() == secret
+
+
+def test_it_says_so_where_the_browser_does_not_copy(sign_in):
+    page, _, secret = _issued(sign_in, f"refused-{next(NUMBERS)}")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')) }")
+    page.get_by_role("button", name="mcp.json", exact=True).click()
+    expect(page.get_by_text("The browser refused to copy. Copy SID and secret by hand.").first).to_be_visible()
+    assert page.evaluate(EVERYWHERE).count(secret) == 1

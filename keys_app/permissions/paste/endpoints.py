@@ -188,6 +188,13 @@ def find_call(host: str, version: str, names: tuple[str, ...]) -> Endpoint | Non
     return next(in_version, None) or next(begun, None) or _of_product(by_name(host, version))
 
 
+@cache
+def endpoints_of(permission: str) -> tuple[Endpoint, ...]:
+    """Return the endpoints at which an operation needs `permission`, in the order of the table."""
+    resource, _, action = permission.removeprefix("/twilio/").rpartition("/")
+    return tuple(row for row in _endpoints() if row.resource == resource and action in row.methods.values())
+
+
 def unknown_path(method: str, host: str, path: str, known: Catalogue) -> str:
     """Return what is said of a request no endpoint was found for: that it is not known, and where to look."""
     shown = f"{method} {shown_host(host)}{shown_path(path)}"
