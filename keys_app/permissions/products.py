@@ -22,7 +22,7 @@ _WORD = re.compile(r"[a-z0-9-]+")
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}\Z")
 
 
-class Answer(StrEnum):
+class ProductAnswer(StrEnum):
     """Which kind of answer a product gets where a call leads to no permission."""
 
     HERE = "here"
@@ -40,7 +40,7 @@ class TwilioProduct:
     path: tuple[str, ...]
     names: frozenset[str]
     title: str
-    answer: Answer
+    answer: ProductAnswer
     catalogue: tuple[str, ...]
     words: frozenset[str]
 
@@ -59,7 +59,7 @@ def twilio_products() -> tuple[TwilioProduct, ...]:
             tuple(part for part in row["path"].split("/") if part),
             frozenset(plain(name) for name in row["sdk"].split()),
             row["title"],
-            Answer(row["answer"]),
+            ProductAnswer(row["answer"]),
             tuple(row["catalogue"].split()),
             frozenset(_WORD.findall(f"{row['host']} {row['sdk']} {row['title']} {row['words']}".lower())),
         )
@@ -96,17 +96,17 @@ def no_permission(product: TwilioProduct, known: Catalogue) -> str:
     named = f"{product.title} ({product.host}.twilio.com)"
     if added := _added(product, known):
         return f"{named}: which call needs which permission is not known here. Look under {added} in the list."
-    if product.answer is Answer.NONE:
+    if product.answer is ProductAnswer.NONE:
         return (
             f"{named}: Twilio has no restricted permission for it, so no key from this portal can call it. "
             "It takes a Standard key, which is made in the Twilio Console."
         )
-    if product.answer is Answer.DOCUMENTED:
+    if product.answer is ProductAnswer.DOCUMENTED:
         return (
             f"{named}: Twilio documents restricted permissions for it, but they are not in this catalogue yet. "
             f"Find the exact name in Twilio’s list, {LIST_OF_PERMISSIONS}; {ADD_IT}."
         )
-    if product.answer is Answer.TOKEN:
+    if product.answer is ProductAnswer.TOKEN:
         return f"{named}: it takes OAuth credentials and no API key, so no permission of a key covers it."
     return (
         f"{named} is not known here: no list of restricted permissions names it. "
@@ -116,7 +116,7 @@ def no_permission(product: TwilioProduct, known: Catalogue) -> str:
 
 def not_known(operation: str, product: TwilioProduct | None, known: Catalogue) -> str:
     """Return that an operation is not known, where to look for its permission, and how a missing one is added."""
-    if product and product.answer is not Answer.HERE:
+    if product and product.answer is not ProductAnswer.HERE:
         return no_permission(product, known)
     shown = {one.name: one.title for one in known.products}
     titles = [shown[name] for name in product.catalogue if name in shown] if product else []
@@ -141,7 +141,7 @@ def not_here(known: Catalogue) -> tuple[NotHere, ...]:
     found: dict[str, NotHere] = {}
     hosts: set[str] = set()
     for one in twilio_products():
-        if one.answer is Answer.HERE or one.host in hosts or _added(one, known):
+        if one.answer is ProductAnswer.HERE or one.host in hosts or _added(one, known):
             continue
         hosts.add(one.host)
         earlier = found.get(one.title) or NotHere("", no_permission(one, known))

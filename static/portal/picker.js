@@ -210,6 +210,7 @@
   const MARKED_AT_ONCE = 40;
   const search = byId("picker-search");
   const status = byId("picker-matches");
+  const notHere = [...byId("picker-not-here").children];
   let asked = []; // when each key was pressed that waits for the list
   let terms = [];
   let hits = rows;
@@ -233,6 +234,14 @@
     }
     if (terms.length) markMore();
     status.textContent = terms.length ? wordsForHits() : "";
+    for (const answer of notHere) showIfAsked(answer);
+  }
+
+  // What a product of Twilio outside the catalogue is answered with: by a beginning of its name, as the server does.
+  function showIfAsked(answer) {
+    const words = answer.dataset.words.split(" ");
+    const asked = terms.some((term) => term.length > 2 && words.some((word) => word.startsWith(term)));
+    if (answer.hidden === asked) answer.hidden = !asked;
   }
 
   function showIfHit(entry) {

@@ -241,6 +241,27 @@ PASTES = """async () => {
 }"""
 
 
+def test_a_search_says_which_kind_of_no_it_is(sign_in):
+    tab = sign_in("engineer")
+    page = tab.page
+    page.goto("/requests/new/")
+    search, said = page.get_by_label("Search permissions"), page.locator("#picker-not-here > :visible")
+    search.press_sequentially("serverl")
+    expect(said).to_have_count(1)
+    expect(said).to_contain_text("not in this catalogue yet")
+    search.fill("sync")
+    expect(said).to_have_text(re.compile(r"^Sync .*Twilio has no restricted permission"))
+    search.fill("calls")
+    expect(said).to_have_count(0)
+    page.get_by_text("Paste what you have").click()
+    page.locator("#paste").fill("token = AccessToken(sid, key, secret)\nclient.sync.v1.services.list()")
+    page.get_by_role("button", name="Read it").click()
+    expect(page.locator("#paste-result li")).to_have_count(2)
+    expect(page.locator("#paste-result")).to_contain_text("can’t sign Access Tokens")
+    expect(page.locator("#paste-result input")).to_have_count(0)
+    assert tab.complaints == []
+
+
 def test_what_the_limit_of_pastes_refuses_is_still_there(sign_in):
     tab = sign_in("engineer2")
     page = tab.page

@@ -155,3 +155,24 @@ def test_it_searches_without_javascript_and_keeps_what_was_typed(cast):
     assert set(ticked(body)) == set(READ_MESSAGES)
     assert "A monthly report." in body
     assert answer.context["form"].errors == {}
+
+
+def _said_of(answer, product):
+    """Return whether the page shows the answer on a product, or holds it hidden for the search with JavaScript."""
+    (tag,) = [tag for tag in answer.content.decode().split("<p ") if tag.partition(">")[2].startswith(f"{product} (")]
+    return "hidden" not in tag.partition(">")[0]
+
+
+@pytest.mark.parametrize(("search", "product"), [("sync", "Sync"), ("functions", "Serverless"), ("Trust", "TrustHub")])
+def test_a_search_for_a_product_without_permissions_says_which_kind_of_no_it_is(cast, search, product):
+    answer = cast.client("engineer").post("/requests/new/", cast.form(search=search, search_only="1"))
+    assert _said_of(answer, product)
+    assert not _said_of(answer, "Notify")
+    assert not _said_of(cast.client("engineer").get("/requests/new/"), product)
+
+
+def test_the_form_says_where_a_key_works_and_that_it_signs_no_access_tokens(cast):
+    text = text_of(cast.client("engineer").get("/requests/new/"))
+    assert "on its own account and in the region US1 only" in text
+    assert "can’t sign Access Tokens" in text
+    assert "OAuth apps" in text

@@ -29,6 +29,7 @@ PROMISED = [
     "content-templates",
     "monitor-alerts",
     "conferences",
+    "ai-assistant",
 ]
 GOOD = """
 [[template]]
@@ -72,6 +73,13 @@ def test_what_the_description_denies_is_not_in_it(template):
         assert actions <= {"list", "read"}
     if "send" in template.description.partition("Cannot")[2]:
         assert "/twilio/messaging/messages/create" not in template.permissions
+
+
+def test_an_assistant_reads_what_is_of_low_risk_and_changes_nothing():
+    template = find_template("ai-assistant")
+    assert policy_risk(template.permissions) is Risk.LOW
+    assert {name.rpartition("/")[2] for name in template.permissions} == {"list", "read"}
+    assert "mcp.json" in template.description
 
 
 @pytest.mark.parametrize("slug", PROMISED)

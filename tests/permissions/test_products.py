@@ -6,7 +6,7 @@ import pytest
 
 from keys_app.permissions.catalogue import catalogue, extended
 from keys_app.permissions.paste import Suggestion, addresses, read_paste
-from keys_app.permissions.products import Answer, answers_to, at_host, by_name, not_here, twilio_products
+from keys_app.permissions.products import ProductAnswer, answers_to, at_host, by_name, not_here, twilio_products
 from tests.permissions.sdk_operations import DOMAINS, host_of, operations
 
 NONE = "Twilio has no restricted permission for it"
@@ -82,7 +82,7 @@ def test_each_domain_of_the_sdk_is_a_product_by_host_and_by_name(domain):
     assert by_name(domain.replace("_", "-")) == by_name(domain)
 
 
-@pytest.mark.parametrize("domain", [one for one in DOMAINS if by_name(one).answer is not Answer.HERE])
+@pytest.mark.parametrize("domain", [one for one in DOMAINS if by_name(one).answer is not ProductAnswer.HERE])
 def test_an_address_and_the_sdks_call_are_answered_alike(domain):
     version = by_name(domain).path[:1] or ("v1",)
     by_url = read_paste(f"POST https://{host_of(domain)}.twilio.com/{version[0]}/Things/X1")
@@ -154,5 +154,5 @@ def test_every_row_says_where_it_is_from_and_none_is_in_vain():
     titles = {product.name for product in catalogue().products}
     for one in twilio_products():
         assert set(one.catalogue) <= titles
-        assert bool(one.catalogue) == (one.answer is Answer.HERE)
+        assert bool(one.catalogue) == (one.answer is ProductAnswer.HERE)
     assert {NONE, DOCUMENTED} == {kind(one.sentence) for one in not_here(catalogue())} - {UNKNOWN, TOKEN}

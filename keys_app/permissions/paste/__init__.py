@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from keys_app.permissions.catalogue import Catalogue, catalogue
 
+from .access_tokens import read_access_tokens
 from .addresses import read_urls
 from .credentials import drop_credentials
 from .error_texts import read_errors, read_names
@@ -49,13 +50,16 @@ def read_paste(text: str, known: Catalogue | None = None) -> Reading:
     known = catalogue() if known is None else known
     if len(text) > MAX_PASTE:
         return Reading("nothing", (), (), False, f"This is too long. At most {MAX_PASTE:,} characters are read.")
+    tokens = tuple(read_access_tokens(text))  # beside what else is in it; their line may be dropped as a credential
     text, dropped = drop_credentials(text)
     for kind, reader in _READERS:
         findings = Findings().add(reader(text, known))
         if findings:
             if kind == "error" and not findings.suggestions:
                 findings.add(_requests_beside(text, known))
-            return _reading(kind, findings, dropped)
+            return _reading(kind, findings.add(tokens), dropped)
+    if tokens:
+        return _reading("sdk", Findings().add(tokens), dropped)
     return Reading("nothing", (), (), dropped, f"{_WARNING} {_NOTHING}" if dropped else _NOTHING)
 
 

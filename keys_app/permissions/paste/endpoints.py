@@ -17,7 +17,7 @@ from importlib import resources
 from keys_app.permissions.catalogue import Catalogue
 from keys_app.permissions.products import (
     ADD_IT,
-    Answer,
+    ProductAnswer,
     TwilioProduct,
     at_host,
     by_name,
@@ -152,7 +152,7 @@ def find_path(host: str, path: str) -> Endpoint | None:
 
 def _of_product(product: TwilioProduct | None) -> Endpoint | None:
     """Return the endpoint that stands for all of a product the shipped catalogue has no permission for."""
-    if product is None or product.answer is Answer.HERE:
+    if product is None or product.answer is ProductAnswer.HERE:
         return None
     return Endpoint(product.host, "/**", "-", {}, (), "", product)
 

@@ -30,6 +30,7 @@ from keys_app.permissions.paste.model import Reading
 from keys_app.permissions.policy import MAX_PERMISSIONS
 from keys_app.permissions.policy_json import MAX_TEXT, PolicyTextError, parse_policy_text
 from keys_app.permissions.presets import templates
+from keys_app.permissions.products import answers_to, not_here
 from keys_app.permissions.risk import policy_risk
 from keys_app.users.limits import TooMany, count
 from keys_app.views.http.actor import actor_of
@@ -233,6 +234,8 @@ def _page(
         "picker": picker(known, selection.permissions, rails, selection.search),
         "unknown": unknown_names(known, selection.permissions),
         "search": selection.search,
+        "not_here": not_here(known),
+        "answers": answers_to(selection.search, known),
         "selected_count": len(policy),
         "max_permissions": MAX_PERMISSIONS,
         "name_max": MAX_NAME,
