@@ -11,10 +11,11 @@ from keys_app.permissions.catalogue import ACTIONS
 
 from .store import Key
 
+ALLOW_METHODS = "Access-Control-Allow-Methods"
 ACCESS_CONTROL = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type",
-    "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+    ALLOW_METHODS: "GET, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Credentials": "true",
     "Access-Control-Expose-Headers": "ETag, Twilio-Request-Id",
 }

@@ -8,13 +8,14 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from .api import Api
 from .faults import BEFORE, Fault
-from .messages import Refusal, Reply, Request, not_found, unauthorized
+from .messages import ACCESS_CONTROL, ALLOW_METHODS, Refusal, Reply, Request, not_found, unauthorized
 
 HOST = "127.0.0.1"
 _MAX_BODY = 1_000_000
@@ -83,6 +84,15 @@ class Handler(BaseHTTPRequestHandler):
         if self._request() is None:
             self.close_connection = True
         self._send(Reply(204, None))
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request, or has a method that no address has, in the form of any other refusal."""
+        self.close_connection = True  # a body may still be on its way
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            reply = Refusal(405, 20004, "Method not allowed", {"Allow": ACCESS_CONTROL[ALLOW_METHODS]}).reply
+        else:
+            reply = Refusal(code, 20001, "not a request").reply
+        self._send(reply)
 
     @property
     def _server(self) -> Server:

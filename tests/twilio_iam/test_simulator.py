@@ -308,3 +308,13 @@ def test_the_keys_of_a_moment_can_be_had_again(standin: StandIn) -> None:
     standin.recall()
     assert standin.key(kept) is not None
     assert standin.key(made) is None
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "QUERY"])
+def test_it_refuses_a_method_that_no_address_has(standin: StandIn, method: str) -> None:
+    answer = ask(standin, method, "/v1/Keys")
+    assert (answer.status_code, answer.json()["code"], answer.headers["Allow"]) == (
+        405,
+        20004,
+        "GET, POST, DELETE, OPTIONS",
+    )
