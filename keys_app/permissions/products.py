@@ -75,8 +75,8 @@ def at_host(host: str, path: str = "") -> TwilioProduct | None:
 
 def by_name(name: str, version: str = "") -> TwilioProduct | None:
     """Return the product an SDK or the CLI calls `name`, in `version` or the first one; None if no row has it."""
-    named = [one for one in twilio_products() if plain(name) in one.names]
-    return next((one for one in named if not version or one.path[:1] in ((), (version,))), None)
+    named = [one for one in twilio_products() if plain(name) in one.names and len(one.path) < 2]
+    return next((one for one in named if not version or one.path in ((), (version,))), None)
 
 
 def _begins(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:

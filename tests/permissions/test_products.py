@@ -75,6 +75,16 @@ def test_nothing_is_left_to_be_chosen_where_nothing_is():
             assert "a portal admin can add it under “Catalogue permissions”" in said
 
 
+def test_a_version_is_told_from_the_part_of_an_api_that_has_permissions():
+    assert by_name("flex_api", "v1").answer is ProductAnswer.NONE
+    assert at_host("flex-api", "/v1/Insights/Segments").answer is ProductAnswer.HERE
+    assert [by_name("conversations", one).title for one in ("", "v1", "v2")] == [
+        "Conversations",
+        "Conversations",
+        "Conversations, version 2",
+    ]
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_each_domain_of_the_sdk_is_a_product_by_host_and_by_name(domain):
     assert by_name(domain) is not None
@@ -90,6 +100,12 @@ def test_an_address_and_the_sdks_call_are_answered_alike(domain):
     node = "".join(part.capitalize() if number else part for number, part in enumerate(domain.split("_")))
     assert read_paste(f"await client.{node}.{version[0]}.things('X1').update();").unmapped == by_url.unmapped
     assert by_url.suggestions == ()
+
+
+def test_an_error_that_names_a_permission_outside_the_catalogue_says_how_it_is_added():
+    reading = read_paste('{"code": 70051, "message": "required permission twilio/serverless/things/list is missing"}')
+    assert reading.suggestions == ()
+    assert "a portal admin can add it under “Catalogue permissions”" in reading.unmapped[0]
 
 
 def test_many_calls_of_one_product_are_answered_once():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from keys_app.permissions.catalogue import Catalogue, expand
+from keys_app.permissions.products import ADD_IT
 from keys_app.twilio_errors.recognize import errors_in
 from keys_app.twilio_errors.words import for_a_caller
 
@@ -35,7 +36,8 @@ def read_errors(text: str, known: Catalogue) -> Iterator[Suggestion | str]:
         if permission in known:
             yield Suggestion(permission, "Twilio refused a request for want of it (error 70051)")
         else:
-            yield f"Twilio asks for {permission}, which is not in the catalogue.{nearest.sentence(permission)}"
+            said = f"Twilio asks for {permission}, which is not in the catalogue.{nearest.sentence(permission)}"
+            yield f"{said} It is Twilio’s own spelling: {ADD_IT}."
     for form in errors_in(text):
         if form.name not in _SAID_BY_NAME or not (refused or required):
             yield for_a_caller(form)
