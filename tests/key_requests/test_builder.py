@@ -1,5 +1,7 @@
 """The policy builder's server side: each way of choosing without JavaScript, starting points, guardrails."""
 
+import re
+
 import pytest
 
 from keys_app.key_requests.models import KeyRequest
@@ -144,6 +146,20 @@ def test_it_reads_a_pasted_error_and_drops_credentials(cast, caplog):
     assert token not in caplog.text
     assert answer.context["reading"].credentials_dropped
     assert READ_USAGE[0] in boxes
+
+
+def test_it_offers_without_a_tick_what_is_possible_and_not_certain(cast):
+    address = f"https://api.twilio.com/2010-04-01/Accounts/AC{'1' * 32}/Messages.json"
+    answer = cast.client("engineer").post(NEW, {"paste_only": "1", "paste": address}, headers={"HX-Request": "true"})
+    boxes = re.findall(r'<input type="checkbox" name="permissions"[^>]*>', answer.content.decode())
+    assert [re.search(r'value="([^"]*)"', box)[1] for box in boxes] == ["/twilio/messaging/messages/list", SEND]
+    assert not any(re.search(r"\bchecked\b", box) for box in boxes)
+    assert "Possible, but not certain. Tick what you need:" in text_of(answer)
+    answer = cast.client("engineer").post(
+        NEW, {"paste_only": "1", "paste": "POST " + address}, headers={"HX-Request": "true"}
+    )
+    (box,) = re.findall(r'<input type="checkbox" name="permissions"[^>]*>', answer.content.decode())
+    assert f'value="{SEND}" checked' in box
 
 
 def test_it_answers_htmx_with_parts(cast):

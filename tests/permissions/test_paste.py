@@ -55,25 +55,25 @@ MAPPED = [
     ("curl api.twilio.com/2010-04-01/Accounts/$SID/Calls.json", ["voice/calls/list"]),
     # method and URL, URL alone, raw HTTP, HTTP libraries
     (f"POST {API}/Messages.json", ["messaging/messages/create"]),
-    (f"{API}/Messages/{SID}.json", ["messaging/messages/read"]),
+    (f"GET {API}/Messages/{SID}.json", ["messaging/messages/read"]),
     (f"DELETE {API}/Recordings/{SID}.json", ["voice/recordings/delete"]),
     (f"GET /2010-04-01/Accounts/{AC}/Usage/Records.json", ["billing/usage/read"]),
-    (f"{API}/Usage/Records/Daily.json?Category=sms", ["billing/usage/read"]),
+    (f"GET {API}/Usage/Records/Daily.json?Category=sms", ["billing/usage/read"]),
     ("GET https://lookups.twilio.com/v2/PhoneNumbers/+15550001?Fields=line_type", ["lookup/phone-numbers/read"]),
     ("GET https://verify.twilio.com/v2/Attempts/Summary", ["verify/verification-attempts-summary/read"]),
     ("GET https://verify.twilio.com/v2/Attempts/{sid}", ["verify/verification-attempt/read"]),
     ("POST /v2/Services/{ServiceSid}/Verifications HTTP/1.1\nHost: verify.twilio.com", ["verify/verification/create"]),
     ("POST https://studio.twilio.com/v2/Flows/FWxx/Executions", ["studio/executions/create"]),
     ("POST https://studio.twilio.com/v2/Flows/Validate", ["studio/flows.validate/update"]),
-    ("https://taskrouter.twilio.com/v1/Workspaces/WSxx/Workers", ["taskrouter/workspaces.workers/list"]),
-    ("https://video.twilio.com/v1/Rooms/daily-standup", ["video/rooms/read"]),
-    ("https://monitor.twilio.com/v1/Alerts", ["monitor/alerts/list"]),
-    ("https://api.ashburn.us1.twilio.com/2010-04-01/Accounts/{}/Calls.json", ["voice/calls/list"]),
-    ("https://messaging.twilio.com:443/v1/Services/", ["messaging/services/list"]),
-    ("monitor.twilio.com/v1/Events/{EventSid}", ["monitor/events/read"]),
+    ("GET https://taskrouter.twilio.com/v1/Workspaces/WSxx/Workers", ["taskrouter/workspaces.workers/list"]),
+    ("GET https://video.twilio.com/v1/Rooms/daily-standup", ["video/rooms/read"]),
+    ("GET https://monitor.twilio.com/v1/Alerts", ["monitor/alerts/list"]),
+    ("GET https://api.ashburn.us1.twilio.com/2010-04-01/Accounts/{}/Calls.json", ["voice/calls/list"]),
+    ("GET https://messaging.twilio.com:443/v1/Services", ["messaging/services/list"]),
+    ("GET monitor.twilio.com/v1/Events/{EventSid}", ["monitor/events/read"]),
     (f'requests.post("{API}/Calls.json", data=data)', ["voice/calls/create"]),
     (f'await fetch("{API}/Calls.json", {{\n  method: "POST", body }})', ["voice/calls/create"]),
-    (f"See ({API}/Calls.json).", ["voice/calls/list"]),
+    (f"See (GET {API}/Calls.json).", ["voice/calls/list"]),
     # Python
     ('client.messages.create(to="+1555", body="Hi (you)")', ["messaging/messages/create"]),
     ('message = client.messages("SM123").fetch()', ["messaging/messages/read"]),
@@ -185,6 +185,22 @@ def test_it_is_not_guessed_but_said(text, said):
     assert reading.message == "No permission was found."
 
 
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        (f"{API}/Messages/{SID}.json", ["messages/read", "messages/update", "messages/delete"]),
+        (f"See ({API}/Messages.json).", ["messages/list", "messages/create"]),
+        ("messaging.twilio.com:443/v1/Services/", ["services/list", "services/create"]),
+    ],
+)
+def test_what_an_address_alone_allows_is_offered_without_a_tick(text, offered):
+    reading = read_paste(text)
+    assert reading.suggestions == ()
+    assert [item.permission.removeprefix("/twilio/messaging/") for item in reading.offered] == offered
+    assert reading.message == "No permission is certain. Others are possible; tick what you need."
+    assert "is not in what you pasted, so nothing is ticked for it" in " ".join(reading.unmapped)
+
+
 def test_the_tables_are_large_enough():
     assert len(MAPPED) >= 45
     assert len(UNMAPPED) >= 12
@@ -277,8 +293,8 @@ CREDENTIALS = [
     f'curl {API}/Calls.json -H "authorization:Bearer {{}}"',
     f"GET /2010-04-01/Accounts/{AC}/Calls.json HTTP/1.1\nAuthorization: Basic {{}}\n",
     f"fetch('{API}/Calls.json', {{headers: {{'Authorization': 'Basic {{}}'}}}})",
-    f"https://{AC}:{{}}@api.twilio.com/2010-04-01/Accounts/{AC}/Calls.json",
-    f"https://{{}}@api.twilio.com/2010-04-01/Accounts/{AC}/Calls.json",
+    f"GET https://{AC}:{{}}@api.twilio.com/2010-04-01/Accounts/{AC}/Calls.json",
+    f"GET https://{{}}@api.twilio.com/2010-04-01/Accounts/{AC}/Calls.json",
     f'client = Client("{AC}", "{{}}")\nclient.calls.list()',
     f"client = Client('{AC}', '{{}}')\nclient.calls.list()",
     'client = Client(os.environ["SID"], "{}")\nclient.calls.list()',
@@ -294,7 +310,7 @@ CREDENTIALS = [
     '{{"sid": "SK1", "secret": "{}"}}\nclient.calls.list()',
     f"requests.get('{API}/Calls.json', auth=('{AC}', '{{}}'))",
     f"http -a {AC}:{{}} GET {API}/Calls.json",
-    f"{API}/Calls.json?AuthToken={{}}",
+    f"GET {API}/Calls.json?AuthToken={{}}",
     "client.calls.list()  # {}",
 ]
 PHRASE = "correct-horse7battery"  # nothing in its looks gives it away
@@ -381,7 +397,7 @@ def test_a_secret_that_stands_elsewhere_too_is_dropped_there():
 
 def read_without_an_error(text):
     reading = read_paste(text)
-    assert bool(reading.suggestions or reading.unmapped) == (reading.kind != "nothing")
+    assert bool(reading.suggestions or reading.offered or reading.unmapped) == (reading.kind != "nothing")
 
 
 @given(st.text(max_size=400))
@@ -474,6 +490,44 @@ PIECES = [
     "Authorization Error: ",
     "20003: ",
     "\\u0022",
+    "/*",
+    "fetch(",
+    "fetch('https://api.twilio.com/2010-04-01/Accounts/A/Calls.json')\n",
+    "requests.post(",
+    "a=",
+    "a = a +\n",
+    "x=y\n",
+    "url = (",
+    "x.y(",
+    "a.b(c).",
+    "$x = '",
+    "${",
+    "{{",
+    "new ",
+    "def f(",
+    "def f(a):\n",
+    "for x ",
+    "Request Method: POST\n",
+    "method=POST url=https://api.twilio.com/x ",
+    "POST /2010-04-01/ ",
+    "POST {{a}}/",
+    "- url: https://x\n",
+    " a:\n",
+    '{"url":',
+    '["a",',
+    "# ",
+    "// ",
+    "<a",
+    "%s",
+    ".get(",
+    '"""',
+    "if (x) {",
+    "new Request.Builder().url(",
+    "curl_setopt($c, CURLOPT_POST, 1);",
+    'curl -X "$',
+    '"curl https://a/" ',
+    "\x1b[31m",
+    "http ",
 ]
 
 
@@ -528,9 +582,9 @@ def test_few_names_are_compared_with_the_catalogue(form):
 
 def patterns():
     modules = [importlib.import_module(f"{paste.__name__}.{one.name}") for one in pkgutil.iter_modules(paste.__path__)]
-    for module in (recognize, *modules):
+    for module in (recognize, paste, *modules):
         for name, value in vars(module).items():
-            for item in value if isinstance(value, tuple) else (value,):
+            for item in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,):
                 if isinstance(item, re.Pattern):
                     yield pytest.param(item, id=f"{module.__name__}.{name}")
 

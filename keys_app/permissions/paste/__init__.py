@@ -3,17 +3,16 @@
 Nothing is guessed: what cannot be mapped is said to be so. Credentials are taken out first and are kept nowhere.
 """
 
-from collections.abc import Callable, Iterator
+import re
 
 from keys_app.permissions.catalogue import Catalogue, catalogue
 
 from .access_tokens import read_access_tokens
-from .addresses import read_urls
 from .credentials import drop_credentials
 from .error_texts import read_errors, read_names
 from .model import Findings, Reading, Suggestion
+from .requests import Requests, map_alone, map_calls
 from .sdk import read_sdk
-from .shell import read_curl
 
 __all__ = ["MAX_PASTE", "Reading", "Suggestion", "read_paste"]
 
@@ -30,14 +29,9 @@ _NOTHING = (
 )
 _OFFERED = "Others are possible; tick what you need."
 
-# The most exact first. An error also holds URLs, and code holds URLs that are not called.
-_READERS: tuple[tuple[str, Callable[[str, Catalogue], Iterator[Suggestion | str]]], ...] = (
-    ("error", read_errors),
-    ("curl", read_curl),
-    ("sdk", read_sdk),
-    ("url", read_urls),
-    ("permissions", read_names),
-)
+# Colours of a terminal, also where the sign before them was lost on the way.
+_COLOURS = re.compile(r"(?:\x1b|\\033|\\x1b|\\u001b|\\e|\^\[)?\[\d{0,3}(?:;\d{1,3}){0,4}m")
+_MARK = re.compile(r"^[ \t]{0,80}(?://+|#+|--|\*(?!/)|/\*+|<!--|;+)[ \t]?|[ \t]?(?:\*/|-->)[ \t]*$", re.MULTILINE)
 
 
 def read_paste(text: str, known: Catalogue | None = None) -> Reading:
@@ -51,25 +45,46 @@ def read_paste(text: str, known: Catalogue | None = None) -> Reading:
     if len(text) > MAX_PASTE:
         return Reading("nothing", (), (), False, f"This is too long. At most {MAX_PASTE:,} characters are read.")
     tokens = tuple(read_access_tokens(text))  # beside what else is in it; their line may be dropped as a credential
-    text, dropped = drop_credentials(text)
-    for kind, reader in _READERS:
-        findings = Findings().add(reader(text, known))
-        if findings:
-            if kind == "error" and not findings.suggestions:
-                findings.add(_requests_beside(text, known))
-            return _reading(kind, findings.add(tokens), dropped)
-    if tokens:
-        return _reading("sdk", Findings().add(tokens), dropped)
+    text, dropped = drop_credentials(_COLOURS.sub("", text))
+    kind, findings = _read(text, known)
+    if findings or tokens:
+        return _reading(kind if findings else "sdk", findings.add(tokens), dropped)
     return Reading("nothing", (), (), dropped, f"{_WARNING} {_NOTHING}" if dropped else _NOTHING)
 
 
-def _requests_beside(text: str, known: Catalogue) -> Iterator[Suggestion]:
-    """Yield what the requests and calls need that stand beside an error which names no permission itself."""
-    for _, reader in _READERS[1:-1]:
-        needed = [result for result in reader(text, known) if isinstance(result, Suggestion)]
-        if needed:
-            yield from needed
-            return
+def _read(text: str, known: Catalogue) -> tuple[str, Findings]:
+    """Return what was found, and what the text was taken for: the most exact first."""
+    errors = Findings().add(read_errors(text, known))
+    if errors.suggestions:
+        return "error", errors
+    found = {"error": errors, **_requests(text, known, quiet=bool(errors))}
+    if not any(found.values()) and _MARK.search(text):
+        uncommented = _requests(_MARK.sub("", text), known, quiet=False)
+        found = {kind: findings.doubted() for kind, findings in uncommented.items() if kind != "sdk"}
+    together = Findings()
+    for findings in found.values():
+        together.merge(findings)
+    if not together:
+        return "permissions", together.add(read_names(text, known))
+    certain = (kind for kind, findings in found.items() if findings.suggestions and not errors)
+    return next(certain, None) or next(kind for kind, findings in found.items() if findings), together
+
+
+def _requests(text: str, known: Catalogue, *, quiet: bool) -> dict[str, Findings]:
+    """Return what commands, calls of the SDKs, and requests of other clients in a text lead to.
+
+    `quiet` leaves out addresses that lead to no permission.
+    """
+    requests = Requests(text)
+    commands, others = list(requests.commands()), list(requests.others())
+    found = {
+        "curl": Findings().add(map_calls(commands, known)),
+        "sdk": Findings().add(read_sdk(text, known)),
+        "url": Findings().add(map_calls(others, known)),
+    }
+    quiet = quiet or any(findings.suggestions for findings in found.values())
+    found["url"].add(map_alone(requests.alone(), known, [*commands, *others], quiet=quiet))
+    return found
 
 
 def _reading(kind: str, findings: Findings, dropped: bool) -> Reading:

@@ -1,73 +1,95 @@
-"""Reading addresses: a curl command's, a method with a URL, or a URL alone."""
+"""Mapping a request, or an address whose method is not known, to permissions."""
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from keys_app.permissions.catalogue import Catalogue
 
-from .endpoints import find_path, outcome, shown_host, shown_path, unknown_path
+from .endpoints import Endpoint, find_path, outcome, shown_host, shown_path, unknown_path
 from .model import Suggestion
+from .pieces import HOLE
 
-_METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD"
 _REGION = re.compile(r"[a-z]{2}\d")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
-_END = r"[^\s\"'`|\\^]"
-
-_URL = re.compile(
-    # a method in front, or the function of an HTTP library: requests.post("https://…
-    rf"(?:(?<![\w.-])(?P<method>{_METHODS})[ \t]{{1,9}}[\"'`]?"
-    r"|\.(?P<function>get|post|put|patch|delete|head)\([ \t\r\n]{0,40}[\"'`])?"
-    # a URL, or a Twilio host without its scheme
-    rf"(?P<url>https?://{_END}+|(?<![\w.@/-])[A-Za-z0-9.-]+\.twilio\.com(?::\d{{1,5}})?/{_END}*)",
-    re.IGNORECASE,
-)
-_BARE_PATH = re.compile(rf"(?<![\w.-])(?P<method>{_METHODS})[ \t]{{1,9}}(?P<path>/{_END}*)", re.IGNORECASE)
-_HOST_LINE = re.compile(r"^[ \t]{0,9}Host:[ \t]{0,9}(?P<host>[\w.-]+)", re.IGNORECASE | re.MULTILINE)
-_FETCH = re.compile(r"\b(?:fetch|request|axios|ajax)\([\s{]{0,20}(?:url:[ \t]{0,5})?[\"'`]\Z")
-_FETCH_METHOD = re.compile(rf"\bmethod[\"']?[ \t]{{0,9}}[:=][ \t]{{0,9}}[\"'](?P<method>{_METHODS})", re.IGNORECASE)
-_FETCH_REACH = 300
+_EXTENSIONS = r"\.(?:json|xml|csv|mp3|wav)"
+# After an extension comes a query at most.
+_REST = re.compile(rf"(?P<extension>{_EXTENSIONS}){HOLE}.*\Z", re.DOTALL)
+# A variable in a path is one segment, with no more beside it than the beginning of a SID or number, and an extension.
+_SEGMENT = re.compile(rf"(?:\+?\d{{0,3}}|%2[Bb]\d{{0,3}}|[A-Z]{{2}}){HOLE}(?:{_EXTENSIONS})?")
+_NO_VALUE = frozenset({"None", "null", "undefined", "nil"})
+_SITES = frozenset({"www", "console", "support", "help"})
 
 
 def map_request(method: str, url: str, known: Catalogue) -> Suggestion | str:
-    """Return the permission a request needs, or a sentence on why none is suggested."""
+    """Return the permission a request needs, or a sentence on why none is suggested.
+
+    `url` may have a `HOLE` for each part that is not known.
+    """
+    place = find_endpoint(url, method, known)
+    return place if isinstance(place, str) else outcome(method, place, known)
+
+
+def offer(url: str, known: Catalogue) -> Iterator[Suggestion | str]:
+    """Yield all that may be done at an address, none of it certain, or a sentence on why nothing is."""
+    place = find_endpoint(url, "", known)
+    if isinstance(place, str):
+        yield place
+        return
+    found = [outcome(method, place, known) for method in place.methods or ("GET",)]
+    possible = [replace(item, certain=False) for item in found if isinstance(item, Suggestion)]
+    if possible:
+        yield from possible
+        yield f"{place.shown}: what it is asked to do is not in what you pasted, so nothing is ticked for it."
+    else:
+        yield from found[:1]
+
+
+def find_endpoint(url: str, method: str, known: Catalogue) -> Endpoint | str:
+    """Return the endpoint at an address, or a sentence on why there is none. `method` is for the sentence alone."""
     host, path = _split(url)
+    asked = f"{method} " if method else ""
     if not _HOST.fullmatch(host):
-        return f"{method} {shown_path(path)}: the address has no host that can be read, so it is not clear what it is."
+        shown = shown_path(_shown(path))
+        return f"{asked}{shown}: the address has no host that can be read, so it is not clear what it is."
     labels = host.split(".")
     if labels[-2:] != ["twilio", "com"] or len(labels) < 3:
         return f"{shown_host(host)} is not a Twilio API, so no permission covers it."
     region = labels[-3] if len(labels) > 3 and _REGION.fullmatch(labels[-3]) else "us1"
     if region != "us1":  # Twilio's documentation of the Key resource, v1
         return f"{shown_host(host)} is another region. Restricted keys exist in the US region only."
-    endpoint = find_path(labels[0], path)
-    if endpoint is None:
-        return unknown_path(method, host, path, known)
-    return outcome(method, endpoint, known)
+    if not _is_whole(path):
+        return f"{asked}{shown_host(host)}: the address is put together from parts that are not all in what you pasted."
+    return find_path(labels[0], _shown(path)) or unknown_path(method, host, _shown(path), known).lstrip()
+
+
+def is_api(url: str) -> bool:
+    """Tell whether an address is one of Twilio's that is no website."""
+    host, _ = _split(url)
+    return host.endswith(".twilio.com") and host.split(".")[0] not in _SITES
+
+
+def ends_open(url: str) -> bool:
+    """Tell whether an address ends where more of it may come: in a slash, or in the middle of a hole."""
+    rest = re.split(r"[?#]", url, maxsplit=1)[0]
+    return rest.endswith("/")
 
 
 def _split(url: str) -> tuple[str, str]:
     """Return host, in lower case and without user and port, and path. Never fails, unlike `urlsplit`."""
     rest = url.partition("://")[2] or url
-    rest = re.split(r"[?#]", rest, maxsplit=1)[0].rstrip(".,;:)]")
+    rest = re.split(r"[?#]", rest, maxsplit=1)[0].rstrip(".,;:)]>")
     host, _, path = rest.partition("/")
     host = host.rpartition("@")[2].partition(":")[0]
-    return host.lower(), "/" + path
+    return host.lower(), "/" + _REST.sub(r"\g<extension>", path)
 
 
-def read_urls(text: str, known: Catalogue) -> Iterator[Suggestion | str]:
-    """Yield what each URL in `text` leads to, with the method in front of it or GET."""
-    for match in _URL.finditer(text):
-        method = (match["method"] or match["function"] or _fetch_method(text, match) or "GET").upper()
-        yield map_request(method, match["url"], known)
-    host = _HOST_LINE.search(text)
-    for match in _BARE_PATH.finditer(text):
-        at = host["host"] if host else "api.twilio.com" if match["path"].startswith("/2010-04-01/") else ""
-        yield map_request(match["method"].upper(), f"https://{at}{match['path']}", known)
+def _is_whole(path: str) -> bool:
+    """Tell whether each hole in a path is a segment of its own."""
+    return all(HOLE not in part or _SEGMENT.fullmatch(part) for part in path.split("/"))
 
 
-def _fetch_method(text: str, match: re.Match[str]) -> str:
-    """Return the method of a `fetch(url, {method: "…"})` that a URL stands in."""
-    if not _FETCH.search(text[max(0, match.start() - 60) : match.start()]):
-        return ""
-    after = _FETCH_METHOD.search(text, match.end(), match.end() + _FETCH_REACH)
-    return after["method"] if after else ""
+def _shown(path: str) -> str:
+    """Return a path with `{}` for what is not known."""
+    parts = ("{}" if part in _NO_VALUE else part.replace(HOLE, "{}") for part in path.split("/"))
+    return "/".join(parts)

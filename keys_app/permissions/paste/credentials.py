@@ -13,6 +13,7 @@ _LEAST_TO_DROP_EVERYWHERE = 12  # shorter values would take ordinary words out w
 _LEAST_TO_REPORT = 8  # a shorter quoted argument is a region or an option, not a secret
 _LONGEST_STAND_IN = 200
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
+_ADDRESS = re.compile(r"https://[\w.-]{1,80}\.twilio\.com(?::\d{1,5})?(?:/[^@]*)?")
 _QUOTED = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|`[^`\n]*`')
 _IDENTIFIER = re.compile(r"[A-Za-z_.]+")
 
@@ -26,15 +27,24 @@ _HARMLESS = re.compile(
 # Each has one group: `pair` (user:password), `value` (a credential for where it stands), `plain` (a value that
 # may also be a piece of code) or `looks` (something that looks like a secret).
 _PLACES = (
+    # -u \"user:password\" in a string
+    re.compile(
+        r"(?<!\S)(?:--(?:proxy-)?user|--auth|-a|-[a-zA-Z]{0,8}[uU])(?:[ \t]{1,9}|=)\\\"(?P<pair>[^\"\\\n]*)\\\""
+    ),
     # curl -u user:password, --user=user:password, HTTPie -a user:password
     re.compile(
         r"(?<!\S)(?:--(?:proxy-)?user|--auth|-a|-[a-zA-Z]{0,8}[uU])(?:[ \t]{1,9}|=)"
-        r"(?P<pair>\"[^\"]*\"|'[^']*'|[^\s\"'-][^\s\"']*)"
+        r"(?P<pair>\"[^\"]*\"|'[^']*'|[^\s\"'\\-][^\s\"']*)"
     ),
     # curl -uUSER:PASSWORD
     re.compile(r"(?<!\S)-[a-zA-Z]{0,8}[uU](?P<pair>\"[^\"]*\"|'[^']*'|[^\s:\"']+:\S*)"),
-    # Authorization: Basic …
-    re.compile(r"authorization[\"'`]?\]?[ \t]{0,9}[:=,]>?[ \t]{0,9}[\"'`]?(?P<value>[^\r\n\"'`]+)", re.IGNORECASE),
+    # "Authorization": "Basic …", and without quotes, where a bracket is one of the code around it
+    re.compile(r"authorization[\"'`]?\]?[ \t]{0,9}[:=,]>?[ \t]{0,9}[\"'`](?P<value>[^\r\n\"'`]+)", re.IGNORECASE),
+    re.compile(
+        r"authorization[\"'`]?\]?[ \t]{0,9}[:=,]>?[ \t]{0,9}"
+        r"(?P<value>[^\s\"'`,;(){}\[\]]+(?:[ \t]{1,9}[^\s\"'`,;(){}\[\]]{1,4000}){0,3})",
+        re.IGNORECASE,
+    ),
     # https://user:password@host
     re.compile(r"://(?P<pair>[^\s/@\"'`]+)@"),
     # SK…:secret anywhere
@@ -55,7 +65,7 @@ _PLACES = (
 
 # Client("AC…", "…"), twilio(accountSid, "…"), require("twilio")(…), Twilio.init(…), auth=("AC…", "…")
 _CONSTRUCTOR = re.compile(
-    r"(?:Client(?:\.new)?|[Tt]wilio|[Ii]nit|[Aa]uth(?:[ \t]{0,3}=[ \t]{0,3})?|\([\"']twilio[\"']\))[ \t]{0,5}"
+    r"(?:Client(?:\.new)?|[Tt]wilio|(?<!curl_)[Ii]nit|[Aa]uth(?:[ \t]{0,3}=[ \t]{0,3})?|\([\"']twilio[\"']\))[ \t]{0,5}"
     r"\((?P<arguments>(?:[^()]|\([^()]*\))*)"
 )
 
@@ -99,7 +109,7 @@ class _Dropper:
 
     def take_argument(self, match: re.Match[str]) -> str:
         value = match.group()[1:-1]
-        if _SID.fullmatch(value) or value.lower() == "twilio":
+        if _SID.fullmatch(value) or value.lower() == "twilio" or _ADDRESS.fullmatch(value):
             return match.group()
         if len(value) >= _LEAST_TO_REPORT and not _harmless(value):
             self.found.add(value)

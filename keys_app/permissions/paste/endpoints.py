@@ -157,6 +157,22 @@ def _of_product(product: TwilioProduct | None) -> Endpoint | None:
     return Endpoint(product.host, "/**", "-", {}, (), "", product)
 
 
+def find_relative(path: str) -> str:
+    """Return the address whose path without its version is `path`, as the SDKs' exceptions show it, or nothing.
+
+    Several hosts may have it; then it is the one only if all of them need the same.
+    """
+    if path.startswith("/Accounts"):
+        return f"https://api.twilio.com/2010-04-01{path}"
+    parts = segments(path)
+    found: dict[str, str] = {}
+    for (host, length), rows in _by_length().items():
+        for pattern, endpoint in rows if length == len(parts) + 1 else ():
+            if all(_fits(part, given) for part, given in zip(pattern[1:], parts, strict=True)):
+                found.setdefault(endpoint.resource, f"https://{host}.twilio.com/{pattern[0]}{path}")
+    return next(iter(found.values())) if len(found) == 1 else ""
+
+
 def _fits(part: str, given: str) -> bool:
     return not _API_WORD.fullmatch(given[:100]) if part == "{}" else part == given
 

@@ -1,10 +1,11 @@
 """What reading a paste comes to."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _MOST_UNMAPPED = 20
 _IAM = "/twilio/iam/"
+_IN_COMMENT = "What was found stands in a comment, so nothing is ticked for it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,20 @@ class Findings:
             else:
                 (self.suggestions if result.certain else self.possible).setdefault(result.permission, result)
         return self
+
+    def merge(self, other: "Findings") -> None:
+        """Take in what another reader found."""
+        for name, item in other.suggestions.items():
+            self.suggestions.setdefault(name, item)
+        for name, item in other.possible.items():
+            self.possible.setdefault(name, item)
+        self.unmapped.update(other.unmapped)
+
+    def doubted(self) -> "Findings":
+        """Return the same with nothing certain: it stands in a comment."""
+        possible = {name: replace(item, certain=False) for name, item in self.suggestions.items()}
+        said = {_IN_COMMENT: None} if possible else {}
+        return Findings({}, {**possible, **self.possible}, {**said, **self.unmapped})
 
     @property
     def offered(self) -> tuple[Suggestion, ...]:

@@ -1,153 +1,151 @@
-"""Reading curl commands: which method goes to which URL."""
+"""Reading commands: curl, wget, HTTPie and PowerShell's `Invoke-RestMethod`: which method goes to which address."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from keys_app.permissions.catalogue import Catalogue
-
-from .addresses import map_request
-from .model import Suggestion
-
-_CURL = re.compile(r"(?<![\w./-])(?:/[\w/.-]{0,60}/)?curl(?:\.exe)?(?=[ \t\\^`])")
-_CONTINUED = re.compile(r"[\\^`][ \t]*\r?\n")  # of sh, cmd and PowerShell
-_WORD_END = " \t"
-_COMMAND_END = "\n\r;|&"
-
-_SHORT_WITH_VALUE = frozenset("AbcCdDeEFhHKmoPQrtTuUwxXyYz")
-_LONG_WITH_VALUE = frozenset(
-    [
-        "request",
-        "data",
-        "data-ascii",
-        "data-binary",
-        "data-raw",
-        "data-urlencode",
-        "form",
-        "form-string",
-        "json",
-        "url",
-        "user",
-        "header",
-        "output",
-        "cookie",
-        "cookie-jar",
-        "user-agent",
-        "referer",
-        "max-time",
-        "connect-timeout",
-        "retry",
-        "retry-delay",
-        "proxy",
-        "proxy-user",
-        "cacert",
-        "cert",
-        "key",
-        "resolve",
-        "upload-file",
-        "write-out",
-        "config",
-        "url-query",
-        "oauth2-bearer",
-        "interface",
-        "limit-rate",
-    ]
+from .clients import METHODS
+from .pieces import HOLE
+from .shell_options import (
+    BODY,
+    HTTPIE_WITH_VALUE,
+    LONG_WITH_VALUE,
+    MAY_SAY_MORE,
+    SHORT_WITH_VALUE,
+    WGET_WITH_VALUE,
 )
-_BODY = frozenset(
-    {"d", "F", "data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "form", "form-string", "json"}
+from .shell_words import goes_on, joined_lines, words
+
+_TOOL = re.compile(
+    r"(?<![\w./:@-])(?:/[\w/.-]{0,60}/)?(?P<tool>curl|wget|https?|xh|Invoke-RestMethod|Invoke-WebRequest|irm|iwr)"
+    r"(?:\.exe)?(?=[ \t\\^`])",
+    re.IGNORECASE,
 )
+# HTTPie's name is a word of every text: it counts at the beginning of a command alone.
+_COMMAND_START = re.compile(r"(?:^|[|;&(`>$%#]|\b(?:sudo|then|do|run:|RUN|time|exec))[ \t]*\Z")
+_ONLY_SHOWN = re.compile(r"(?:\becho|\bprintf|\bprint|\bWrite-Host|\bman|\balias \w+=?)[ \t][^|;&\n]*\Z", re.IGNORECASE)
+_PIPED = re.compile(r"\|[ \t]*(?:sudo )?\Z")
+_LINE_PIPES = re.compile(r"\|\s*\Z")
+_METHOD = re.compile(METHODS, re.IGNORECASE)
+_REDIRECTED = re.compile(r"\d?(?:>>?|<<?<?-?)(?P<target>.*)", re.DOTALL)
+_ITEM = re.compile(r"[\w.\[\]-]+(?:=(?!=)|:=|@)")
+_LOOK_BACK = 60
+UNKNOWN = "?"
 
 
 @dataclass(slots=True)
-class _Command:
+class ShellCommand:
+    """What one command says: `method` is empty where it says none, `UNKNOWN` where it may say one."""
+
     method: str = ""
     body: bool = False
     get: bool = False
     head: bool = False
     upload: bool = False
+    doubtful: bool = False
+    default: str = "GET"
     urls: list[str] = field(default_factory=list)
 
     def effective_method(self) -> str:
-        """Return the method as curl chooses it (curl's manual: -X, -G, -I, -T, -d and -F)."""
-        if self.method:
+        """Return the method as curl chooses it (curl's manual: -X, -G, -I, -T, -d and -F); empty if not certain."""
+        if self.method and self.method != UNKNOWN:
             return self.method
+        if self.doubtful or self.method:
+            return ""
         if self.head:
             return "HEAD"
         if self.upload:
             return "PUT"
-        return "POST" if self.body and not self.get else "GET"
+        if self.get:
+            return "GET"
+        return "POST" if self.body else self.default
 
 
-def read_curl(text: str, known: Catalogue) -> Iterator[Suggestion | str]:
-    """Yield what each curl command in `text` leads to. A command without a URL is passed over."""
-    text = _CONTINUED.sub(" ", text)
+@dataclass(frozen=True, slots=True)
+class ShellRequest:
+    """A request of a command, and where the command stands in the text of `read_commands`."""
+
+    method: str
+    url: str
+    start: int
+    end: int
+
+
+def read_commands(text: str, fill: Callable[[str, int], str], default: str = "GET") -> Iterator[ShellRequest]:
+    """Yield each request of the commands in `text`.
+
+    `fill` puts variables into a word that stands at a place; `default` is what a request without a method is.
+    """
+    text = joined_lines(text)
     place = 0
-    while match := _CURL.search(text, place):
-        words, place = _words(text, match.end())
-        for command in _commands(words):
-            for url in command.urls:
-                yield map_request(command.effective_method(), url, known)
-
-
-def _words(text: str, place: int) -> tuple[list[str], int]:
-    """Return the words of a command from `place` on, unquoted as a shell would, and where it ends."""
-    words: list[str] = []
-    letters: list[str] | None = None
-    while place < len(text) and text[place] not in _COMMAND_END:
-        char = text[place]
-        if char in _WORD_END:
-            if letters is not None:
-                words.append("".join(letters))
-                letters = None
-            place += 1
+    while match := _TOOL.search(text, place):
+        found, place = words(text, match.end())
+        before = _before(text, match.start())
+        tool = match["tool"].lower()
+        if tool in ("http", "https", "xh") and not _COMMAND_START.search(before):
             continue
-        letters = [] if letters is None else letters
-        if char in "\"'":
-            piece, place = _quoted(text, place)
-            letters.append(piece)
-        else:
-            place += char == "\\"  # the next one is meant as it is
-            letters.append(text[place : place + 1])
-            place += 1
-    if letters is not None:
-        words.append("".join(letters))
-    return words, place
+        filled = [fill(word, match.start()) for word in found]
+        for command in _READERS.get(tool, _powershell)(filled, _is_piped(text, match.start(), before)):
+            command.default = default
+            certain = not (_ONLY_SHOWN.search(before) or goes_on(text, place) or before.lstrip().startswith("|"))
+            for url in command.urls:
+                yield ShellRequest(command.effective_method() if certain else "", url, match.start(), place)
 
 
-def _quoted(text: str, place: int) -> tuple[str, int]:
-    """Return what stands in the quotation marks at `place`, and where it ends; to the end if they stay open."""
-    quote = text[place]
-    end = place + 1
-    while end < len(text) and text[end] != quote:
-        end += 2 if quote == '"' and text[end] == "\\" else 1
-    return text[place + 1 : end], end + 1
+def _is_piped(text: str, place: int, before: str) -> bool:
+    return bool(_PIPED.search(before)) or (
+        not before.strip() and bool(_LINE_PIPES.search(text[max(0, place - _LOOK_BACK) : place]))
+    )
 
 
-def _commands(words: list[str]) -> Iterator[_Command]:
-    command = _Command()
+def only_shown(text: str, place: int) -> bool:
+    """Tell whether what stands at `place` is an argument of a command that only prints it."""
+    return bool(_ONLY_SHOWN.search(_before(text, place)))
+
+
+def _before(text: str, place: int) -> str:
+    return text[max(0, text.rfind("\n", 0, place) + 1, place - _LOOK_BACK) : place]
+
+
+def _curl(found: list[str], piped: bool) -> Iterator[ShellCommand]:
+    if any(word.lower() in ("-method", "-uri") for word in found):  # PowerShell has an alias of this name
+        yield from _powershell(found, piped)
+        return
+    command = ShellCommand()
     place = 0
-    while place < len(words):
-        word = words[place]
+    while place < len(found):
+        word = found[place]
         place += 1
         if word == "--next":
             yield command
-            command = _Command()
+            command = ShellCommand()
         elif word.startswith("--"):
             name, equals, value = word[2:].partition("=")
-            if name in _LONG_WITH_VALUE and not equals:
-                value, place = words[place] if place < len(words) else "", place + 1
+            if name in LONG_WITH_VALUE and not equals:
+                value, place = found[place] if place < len(found) else "", place + 1
             _option(command, name, value)
         elif word.startswith("-") and len(word) > 1:
-            place += _short_options(command, word[1:], words[place] if place < len(words) else "")
-        elif _is_address(word):
-            command.urls.append(word)
+            place += _short_options(command, word[1:], found[place] if place < len(found) else "")
+        else:
+            place += _argument(command, word)
     yield command
 
 
-def _short_options(command: _Command, letters: str, following: str) -> int:
+def _argument(command: ShellCommand, word: str) -> int:
+    """Take a word that is no option; return how many of the following words belong to it."""
+    if redirected := _REDIRECTED.fullmatch(word):
+        return 0 if redirected["target"] else 1
+    if _is_address(word):
+        command.urls.append(word)
+    else:
+        command.doubtful = True  # prose, or a variable that may hold options
+    return 0
+
+
+def _short_options(command: ShellCommand, letters: str, following: str) -> int:
     """Take a cluster such as `-sXPOST`; return how many of the following words belong to it."""
     for number, letter in enumerate(letters):
-        if letter in _SHORT_WITH_VALUE:
+        if letter in SHORT_WITH_VALUE:
             attached = letters[number + 1 :]
             _option(command, letter, attached or following)
             return 0 if attached else 1
@@ -155,20 +153,101 @@ def _short_options(command: _Command, letters: str, following: str) -> int:
     return 0
 
 
-def _option(command: _Command, name: str, value: str) -> None:
+def _option(command: ShellCommand, name: str, value: str) -> None:
     if name in ("X", "request"):
-        command.method = value.upper() if value.isalpha() and len(value) <= 10 else ""
+        command.method = value.upper() if value.isalpha() and len(value) <= 10 else UNKNOWN
     elif name in ("G", "get"):
         command.get = True
     elif name in ("I", "head"):
         command.head = True
     elif name in ("T", "upload-file"):
         command.upload = True
-    elif name in _BODY:
+    elif name in BODY:
         command.body = True
+    elif name in MAY_SAY_MORE:
+        command.doubtful = True
     elif name == "url":
         command.urls.append(value)
 
 
+def _wget(found: list[str], piped: bool) -> Iterator[ShellCommand]:
+    command = ShellCommand()
+    place = 0
+    while place < len(found):
+        word = found[place]
+        place += 1
+        name, equals, value = word.partition("=")
+        if name in WGET_WITH_VALUE and not equals:
+            value, place = found[place] if place < len(found) else "", place + 1
+        if name == "--method":
+            command.method = value.upper() if _METHOD.fullmatch(value) else UNKNOWN
+        elif name in ("--post-data", "--post-file"):
+            command.body = True
+        elif name == "--spider":
+            command.head = True
+        elif name in ("-i", "--input-file", "--config"):
+            command.doubtful = True
+        elif not word.startswith("-"):
+            place += _argument(command, word)
+    command.doubtful = command.doubtful or piped
+    yield command
+
+
+def _httpie(found: list[str], piped: bool) -> Iterator[ShellCommand]:
+    """Read `http METHOD URL item…`: without a method it is a POST with data, else a GET (HTTPie's manual)."""
+    command = ShellCommand(body=piped)  # as it is with what comes from a pipe
+    place = 0
+    while place < len(found):
+        word = found[place]
+        place += 1
+        if word.startswith("-") and len(word) > 1:
+            command.body = command.body or word.startswith("--raw")
+            place += word in HTTPIE_WITH_VALUE
+        elif not command.urls and _METHOD.fullmatch(word):
+            command.method = word.upper()
+        elif not command.urls:
+            place += _argument(command, word)
+        elif _REDIRECTED.fullmatch(word):
+            command.body = command.body or word.startswith("<")
+            place += 1
+        elif _ITEM.match(word):
+            command.body = True
+        elif HOLE in word:
+            command.doubtful = True
+    yield command
+
+
+def _powershell(found: list[str], piped: bool) -> Iterator[ShellCommand]:
+    """Read `Invoke-RestMethod -Method Post -Uri …`, which is a GET without a method, also with a body."""
+    command = ShellCommand(doubtful=piped)
+    place = 0
+    while place < len(found):
+        word = found[place].lower()
+        place += 1
+        following = found[place] if place < len(found) else ""
+        if word.startswith("@"):
+            command.doubtful = True
+        elif word in ("-method", "-custommethod", "-m"):
+            command.method = following.upper() if _METHOD.fullmatch(following) else UNKNOWN
+            place += 1
+        elif word == "-uri":
+            command.urls.append(following)
+            place += 1
+        elif word.startswith("-"):
+            place += bool(following) and not following.startswith("-")
+        else:
+            place += _argument(command, found[place - 1])
+    yield command
+
+
 def _is_address(word: str) -> bool:
     return "://" in word[:12] or "/" in word or ".twilio.com" in word
+
+
+_READERS: dict[str, Callable[[list[str], bool], Iterator[ShellCommand]]] = {
+    "curl": _curl,
+    "wget": _wget,
+    "http": _httpie,
+    "https": _httpie,
+    "xh": _httpie,
+}
