@@ -23,12 +23,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from keys_app import __version__
+from keys_app.core.http.simulator import EndpointKind, endpoint_at
 from portal import env
 from portal.old_database import NotMoved, set_aside
 
@@ -277,7 +278,7 @@ def start_all(processes: Processes, port: int) -> None:
     processes.start("sender of notices", "django", "send_notices", "--every", "5")
     processes.start("checkpoint signer", "django", "audit_checkpoint", "--every", "60")
     wait_until_ready(processes, f"http://127.0.0.1:{port}/readyz")
-    announce(given, port, standin)
+    announce(given, port)
 
 
 def start_anew_if_old(given: dict[str, str], standin: bool) -> None:
@@ -334,9 +335,10 @@ def wait_until_ready(processes: Processes, url: str) -> None:
     raise DemoError("the portal did not answer in time")
 
 
-def announce(given: dict[str, str], port: int, standin: bool) -> None:
+def announce(given: dict[str, str], port: int) -> None:
     """Print where the portal runs, what its keys are worth, and how to sign in."""
-    where = "a stand-in for Twilio; keys made here work nowhere" if standin else "a real endpoint: keys are real"
+    is_simulator = endpoint_at(urlsplit(given["TWILIO_IAM_BASE_URL"])) is EndpointKind.SIMULATOR
+    where = "a simulator of Twilio; keys made here work nowhere" if is_simulator else "a real endpoint: keys are real"
     to_files = given.get("EMAIL_URL") == MAIL_TO_FILES and "EMAIL_URL_FILE" not in given
     mail = f"files in {MAIL.relative_to(ROOT)}/" if to_files else "goes where EMAIL_URL says"
     print(

@@ -14,7 +14,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port
 
 from keys_app.audit.merkle.signed_note import BadKey, SignerKey, VerifierKey
-from keys_app.core.http.public_addresses import is_loopback
 from portal import env
 from portal.factors import settings as factors
 from portal.oidc import settings as oidc
@@ -75,7 +74,6 @@ for form in (base64.b64decode(AUDIT_SIGNING_KEY), AUDIT_SIGNING_KEY) if AUDIT_SI
 del form, key, _signer
 
 TWILIO_IAM_BASE_URL = env.origin("TWILIO_IAM_BASE_URL", "https://iam.twilio.com")
-TWILIO_IS_STANDIN = is_loopback(TWILIO_IAM_BASE_URL.hostname)
 # Seconds. Connecting and each gap between two reads are bounded, and the whole call is.
 TWILIO_CONNECT_TIMEOUT = env.decimal("PORTAL_TWILIO_CONNECT_TIMEOUT", 5.0, least=0.1, most=300)
 TWILIO_READ_TIMEOUT = env.decimal("PORTAL_TWILIO_READ_TIMEOUT", 15.0, least=0.1, most=300)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from http import HTTPStatus
 
+from keys_app.core.http import simulator
 from keys_app.permissions.catalogue import ACTIONS
 
 from .store import Key
@@ -20,7 +21,7 @@ ACCESS_CONTROL = {
     "Access-Control-Expose-Headers": "ETag, Twilio-Request-Id",
 }
 """On every answer, refusals included (Twilio's documentation has them at the 201; the values are guesses)."""
-SIMULATOR = {"Twilio-Simulator": "keys_app.twilio_sandbox"}
+SIMULATOR = {simulator.HEADER: "keys_app.twilio_sandbox"}
 """On every answer: what tells the simulator from Twilio, and from anything else that listens on this machine."""
 
 

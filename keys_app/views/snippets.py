@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from keys_app.core.http.simulator import EndpointKind, endpoint_at
 from keys_app.keys.models import ApiKey
 from keys_app.permissions.paste.endpoints import Endpoint, endpoints_of
 
@@ -43,8 +44,8 @@ def snippets_for(key: ApiKey) -> Snippets:
     The curl line names shell variables instead of the secret, which would stay in the shell's history.
     """
     url, note = _try(key)
-    if settings.TWILIO_IS_STANDIN:
-        note = "This key is from the stand-in: Twilio itself will answer 401, code 20003."
+    if endpoint_at(settings.TWILIO_IAM_BASE_URL) is EndpointKind.SIMULATOR:
+        note = "This key is from the simulator: Twilio itself will answer 401, code 20003."
     return Snippets(url, f'curl -u "$TWILIO_API_KEY:$TWILIO_API_SECRET" "{url}"', note, _services(key))
 
 

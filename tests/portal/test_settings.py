@@ -115,7 +115,6 @@ def test_an_address_must_be_an_origin(name, value):
 def test_http_is_for_this_machine(value):
     read = settings_with(PORTAL_BASE_URL=value, TWILIO_IAM_BASE_URL=value)
     assert read["SESSION_COOKIE_SECURE"] is False
-    assert read["TWILIO_IS_STANDIN"] is True
 
 
 def test_it_does_not_start_where_tls_keys_are_logged(tmp_path):
@@ -137,7 +136,6 @@ def test_https_hardens_the_cookies():
 def test_the_real_twilio_is_the_default():
     read = settings_with()
     assert "iam.twilio.com" in str(read["TWILIO_IAM_BASE_URL"])
-    assert read["TWILIO_IS_STANDIN"] is False
 
 
 def test_the_debug_page_cannot_be_switched_on():

@@ -7,10 +7,17 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 
 from keys_app import __version__
+from keys_app.core.http.simulator import EndpointKind, endpoint_at
 from keys_app.key_requests import deciders
 from keys_app.organisation import access
 
 from .theme import theme_of
+
+ENDPOINT_NOTES = {
+    EndpointKind.SIMULATOR: "Simulator of Twilio at {url}. Keys made here work nowhere.",
+    EndpointKind.LOCAL: "Keys are made through {url}, a real endpoint on this machine: they may work at Twilio.",
+    EndpointKind.SILENT: "The endpoint on this machine, {url}, doesn’t answer. It may be a real one.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +27,9 @@ def portal(request: HttpRequest) -> dict[str, object]:
     context: dict[str, object] = {
         "version": __version__,
         "theme": theme_of(request),
-        "standin": settings.TWILIO_IS_STANDIN,
+        "endpoint_note": _endpoint_note(),
         "local_sign_in": settings.LOCAL_SIGN_IN,
         "provider": settings.OIDC.name if settings.OIDC.issuer else "",
-        "twilio_base_url": settings.TWILIO_IAM_BASE_URL.geturl(),
     }
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
@@ -31,6 +37,12 @@ def portal(request: HttpRequest) -> dict[str, object]:
         context["person"] = who
         context["waiting_count"] = _waiting(who)
     return context
+
+
+def _endpoint_note() -> str:
+    """Return what is to be known of the place where keys are made; empty for Twilio itself."""
+    base_url = settings.TWILIO_IAM_BASE_URL
+    return ENDPOINT_NOTES.get(endpoint_at(base_url), "").format(url=base_url.geturl())
 
 
 def _waiting(who: access.Person) -> int:
