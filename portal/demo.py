@@ -1,6 +1,6 @@
-"""Runs the portal on this machine with sample people and a stand-in for Twilio: `make demo`.
+"""Runs the portal on this machine with sample people and a simulator of Twilio: `make demo`.
 
-Starts the stand-in, the portal under gunicorn, the reconciler, the sender of notices and the signer of
+Starts the simulator, the portal under gunicorn, the reconciler, the sender of notices and the signer of
 checkpoints, and stops them together. Everything it keeps is in `var/`. `python -m portal.demo manage …` runs a
 management command with the same settings.
 """
@@ -40,7 +40,7 @@ MAIL = VAR / "mail"
 MAIL_TO_FILES = f"filemail:///{quote(str(MAIL))}"
 STANDIN_STATE = VAR / "twilio_standin.json"
 REAL_TWILIO = ("TWILIO_IAM_BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET")
-STANDIN = "stand-in for Twilio"
+STANDIN = "simulator of Twilio"
 TAKE_OVER_SECONDS = 20
 START_SECONDS = 60
 STOP_SECONDS = 75  # gunicorn lets a key that is being issued finish
@@ -70,7 +70,7 @@ class DemoError(Exception):
 
 
 def read_state() -> dict[str, Any]:
-    """Return what is kept between starts, made the first time: keys, the stand-in's credential, a password."""
+    """Return what is kept between starts, made the first time: keys, the simulator's credential, a password."""
     state = json.loads(STATE.read_text()) if STATE.exists() else {}
     made = {
         "PORTAL_SECRET_KEY": secrets.token_urlsafe(64),
@@ -99,7 +99,7 @@ def environment(port: int) -> dict[str, str]:
     given = [name for name in REAL_TWILIO if os.environ.get(name)]
     if given and len(given) < len(REAL_TWILIO):
         missing = ", ".join(name for name in REAL_TWILIO if name not in given)
-        raise DemoError(f"to use another Twilio endpoint than the stand-in, set {missing} as well")
+        raise DemoError(f"to use another Twilio endpoint than the simulator, set {missing} as well")
     defaults = {name: value for name, value in read_state().items() if name.isupper()}
     if given:
         defaults = {name: value for name, value in defaults.items() if not name.startswith("TWILIO_")}
@@ -249,11 +249,11 @@ def serve(port: int) -> int:
 
 
 def watch(processes: Processes) -> NoReturn:
-    """Wait for a process to end. The stand-in is started again, as Twilio would come back; the others are not."""
+    """Wait for a process to end. The simulator is started again, as Twilio would come back; the others are not."""
     while True:
         name = processes.ended()
         if name == STANDIN:
-            print("The stand-in for Twilio ended; starting it again.", flush=True)
+            print("The simulator of Twilio ended; starting it again.", flush=True)
             start_standin(processes, processes.env["TWILIO_IAM_BASE_URL"].rpartition(":")[2])
         elif name:
             raise DemoError(f"the {name} ended; see above")
@@ -292,14 +292,14 @@ def start_anew_if_old(given: dict[str, str], standin: bool) -> None:
     if folder:
         print(
             f"The database was made before version {__version__} and can't be migrated. It is in "
-            f"{folder.relative_to(ROOT)}/ now, with its checkpoints, the stand-in's keys and the mail. "
+            f"{folder.relative_to(ROOT)}/ now, with its checkpoints, the simulator's keys and the mail. "
             "The demo starts anew; the password stays.",
             flush=True,
         )
 
 
 def start_standin(processes: Processes, port: str = "0") -> str:
-    """Start the stand-in for Twilio, on a free port if it is 0, and return its address."""
+    """Start the simulator of Twilio, on a free port if it is 0, and return its address."""
     process = processes.start(
         STANDIN,
         "keys_app.twilio_sandbox",
@@ -317,7 +317,7 @@ def start_standin(processes: Processes, port: str = "0") -> str:
         if name == "TWILIO_IAM_BASE_URL":
             address = value
     else:
-        raise DemoError("the stand-in for Twilio did not start; see above")
+        raise DemoError("the simulator of Twilio did not start; see above")
     return address
 
 

@@ -22,7 +22,7 @@ class NotMoved(Exception):
 def set_aside(database: str, *, belongings: Sequence[Path], var: Path, standin_account: str) -> Path | None:
     """Move an old SQLite database and its belongings to `var/old-<date>/`; return that folder, or None if it isn't old.
 
-    `database` is its URL, `standin_account` the SID of the account at the stand-in, empty with a real endpoint. Where
+    `database` is its URL, `standin_account` the SID of the account at the simulator, empty with a real endpoint. Where
     that is not the only account, keys may be real, and `NotMoved` says what to run. One on PostgreSQL stays; `migrate`
     refuses it. Killed half-way, the next start moves the rest: the database goes last.
     """

@@ -1,4 +1,4 @@
-"""What every test has at hand: the stand-in for Twilio as a process, and the cast."""
+"""What every test has at hand: the simulator of Twilio as a process, and the cast."""
 
 import gc
 import os

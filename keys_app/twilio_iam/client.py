@@ -26,7 +26,7 @@ LISTING_SECONDS = 300.0
 class TwilioIamClient:
     """Manages the API keys of an account with one credential. Short-lived: one for each operation.
 
-    `base_url` is `https://iam.twilio.com` or a stand-in's; `username` is an account SID or the SID of a key
+    `base_url` is `https://iam.twilio.com` or a simulator's; `username` is an account SID or the SID of a key
     that may manage keys, `password` its auth token or secret. Timeouts and `deadline` are in seconds and hold
     for each request (a listing makes one for each page), `max_bytes` is the most that is read of a body.
 

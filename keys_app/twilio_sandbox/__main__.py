@@ -1,4 +1,4 @@
-"""Runs the stand-in without Django."""
+"""Runs the simulator without Django."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from .run import add_arguments, run
 
 def main() -> int:
     """Run the simulator until it is stopped. Return the exit status: 1 where it can't start."""
-    parser = argparse.ArgumentParser(prog="twilio_sandbox", description="A stand-in for Twilio's Key resource.")
+    parser = argparse.ArgumentParser(prog="twilio_sandbox", description="A simulator of Twilio's Key resource.")
     add_arguments(parser)
     options = parser.parse_args()
     try:

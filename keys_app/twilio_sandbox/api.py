@@ -1,4 +1,4 @@
-"""The operations of the stand-in on its keys."""
+"""The operations of the simulator on its keys."""
 
 import json
 import threading

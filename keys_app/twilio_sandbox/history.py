@@ -1,4 +1,4 @@
-"""What the stand-in has really done since it started, for a harness that compares it with the portal's records."""
+"""What the simulator has really done since it started, for a harness that compares it with the portal's records."""
 
 import hashlib
 import threading

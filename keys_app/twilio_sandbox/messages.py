@@ -1,4 +1,4 @@
-"""Requests, answers and refusals of the stand-in, in the form Twilio gives them."""
+"""Requests, answers and refusals of the simulator, in the form Twilio gives them."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ SIMULATOR = {simulator.HEADER: "keys_app.twilio_sandbox"}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, taken apart. `base_url` is the stand-in's as the caller wrote it."""
+    """One request, taken apart. `base_url` is the simulator's as the caller wrote it."""
 
     method: str
     path: str

@@ -1,4 +1,4 @@
-"""What the stand-in accepts in a form. Evidence for each rule is in its docstring."""
+"""What the simulator accepts in a form. Evidence for each rule is in its docstring."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Starts the stand-in: takes its credential, says where it listens, and serves until told to stop."""
+"""Starts the simulator: takes its credential, says where it listens, and serves until told to stop."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ from .store import Hashed, Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the stand-in's options, which the management command shares."""
+    """Add the simulator's options, which the management command shares."""
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--state", type=Path, help="file that keeps the keys from one run to the next")
     parser.add_argument("--stop-on-eof", action="store_true", help="stop when standard input ends")

@@ -1,4 +1,4 @@
-"""The stand-in's HTTP side. It never prints a request: requests hold credentials."""
+"""The simulator's HTTP side. It never prints a request: requests hold credentials."""
 
 import base64
 import os

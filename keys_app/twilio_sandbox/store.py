@@ -1,4 +1,4 @@
-"""The stand-in's keys, in memory and, if asked, in one file."""
+"""The simulator's keys, in memory and, if asked, in one file."""
 
 import hashlib
 import hmac
@@ -150,7 +150,7 @@ def _load(file: Path) -> dict[str, Key]:
         rows = json.loads(file.read_text(encoding="utf-8"))["keys"]
         return {row["sid"]: _key(row) for row in rows}
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{file} is not the state of a stand-in") from None
+        raise ValueError(f"{file} is not the state of a simulator") from None
 
 
 def _key(row: dict[str, Any]) -> Key:

@@ -1,6 +1,6 @@
 """Compares three lists: the keys at Twilio, the keys in the portal, and the events in the ledger.
 
-Twilio's side is what the stand-in really did, not what it answered. What the portal should have done is known from
+Twilio's side is what the simulator really did, not what it answered. What the portal should have done is known from
 what people typed and saw, not from its database.
 """
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 Fault = list[dict[str, Any]]
-"""Orders for the stand-in, see `Faults.add` there. Several for one that shows in two calls."""
+"""Orders for the simulator, see `Faults.add` there. Several for one that shows in two calls."""
 
 HANG = {"fault": "hang", "seconds": 0.7}  # the client waits 0.4 s
 LATE = 1.3  # longer than the grace period of the reconciler

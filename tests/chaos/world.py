@@ -1,4 +1,4 @@
-"""A portal with a database, people and a stand-in for Twilio of its own, and what happened in it."""
+"""A portal with a database, people and a simulator of Twilio of its own, and what happened in it."""
 
 import hashlib
 import json

@@ -23,7 +23,7 @@ def running_standin() -> Iterator[StandIn]:
 
 @pytest.fixture
 def standin(running_standin: StandIn) -> Iterator[StandIn]:
-    """The stand-in, with no failures ordered. Its keys stay from test to test."""
+    """The simulator, with no failures ordered. Its keys stay from test to test."""
     running_standin.clear_faults()
     yield running_standin
     running_standin.clear_faults()

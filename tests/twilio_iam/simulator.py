@@ -1,4 +1,4 @@
-"""Runs the stand-in for Twilio as a process of its own, for any test that needs one."""
+"""Runs the simulator of Twilio as a process of its own, for any test that needs one."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ class Tenancy:
 
 
 class StandIn:
-    """A stand-in for Twilio on a free port of 127.0.0.1. After `start()` its attributes say how to reach it.
+    """A simulator of Twilio on a free port of 127.0.0.1. After `start()` its attributes say how to reach it.
 
     `start()` after `stop()` comes back on the same port with the same credential; with a `state` file it also
     still has its keys. It dies with the process that started it.
@@ -58,7 +58,7 @@ class StandIn:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The four variables that point the portal at this stand-in."""
+        """The four variables that point the portal at this simulator."""
         return dict(self._known)
 
     def start(self) -> Self:
@@ -79,7 +79,7 @@ class StandIn:
         assert self._process.stdout is not None
         lines = [self._process.stdout.readline().strip() for _ in _NAMES]
         self._known = dict(line.split("=", 1) for line in lines if "=" in line)
-        assert set(self._known) == set(_NAMES), "the stand-in did not start"
+        assert set(self._known) == set(_NAMES), "the simulator did not start"
         return self
 
     def stop(self) -> tuple[int, str, str]:

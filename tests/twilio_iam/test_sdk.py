@@ -1,4 +1,4 @@
-"""Twilio's own Python library works against the stand-in, so the stand-in speaks the contract."""
+"""Twilio's own Python library works against the simulator, so the simulator speaks the contract."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ ALLOW = ["/twilio/messaging/messages/read", "/twilio/messaging/messages/list"]
 
 
 class Redirected(TwilioHttpClient):
-    """Sends what is meant for Twilio to the stand-in."""
+    """Sends what is meant for Twilio to the simulator."""
 
     def __init__(self, base_url: str) -> None:
         super().__init__()

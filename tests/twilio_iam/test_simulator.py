@@ -1,4 +1,4 @@
-"""The stand-in itself: its refusals, its state on the disk, its start and its end."""
+"""The simulator itself: its refusals, its state on the disk, its start and its end."""
 
 import hashlib
 import json
@@ -180,7 +180,7 @@ def test_a_broken_state_is_not_overwritten(tmp_path: Path) -> None:
         cwd=ROOT, capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
-    assert "is not the state of a stand-in" in ended.stderr
+    assert "is not the state of a simulator" in ended.stderr
     assert file.read_text() == "{}"
 
 

@@ -1,4 +1,4 @@
-"""`manage.py twilio_sandbox`: runs the local stand-in for Twilio's Key resource."""
+"""`manage.py twilio_sandbox`: runs the local simulator of Twilio's Key resource."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from keys_app.twilio_sandbox.run import add_arguments, run
 class Command(BaseCommand):
     """Prints the base URL and the credential it accepts, then serves on 127.0.0.1 until SIGTERM or SIGINT."""
 
-    help = "Run a local stand-in for Twilio's Key resource. Its keys open nothing."
+    help = "Run a local simulator of Twilio's Key resource. Its keys open nothing."
     requires_system_checks: list[str] = []  # no database is needed
 
     def add_arguments(self, parser: CommandParser) -> None:
