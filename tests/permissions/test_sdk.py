@@ -53,6 +53,15 @@ READ = [
      ["messaging/messages/list", "messaging/messages/delete"]),
     ("foreach ($twilio->messages->read() as $m) { $m->delete(); }",
      ["messaging/messages/list", "messaging/messages/delete"]),
+    ("try:\n    found = client.messages.list(limit=20)\n    for m in found: m.delete()\nexcept: pass\n"
+     "else: tw = Client()\ntw.calls.list()", ["messaging/messages/list", "messaging/messages/delete", CALLS]),
+    ("found = client.messages.list(limit=20)\nprint(len(found))\nfor m in found:\n    m.delete()",
+     ["messaging/messages/list", "messaging/messages/delete"]),
+    ("const found = await client.calls.list();\nawait found[0].update({ status });",
+     ["voice/calls/list", "voice/calls/update"]),
+    ("one = client.calls.list()[0]\none.recordings.list()", ["voice/calls/list", "voice/calls.recordings/list"]),
+    ("message = client.messages.create(body=text)\nprint(message.sid)", [SEND]),
+    ("@@ -1 +1 @@\n-client.messages.create(to=a)\n+client.calls.list()", [CALLS]),
     ("client.messages.get('SM1').fetch()", ["messaging/messages/read"]),
     ("$twilio->messages->getContext('SM1')->fetch()", ["messaging/messages/read"]),
     # forms of a chain
@@ -64,7 +73,12 @@ READ = [
     ("client.calls.create(to=to, url=f\"https://x/{client.messages.list()[0].sid}\")", ["voice/calls/create"]),
     ("I don't know why client.messages.create(to='+1') fails", [SEND]),
     ("```python\nclient.calls.list()\n```", [CALLS]),
+    ("def send(text, client=None):\n    client.messages.create(body=text)", [SEND]),
+    ("send(client=None)\nclient.calls.list()", [CALLS]),
+    ("class A {\n  #client;\n  go() { return this.#client.calls.list(); }\n}", [CALLS]),
+    ("(async () => {\n  const x = twilio(sid, token);\n  await x.calls.list();\n})();", [CALLS]),
     # Java and Kotlin
+    ("Message.creator(PhoneNumber(to), PhoneNumber(from), text).create()", [SEND]),
     ("Message m = Message.creator(new PhoneNumber(to), new PhoneNumber(from), text).create();", [SEND]),
     ("Message.creator(\n    new com.twilio.type.PhoneNumber(\"+1\"),\n    new com.twilio.type.PhoneNumber(\"+2\"),\n"
      "    \"Hi, you\")\n  .setStatusCallback(url)\n  .create();", [SEND]),
@@ -83,6 +97,7 @@ READ = [
      "MessageResource.Create(options);", [SEND]),
     ("[Twilio.Rest.Api.V2010.Account.MessageResource]::Create($options)", [SEND]),
     ("using CallResource = Twilio.Rest.Api.V2010.Account.CallResource;\nCallResource.Read();", [CALLS]),
+    ("MessageResource.Create(new CreateMessageOptions(new PhoneNumber(to)) { Body = text });", [SEND]),
     # Go
     ("resp, err := client.Api.CreateMessage(params)", [SEND]),
     ("check, err := client.VerifyV2.CreateVerificationCheck(service, params)", ["verify/verification-check/create"]),
@@ -150,6 +165,13 @@ NOT_TWILIO = [
     "app.messages.create(body)\nself.calls.list()",
     "client = Mock()\nclient.messages.create(body=x)",
     "client = None\nclient = FakeClient()\nclient.messages.list()",
+    "anthropic_client.messages.create(**params)",
+    "slackClient.messages.list()",
+    "self.crm_client.calls.list()",
+    "try:\n    client.messages.create(**params)\nexcept anthropic.RateLimitError:\n    pass",
+    "client = Client(api_key=key)\nclient.messages.create(**params)",
+    "const client = new Client({ auth: token });\nclient.messages.list()",
+    "from django.test import Client\nc = Client()\nc.messages.list()",
     # strings, comments, documents
     "# client.messages.create(to=to)",
     "x = 1  # client.calls.list()",
@@ -167,6 +189,9 @@ NOT_TWILIO = [
     "// client.Api.CreateMessage(params)",
     "# twilio api:core:messages:create --to +1",
     "<!-- client.calls.list() -->",
+    "ls  # then twilio api:core:messages:create --to +1",
+    "echo 'now run twilio api:core:messages:create'",
+    'print("twilio api:core:messages:create")',
     # the package and other parts of it
     "from twilio.rest import Client\nfrom twilio.twiml.messaging_response import MessagingResponse",
     "twilio.twiml.MessagingResponse()\ntwilio.validateRequest(token, signature, url, params)",

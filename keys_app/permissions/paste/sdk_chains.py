@@ -111,7 +111,7 @@ class _Reader:
         if not call.names or call.names[0] in _OTHER:
             return ""
         if call.operation is None:
-            if any("()" in name for name in call.names) and _is_known(call.names[0]):
+            if call.names[-1].endswith("()") and call.names != call.client.names and _is_known(call.names[0]):
                 self._unfinished[call.names] = f"{call.shown} ends without an operation, such as create or list."
             return ""
         if not call.client.proved and self._has_words_of_another(call):
@@ -162,7 +162,7 @@ def _held(call: _ChainCall, links: list[Link]) -> tuple[Client | None, Client | 
         return None, None
     one = Client(proved, (*call.names[:-1], call.names[-1].removesuffix("()") + "()"))
     if call.operation is LIST:
-        return None, one
+        return (one, None) if links[-1].indexed else (None, one)
     return (None if call.operation is DELETE else one), None
 
 

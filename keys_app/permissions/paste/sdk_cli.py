@@ -19,7 +19,8 @@ _COMMAND = re.compile(
     r"(?P<words>[a-z][a-z0-9-]{0,60}(?:[ \t:]{1,3}[a-z0-9][a-z0-9-]{0,60}){0,16})",
     re.MULTILINE,
 )
-_COMMENT = re.compile(r"(?m)^[ \t]{0,40}(?:#|//|REM\b|::)[^\n]*")
+_COMMENT = re.compile(r"(?:(?<![^\s])#|^[ \t]{0,40}(?://|REM\b|::))[^\n]*", re.MULTILINE)
+_PRINTED = re.compile(r"\b(?:print\w{0,3}|echo|puts|log|info|warn|error)\b[^\n;|&]*\Z", re.IGNORECASE)
 _NUMBERS = "/2010-04-01/Accounts/{}/IncomingPhoneNumbers"
 _LOGIN = frozenset({"login", "profiles:create", "profiles:add"})
 _LOGS_IN = (
@@ -33,6 +34,8 @@ def read_cli(text: str, known: Catalogue) -> Iterator[Suggestion | str]:
     """Yield what each command of the Twilio CLI in `text` leads to."""
     text = _COMMENT.sub("", text)
     for match in _COMMAND.finditer(text):
+        if _PRINTED.search(text, max(0, match.start() - _REACH), match.start()):
+            continue
         words = tuple(re.split(r"[ \t:]+", match["words"]))
         if words[0] == "api":
             yield from _operation(words[1:], known)

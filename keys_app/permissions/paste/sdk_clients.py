@@ -6,7 +6,7 @@ against evidence: it is not `proved`.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .endpoints import sdk_name
 from .sdk_imports import Imports, imports_of, is_anothers, is_twilios
@@ -16,14 +16,22 @@ _MOST_LINKS = 16  # the longest chain of the SDKs has fewer
 _LONGEST_NAME = 40
 _REACH = 80
 _OWN = frozenset({"self", "this", "cls", "app"})
+_BLOCKS = frozenset({"else", "try", "finally", "default", "lambda"})  # a colon follows them as it follows a variable
+# What a variable is called that is taken for a client of Twilio, if nothing says that it is another's.
+_NAMED = re.compile(
+    r"(?:a?sync|account|admin|api|main|messaging|my|phone|rest|sms|sub|subaccount|t|tw|verify|voice|whatsapp)?client"
+)
+_OPTIONS = frozenset(
+    ["username", "password", "accountsid", "region", "edge", "environment", "httpclient", "useragentextensions"]
+)
 _PACKAGE = frozenset({"rest", "client", "new", "twilio", "default"})
-_LINK = re.compile(r"\s{0,200}(?:\\\s{1,200})?(?:[?!&]?\.|\??->|::|\\(?=\w))\s{0,200}[$@]?(?P<name>[A-Za-z_]\w*)")
+_LINK = re.compile(r"\s{0,200}(?:\\\s{1,200})?(?:[?!&]?\.|\??->|::|\\(?=\w))\s{0,200}[$@#]?(?P<name>[A-Za-z_]\w*)")
 _NAME = re.compile(r"[\\$@]{0,2}(?P<name>[A-Za-z_]\w*)")
 _ASSIGNED = re.compile(
-    r"\s{0,9}(?::\s{0,9}[\w.\[\]| ]{1,60}?)?\s{0,9}(?:\|\||\?\?|:)?=(?![=>~])"
+    r"[ \t]{0,9}(?::[ \t]{0,9}[\w.\[\]| ]{1,60}?)?\s{0,9}(?:\|\||\?\?|:)?=(?![=>~])"
     r"(?P<value>\s{0,99}(?:(?:await|new|yield)\s{1,99}|\(\s{0,99}){0,4})"
 )
-_ANNOTATED = re.compile(r"\s{0,9}:\s{0,9}[\"']?(?P<type>[A-Za-z_][\w.]{0,60})")
+_ANNOTATED = re.compile(r"[ \t]{0,9}:[ \t]{0,9}[\"']?(?P<type>[A-Za-z_][\w.]{0,60})")
 _LOOP = re.compile(
     r"\bfor(?:\s{0,9}await)?\s{0,9}\(?\s{0,9}(?:(?:const|let|var)\s{1,9})?(?P<name>[\w$]{1,40})\s{1,9}(?:in|of)\s{1,9}"
     r"(?:await\s{1,9})?\Z"
@@ -40,6 +48,7 @@ class Link:
     opening: int = -1  # where the parenthesis of its last call is
     given: bool = False  # whether that call has arguments
     calls: int = 0
+    indexed: bool = False
 
     @property
     def plain(self) -> str:
@@ -48,10 +57,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client of Twilio, or the part of it that `names` lead to, each with `()` if it was called with arguments."""
+    """A client of Twilio, or the part of it that `names` lead to, each with `()` if it was called with arguments.
+
+    One that is `listed` is a list of such parts.
+    """
 
     proved: bool
     names: tuple[str, ...] = ()
+    listed: bool = False
 
 
 def chain_at(source: SourceCode, place: int) -> tuple[list[Link], int]:
@@ -74,7 +87,9 @@ def _called(source: SourceCode, name: str, place: int) -> tuple[Link, int]:
             break
         opening, place, calls = start, source.closing[start] + 1, calls + 1
     inside = source.code[opening + 1 : min(place - 1, opening + 200)] if calls else ""
-    return Link(name, opening, bool(inside.strip()), calls), place
+    indexed = source.code[place : place + 1] == "[" and place in source.closing
+    place = source.closing[place] + 1 if indexed else place
+    return Link(name, opening, bool(inside.strip()), calls, indexed), place
 
 
 def _after_group(source: SourceCode, place: int) -> int:
@@ -108,9 +123,14 @@ class Clients:
         for count in range(min(3, len(links) - first), 0, -1):
             name = _key(links[first : first + count])
             if name in self._held:
-                held, last = self._held[name], links[first + count - 1]
-                return (_of_sid(held) if last.given else held, first + count) if held else None
+                held = _one_of(self._held[name], links[first + count - 1])
+                return (held, first + count) if held else None
         return self._made(links, first) or self._by_its_name(links, first)
+
+    def _listed(self, links: list[Link]) -> Client | None:
+        """Return what a variable lists, if `links` are that variable and nothing else."""
+        held = self._held.get(_key(links[1:] if links[0].plain in _OWN else links))
+        return replace(held, listed=False) if held and held.listed and not links[-1].indexed else None
 
     def _made(self, links: list[Link], first: int) -> tuple[Client, int] | None:
         for place in range(len(links) - 1, first - 1, -1):
@@ -127,7 +147,10 @@ class Clients:
             return link.calls > 1 and self._required(link)
         if is_twilios(link.name):
             return len(link.name) <= _LONGEST_NAME
-        return is_first and link.calls > 0 and self.imports.makes_client(link.name)
+        if not is_first or not link.calls or not self.imports.makes_client(link.name):
+            return False
+        keys = {sdk_name(key) for key in self.source.keys(link.opening)}
+        return link.name in self.imports.names or keys <= _OPTIONS
 
     def _required(self, link: Link) -> bool:
         text = self.source.text
@@ -136,7 +159,7 @@ class Clients:
 
     def _by_its_name(self, links: list[Link], first: int) -> tuple[Client, int] | None:
         link = links[first]
-        named = link.plain.endswith("client") and not link.name[0].isupper() and len(link.name) <= _LONGEST_NAME
+        named = _NAMED.fullmatch(link.plain) and not link.name[0].isupper()
         if not named or (self.imports.has_another and not self.imports.has_twilio):
             return None
         return Client(self.imports.has_twilio and not self.imports.has_another), first + 1
@@ -147,8 +170,9 @@ class Clients:
         `held` is what the chain leads to, or None; `item` what one of the things it lists is.
         """
         code = self.source.code
+        item = item or self._listed(links)
         if start in self._pending:
-            self._hold(self._pending.pop(start), links, held)
+            self._hold(self._pending.pop(start), links, held or (replace(item, listed=True) if item else None))
             return True
         if loop := _LOOP.search(code, max(0, start - _REACH), start):
             self._held[sdk_name(loop["name"])] = item
@@ -156,14 +180,15 @@ class Clients:
         if (item or held) and (after := _BOUND_AFTER.match(code, end)):
             self._held[sdk_name(after["name"])] = item or held
             return True
-        if not any(link.calls for link in links):
-            self._note_target(links, end)
+        if links[0].name not in _BLOCKS and not any(link.calls for link in links):
+            self._note_target(links, start, end)
         return False
 
-    def _note_target(self, links: list[Link], end: int) -> None:
+    def _note_target(self, links: list[Link], start: int, end: int) -> None:
         code = self.source.code
         name = _key(links[1:] if len(links) > 1 and links[0].plain in _OWN else links)
-        if assigned := _ASSIGNED.match(code, end):
+        assigned = _ASSIGNED.match(code, end)
+        if assigned and not self.source.is_argument(start):
             if _NAME.match(code, assigned.end()):
                 self._pending.setdefault(assigned.end(), name)
             else:
@@ -189,9 +214,13 @@ class Clients:
 _REQUIRED = re.compile(r"require\s{0,9}\(\s{0,9}[\"']twilio[\"']")
 
 
-def _of_sid(held: Client) -> Client:
-    """Return the one thing of the list that is held: `calls = client.calls`, then `calls(sid)`."""
-    return Client(held.proved, (*held.names[:-1], f"{held.names[-1]}()")) if held.names else held
+def _one_of(held: Client | None, link: Link) -> Client | None:
+    """Return what a use of a variable is: `calls(sid)` of `calls = client.calls`, or `found[0]` of a list."""
+    if held is None or held.listed != link.indexed:
+        return None
+    if link.given and held.names:
+        return replace(held, names=(*held.names[:-1], f"{held.names[-1].removesuffix('()')}()"))
+    return replace(held, listed=False)
 
 
 def _key(links: list[Link]) -> str:

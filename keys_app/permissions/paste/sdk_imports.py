@@ -43,6 +43,10 @@ _FORMS = (
         re.M,
     ),
 )
+_MENTION = re.compile(
+    r"(?<![a-z])(?:anthropic|claude|openai|plivo|vonage|nexmo|telnyx|signalwire|messagebird|stripe|mailgun|vapi)(?![a-z])",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"(?:(?P<first>[\w$]{1,60})[ \t]{0,9}(?:as[ \t]{1,9}|:[ \t]{0,9}))?(?P<name>[\w$]{1,60})")
 
 
@@ -59,10 +63,11 @@ def is_anothers(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Imports:
-    """The modules that are imported, and from which of them each local name is."""
+    """The modules that are imported, from which of them each local name is, and whether another service is named."""
 
     modules: dict[str, None] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    names_another: bool = False
 
     @property
     def has_twilio(self) -> bool:
@@ -70,7 +75,7 @@ class Imports:
 
     @property
     def has_another(self) -> bool:
-        return any(map(is_anothers, self.modules))
+        return self.names_another or any(map(is_anothers, self.modules))
 
     def makes_client(self, name: str) -> bool:
         """Tell whether calling `name` makes a client of Twilio, by its name and by where it is imported from."""
@@ -81,7 +86,7 @@ class Imports:
 
 def imports_of(source: SourceCode) -> Imports:
     """Return what `source` imports, in any of the languages."""
-    found = Imports()
+    found = Imports(names_another=_MENTION.search(source.code) is not None)
     for module, names in _imports(source):
         found.modules[module] = None
         for name in _NAME.finditer(names):

@@ -53,6 +53,23 @@ class SourceCode:
         """Where each closing bracket opens."""
         return {end: start for start, end in self.closing.items()}
 
+    @cached_property
+    def _around(self) -> list[int]:
+        """The innermost bracket that is open at each place, or -1."""
+        around, still_open = [], [-1]
+        for place in range(len(self.code)):
+            if place == self.closing.get(still_open[-1]):
+                still_open.pop()
+            around.append(still_open[-1])
+            if place in self.closing:
+                still_open.append(place)
+        return around
+
+    def is_argument(self, place: int) -> bool:
+        """Tell whether what stands at `place` is directly between the parentheses of a call or a signature."""
+        opening = self._around[place]
+        return opening >= 0 and self.code[opening] == "("
+
     def is_code(self, place: int) -> bool:
         """Tell whether what stands at `place` of the text is no part of a comment or a string."""
         return self.code[place] == self.text[place]

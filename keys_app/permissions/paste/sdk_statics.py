@@ -52,7 +52,7 @@ _STATEMENT = re.compile(
     r"(?P<path>[A-Za-z]\w{0,60}(?:\.[A-Za-z]\w{0,60}){1,9})(?P<all>\.[*_])?[ \t]{0,9}(?:;|$)",
     re.MULTILINE,
 )
-_NEW = re.compile(r"new[ \t]{1,9}(?:\w+\.){0,6}(?P<class>\w+)")
+_NEW = re.compile(r"(?:new[ \t]{1,9})?(?:[a-zA-Z]\w{0,60}\.){0,6}(?P<class>[A-Z]\w{0,60})[ \t]{0,9}\(")
 _OPTIONS = re.compile(r"(?:new[ \t]{1,9}[\w.]*Options\b|\w*[oO]ptions\Z)")
 _REST = re.compile(r"(?:com\.)?twilio\.rest\.", re.IGNORECASE)
 
@@ -158,7 +158,8 @@ def _can_be(one: SdkClass, call: _ClassCall) -> bool:
 def _takes(signature: Words, call: _ClassCall) -> bool:
     given = call.arguments
     if call.csharp and any(_OPTIONS.match(one.value) for one in given):
-        return True
+        to_a_number = any("PhoneNumber(" in one.value for one in given)
+        return not to_a_number or any(one.endswith(":PhoneNumber") for one in signature)
     if call.csharp:
         return _takes_names(signature, given)
     if len(signature) != len(given):
