@@ -8,8 +8,9 @@ from keys_app.twilio_iam.types import ACCOUNT_SID
 
 from . import credentials
 from .accounts import Caller, CallerKind, Tenants
-from .messages import Reply, Request
+from .messages import Reply, Request, unauthorized
 
+OLD_KEYS = "/Keys.json"
 _ACCOUNT = f"/2010-04-01/Accounts/(?P<account>{ACCOUNT_SID.pattern})"
 
 
@@ -57,6 +58,21 @@ def answer(call: OtherCall, request: Request, caller: Caller, tenants: Tenants) 
     if caller.kind is CallerKind.RESTRICTED and call.permission not in _allowed(caller):
         raise credentials.permission_missing(call.permission, call.code)
     return Reply(200, call.answer())
+
+
+def account_of_old_keys(request: Request, caller: Caller, tenants: Tenants) -> str | None:
+    """Return the account that a key is asked for at the old address of keys; None for any other request.
+
+    Raises `Refusal` for an account or a credential that has no business there.
+    """
+    match = re.fullmatch(_ACCOUNT + re.escape(OLD_KEYS), request.path)
+    if request.method != "POST" or match is None:
+        return None
+    if not _works_on(caller, match["account"], tenants):
+        raise credentials.wrong_account()
+    if not caller.may_manage_keys():
+        raise unauthorized()
+    return match["account"]
 
 
 def _works_on(caller: Caller, account_sid: str, tenants: Tenants) -> bool:

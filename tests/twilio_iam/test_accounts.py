@@ -167,3 +167,17 @@ def test_names_are_counted_in_utf16(standin: StandIn, parent: Tenancy) -> None:
     form = {"AccountSid": parent.sid, "KeyType": "restricted", "Policy": READ}
     for name, expected in (("😀" * 32, (201, None)), ("😀" * 32 + "x", (400, 70001))):
         assert said(call(standin, parent.main, "POST", "/v1/Keys", data={**form, "FriendlyName": name})) == expected
+
+
+def test_the_old_address_makes_a_standard_key_whatever_is_asked_for(standin: StandIn, parent: Tenancy) -> None:
+    path, form = f"/2010-04-01/Accounts/{parent.sid}/Keys.json", {"KeyType": "restricted", "Policy": READ}
+    made = call(standin, parent.main, "POST", path, data=form)
+    assert said(made) == (201, None)
+    assert "policy" not in made.json()
+    shown = call(standin, parent.main, "GET", f"/v1/Keys/{made.json()['sid']}").json()
+    assert shown["policy"] is None
+    (listed,) = listing(standin, parent.main, parent.sid).json()["keys"]
+    assert listed["flags"] == ["rest_api", "signing"]
+    standard = Credential(made.json()["sid"], made.json()["secret"])
+    assert said(call(standin, standard, "POST", path)) == (401, 20003)
+    assert said(call(standin, standin.account().main, "POST", path)) == (401, 70051)
