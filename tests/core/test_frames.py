@@ -56,7 +56,7 @@ def caught(step):
 # What raises while a key is made, and whether there is a secret by then.
 STEPS = {
     "the answer cannot be read": (responses, "_text"),
-    "its policy cannot be read": (responses, "Policy"),
+    "its policy cannot be read": (responses, "read_policy"),
     "the answer is not understood": (responses, "read_date"),
     "the key cannot be stored": (issue, "_store_key"),
     "its mark cannot be known": (issue, "_next_mark"),
