@@ -15,23 +15,23 @@ from keys_app.connections.models import Connection
 from keys_app.core.actor import name_and_login
 from keys_app.core.present import present
 from keys_app.core.times import duration, moment
+from keys_app.key_requests import outcome
 from keys_app.key_requests.approval_policy import ApprovalRequirement
 from keys_app.key_requests.deciders import next_decider
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.key_requests.queries import is_overdue, replacements_left
 from keys_app.key_requests.states import IssuanceState, RequestState
+from keys_app.keys import refusals
 from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState
 from keys_app.permissions.seen_policy import NoPolicy, stands_for_no_policy
 from keys_app.reconcile.models import ReconcileRun, UnmanagedKey
+from keys_app.twilio_errors.lookup import form_of
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
     from keys_app.key_requests.queries import RequestNotes
-
-WRONG_CREDENTIAL = 20003
-"""Twilio's code for a credential that is wrong or may not manage keys (seen in a published test)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +113,25 @@ def request_status(
         case RequestState.PENDING:
             return _pending(key_request)
         case RequestState.APPROVED:
-            before = _BEFORE[IssuanceState(last.state)] if last and last.state in _BEFORE else "No key exists yet."
-            return Status("good", f"Approved. {before}", _press_until(key_request, "Press “Issue key”"))
+            return _approved(key_request, last)
         case RequestState.ISSUING:
             return _issuing(key_request, last)
         case RequestState.FAILED:
             return _failed(key_request, last)
         case RequestState.ISSUED:
-            return _issued(key)
+            return _after_rotation(_issued(key), last)
         case RequestState.REJECTED:
             return Status("bad", _rejection(key_request))
         case RequestState.CANCELLED:
             return Status("neutral", "The requester cancelled this request.")
     return Status("neutral", "It was not decided, or its approval not used, in time.")
+
+
+def _approved(key_request: KeyRequest, last: Issuance | None) -> Status:
+    before = _BEFORE[IssuanceState(last.state)] if last and last.state in _BEFORE else "No key exists yet."
+    if last and last.state == IssuanceState.NOT_PROCESSED:
+        before = f"{before} {refusals.busy(last.twilio_code, last.message)}".rstrip()
+    return Status("good", f"Approved. {before}", outcome.press_until(key_request, "Press “Issue key”"))
 
 
 def _rejection(key_request: KeyRequest) -> str:
@@ -144,7 +150,10 @@ def _issued(key: ApiKey | None) -> Status:
         return Status("neutral", f"The key was issued, and revoked at {moment(present(key.revoked_at))}.")
     if key and key.state == KeyState.REVOKING:
         return Status(
-            "warn", f"The key was issued, and is to be revoked. {_MAY_STILL_WORK}", _KEEPS_RETRYING, poll=True
+            "warn",
+            f"The key was issued, and is to be revoked. {_MAY_STILL_WORK}",
+            f"{_KEEPS_RETRYING}{refusals.held_up(key.account)}",
+            poll=True,
         )
     return Status("good", "The key was issued and its secret was shown once.")
 
@@ -170,13 +179,6 @@ _BEFORE = {
     IssuanceState.NEVER_CREATED: "The answer to the last attempt was lost; Twilio made no key.",
     IssuanceState.ISSUED: "The last key was given up because its secret was lost.",
 }
-
-
-def _press_until(key_request: KeyRequest, what: str) -> str:
-    end = moment(present(key_request.claim_until))
-    if is_overdue(key_request):
-        return f"The approval was not used by {end}, so it lapses. Send the request again."
-    return f"{what} before {end}; then the approval lapses."
 
 
 ISSUE_AGAIN = "the key can be issued again"
@@ -211,12 +213,25 @@ def _failed(key_request: KeyRequest, last: Issuance | None) -> Status:
     if last and last.state == IssuanceState.BREACH:
         made = last.message or "Twilio made a key that is not what was approved"
         return Status("bad", f"{made}. It was never shown.", "Tell Security before you try again.")
-    code = f" (Twilio's code {last.twilio_code})" if last and last.twilio_code else ""
-    message = f": {last.message.rstrip('.')}" if last and last.message else ""
-    next_step = _press_until(key_request, "Try again, or cancel this request and send another one,")
-    if last and last.twilio_code == WRONG_CREDENTIAL:
-        next_step = "Ask a portal admin to connect the account again: Twilio did not accept the portal's credential."
-    return Status("bad", f"Twilio refused to make this key{code}{message}. Nothing was created.", next_step)
+    if last is None:
+        next_step = outcome.press_until(key_request, "Press “Issue key” again")
+        return Status("bad", "Twilio refused to make this key. Nothing was created.", next_step)
+    text = f"Twilio refused to make this key{_twilios_words(last)}. Nothing was created."
+    return Status("bad", text, refusals.after_attempt(last, form_of(last.twilio_code, last.message)))
+
+
+def _twilios_words(attempt: Issuance) -> str:
+    """Return what Twilio said when it refused, as a clause: an unknown code too is shown with all its words."""
+    code = f" (Twilio's code {attempt.twilio_code})" if attempt.twilio_code else ""
+    return code + (f": {attempt.message.rstrip('.')}" if attempt.message else "")
+
+
+def _after_rotation(status: Status, last: Issuance | None) -> Status:
+    """Return the status of a key with what became of its last rotation, if Twilio refused that."""
+    if last is None or last.rotates_id is None or last.state != IssuanceState.REFUSED:
+        return status
+    text = f"{status.text} Twilio refused to rotate it{_twilios_words(last)}. No new key was made."
+    return Status("bad", text, refusals.after_attempt(last, form_of(last.twilio_code, last.message)))
 
 
 def key_status(key: ApiKey) -> Status:
@@ -224,7 +239,12 @@ def key_status(key: ApiKey) -> Status:
     if key.state == KeyState.REVOKED:
         return Status("neutral", f"Gone at Twilio since {moment(present(key.revoked_at))}: {key.revoke_reason}")
     if key.state == KeyState.REVOKING:
-        return Status("warn", _MAY_STILL_WORK, _KEEPS_RETRYING, poll=True)
+        return Status("warn", _MAY_STILL_WORK, f"{_KEEPS_RETRYING}{refusals.held_up(key.account)}", poll=True)
+    last = key.rotations.select_related("request__account").last() if key.request_id and not key.retires_at else None
+    return _after_rotation(_active_key(key), last)
+
+
+def _active_key(key: ApiKey) -> Status:
     if key.is_overdue:
         text = f"It should have ended at {moment(key.ends_at)} and may still work. The next run deletes it."
         return Status("bad", text, "Use another key now.")

@@ -42,6 +42,8 @@ from keys_app.permissions.catalogue import WILDCARD
 from keys_app.permissions.naming import marked_name, new_marker
 from keys_app.permissions.policy import MAX_PERMISSIONS, Policy
 from keys_app.permissions.seen_policy import SeenPolicy, departure, made_in_words
+from keys_app.twilio_errors.table import NOT_ACCEPTED
+from keys_app.twilio_errors.words import in_a_line
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.ensure_deleted import delete_key
 from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
@@ -53,8 +55,6 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 KEY_NAME = "catalogue check"
-UNKNOWN_PERMISSION = 70002
-"""The code that Twilio refuses a permission with: `assertion '/twilio/…' is invalid` (a published test)."""
 _ASSERTION = re.compile(r"assertion '([^']+)' is invalid")
 CRITICAL = "/twilio/iam/"
 TRIES = 5
@@ -132,7 +132,7 @@ def _explained(error: TwilioError) -> PortalError:
         return TwilioOutcomeUnknown(what, next_step=RUN_RECONCILE)
     if error.status in (401, 403):
         what = f"Twilio did not accept the portal's credential for this account: {error.message}."
-        return TwilioRefused(what, code=error.code, next_step="Run manage.py connect_account with one that it accepts.")
+        return TwilioRefused(what, code=error.code, next_step=in_a_line(error.form))
     what = f"Twilio refused a key without naming one of its permissions: {error.message}."
     return TwilioRefused(what, code=error.code, next_step="Nothing is recorded about the permissions it was for.")
 
@@ -271,7 +271,7 @@ class _Check:
 
 def _named(error: Rejected | NotProcessed, policy: Policy) -> str | None:
     """Return which of the permissions a refusal names."""
-    match = _ASSERTION.search(error.message) if error.code == UNKNOWN_PERMISSION else None
+    match = _ASSERTION.search(error.message) if error.code == NOT_ACCEPTED else None
     return match.group(1) if match and match.group(1) in policy else None
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from keys_app.permissions.policy import Policy
+from keys_app.twilio_errors.table import GREATER_PERMISSIONS, NO_PERMISSION
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.errors import Rejected
 from keys_app.twilio_iam.types import KeyDetail, KeySummary
@@ -17,10 +18,6 @@ from keys_app.twilio_iam.types import KeyDetail, KeySummary
 API_KEYS = "/twilio/iam/api-keys/"
 USED = ("create", "read", "list", "delete")
 """The actions of `API_KEYS` that the portal needs. It never updates a key."""
-GRANTS_TOO_MUCH = 70152
-"""Twilio's code where a key may not make one with greater permissions than its own (Twilio's error dictionary)."""
-NO_PERMISSION = 70051
-"""Twilio's code where a restricted key lacks a permission, among other causes (Twilio's error dictionary)."""
 READS = 3
 """How many listed keys are tried: one may be deleted meanwhile."""
 
@@ -63,7 +60,7 @@ class CredentialFindings:
 
 def lacks_permission(error: Rejected) -> bool:
     """Tell whether Twilio refused for want of a permission, or of a credential it knows. It says 401 to both."""
-    return error.code != GRANTS_TOO_MUCH and (error.status in (401, 403) or error.code == NO_PERMISSION)
+    return error.code != GREATER_PERMISSIONS and (error.status in (401, 403) or error.code == NO_PERMISSION)
 
 
 def look(

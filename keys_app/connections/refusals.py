@@ -5,14 +5,11 @@ from collections.abc import Collection, Iterable
 from keys_app.core.errors import PortalError
 from keys_app.core.text import joined
 from keys_app.permissions.seen_policy import NoPolicy
+from keys_app.twilio_errors.table import GREATER_PERMISSIONS, TOO_MANY_KEYS, WRONG_CREDENTIAL
 from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
 
-from .proof import API_KEYS, GRANTS_TOO_MUCH, USED, CredentialFindings
+from .proof import API_KEYS, USED, CredentialFindings
 
-FULL = 70151
-"""Twilio's code where an account has its maximum of API keys (Twilio's error dictionary)."""
-WRONG_CREDENTIAL = 20003
-"""Twilio's code for a wrong credential, and for one that may not manage keys (a published test)."""
 _UNSURE = "Authenticate"
 _FIVE = f"{API_KEYS}… create, read, list, update and delete"
 LESS_SUFFICES = (
@@ -65,24 +62,19 @@ def unanswered(sid: str, doing: str, error: TwilioError) -> NotConnected:
 
 def not_made(error: Rejected | NotProcessed) -> NotConnected:
     """Return the refusal where Twilio made no throwaway key."""
-    if error.code == GRANTS_TOO_MUCH:
-        return NotConnected(
-            f"Twilio lets this key make no key that may do more than it: {words(error)}. So the portal can't issue "
-            "keys with it. Connect with a Main key, or with the account's SID and its Auth Token. Nothing was created.",
-        )
-    if error.code == FULL:
-        return NotConnected(
-            f"The account has as many API keys as Twilio allows: {words(error)}. So no key could be made to try the "
-            "credential with, and none can be issued. Delete one that nobody uses and run this again, or connect with "
-            "--check listing, which makes none. Nothing was created."
-        )
+    if isinstance(error, Rejected) and error.code in (GREATER_PERMISSIONS, TOO_MANY_KEYS):
+        after = {
+            GREATER_PERMISSIONS: "So the portal can't issue keys with it.",
+            TOO_MANY_KEYS: "Then run this again, or connect with --check listing, which makes none.",
+        }[error.code]
+        form = error.form
+        return NotConnected(f"{form.means.words} Twilio said: {words(error)}. {form.mend} {after} Nothing was created.")
     return NotConnected(f"Twilio did not make a key to try the credential with: {words(error)}. Nothing was created.")
 
 
 def words(error: TwilioError) -> str:
     """Return Twilio's words with its code, without the last full stop."""
-    code = getattr(error, "code", None)
-    return error.message.rstrip(".") + (f" ({code})" if code else "")
+    return error.said
 
 
 def other_portals(sids: Iterable[str]) -> NotConnected:

@@ -1,10 +1,12 @@
 """What became of a request or a key, read now: for a user who acted on an older page."""
 
 from keys_app.core.actor import name_and_login
+from keys_app.core.present import present
 from keys_app.core.text import label
 from keys_app.core.times import moment
 
 from .models import KeyRequest
+from .queries import is_overdue
 from .states import RequestState
 
 
@@ -31,3 +33,11 @@ def _cause(key_request: KeyRequest, state: RequestState) -> str:
         RequestState.FAILED: ": Twilio refused to make the key",
     }
     return ends.get(state, "")
+
+
+def press_until(key_request: KeyRequest, what: str) -> str:
+    """Return `what` the requester does, and until when: then the approval lapses, or has lapsed."""
+    end = moment(present(key_request.claim_until))
+    if is_overdue(key_request):
+        return f"The approval was not used by {end}, so it lapses. Send the request again."
+    return f"{what} before {end}; then the approval lapses."

@@ -92,9 +92,10 @@ def settle(
 
     Raises `TwilioOutcomeUnknown` if that cannot be written: then the reconciler finds it out.
     """
+    message = error.message if isinstance(error, MarkNotKept) else error.kept
     try:
         with transaction.atomic(durable=True):
-            key_request = close_issuance(issuance, outcome, twilio_code=code, message=error.message[:400])
+            key_request = close_issuance(issuance, outcome, twilio_code=code, message=message[:400])
             move_on(issuance, key_request, outcome)
             record(
                 f"key.{'rotate' if issuance.rotates_id else 'issue'}_{outcome.value}",
@@ -103,7 +104,7 @@ def settle(
                 key_sid=issuance.rotates_id or "",
                 marker=issuance.marker,
                 twilio_code=code,
-                message=error.message,
+                message=message,
             )
     except Conflict:
         log.info("attempt %s was settled by the reconciler meanwhile", issuance.marker)

@@ -54,6 +54,7 @@ from keys_app.twilio_iam.errors import NotProcessed, Rejected, TwilioError
 from keys_app.twilio_iam.types import CreatedKey
 from keys_app.users.limits import limited
 
+from . import refusals
 from .breaches import withdraw
 from .issuance import begin_attempt, close_issuance, move_on, settle, unknown
 from .models import ApiKey
@@ -235,17 +236,18 @@ def _ask_twilio(client: TwilioIamClient, issuance: Issuance, actor: Actor) -> Cr
         )
     except Rejected as error:
         settle(issuance, IssuanceState.REFUSED, actor, error, code=error.code)
+        refusals.tell(key_request.account, error, refusals.MAKING, actor)
         raise TwilioRefused(
-            f"Twilio refused to make this key: {_words(error)}. {NOTHING_CREATED}",
+            f"Twilio refused to make this key: {error.kept.rstrip('.')}. {NOTHING_CREATED}",
             code=error.code,
-            next_step=_after_refusal(issuance, error),
+            next_step=refusals.after_attempt(issuance, error.form),
         ) from None
     except NotProcessed as error:
         settle(issuance, IssuanceState.NOT_PROCESSED, actor, error, code=error.code)
         raise TwilioUnavailable(
             f"Twilio did not take the request: {_words(error)}. {NOTHING_CREATED}",
             code=error.code,
-            next_step=_try_again(issuance, error.retry_after),
+            next_step=refusals.busy(error.code, error.message) + _try_again(issuance, error.retry_after),
         ) from None
     except TwilioError as error:
         settle(issuance, IssuanceState.UNKNOWN, actor, error)
@@ -254,14 +256,6 @@ def _ask_twilio(client: TwilioIamClient, issuance: Issuance, actor: Actor) -> Cr
 
 def _words(error: TwilioError) -> str:
     return error.message.rstrip(".")
-
-
-def _after_refusal(issuance: Issuance, error: Rejected) -> str:
-    if error.status in (401, 403):
-        return "The portal's own credential was not accepted. Ask a portal admin to connect the account again."
-    if issuance.rotates_id:
-        return "The old key stays as it is. You can try again, or send a new request."
-    return "You can try again, or cancel this request and send one that Twilio accepts."
 
 
 def _try_again(issuance: Issuance, retry_after: float | None) -> str:

@@ -20,8 +20,9 @@ from keys_app.organisation.credentials import client_for, is_credential, twilio_
 from keys_app.organisation.models import Account
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.ensure_deleted import SaysGone, delete_key
-from keys_app.twilio_iam.errors import OwnCredential, TwilioError
+from keys_app.twilio_iam.errors import OwnCredential, Rejected, TwilioError
 
+from . import refusals
 from .models import ApiKey
 from .queries import OWNER_LEFT, can_revoke, why_not_active
 from .states import KeyState, KeyStep, move_key
@@ -94,10 +95,13 @@ def finish_revoking(*, key: ApiKey, actor: Actor, deadline: float | None = None)
             "then the key counts as “revoking”: it may still work.",
         ) from None
     except TwilioError as error:
+        if isinstance(error, Rejected):
+            refusals.tell(key.account, error, refusals.MANAGING, actor)
+        next_step = "The key may still work. The portal keeps retrying until it is deleted."
         raise NotDeleted(
-            f"Twilio has not deleted the key yet: {error.message.rstrip('.')}.",
+            f"Twilio has not deleted the key yet: {error.kept.rstrip('.')}.",
             code=getattr(error, "code", None),
-            next_step="The key may still work. The portal keeps retrying until it is deleted.",
+            next_step=next_step + refusals.after_deletion(key.account, error),
         ) from None
 
 

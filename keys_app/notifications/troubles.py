@@ -7,9 +7,11 @@ alarm, the ledger an event for the beginning and the end, and `/reconciliation/`
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from keys_app.audit.record import record
@@ -17,12 +19,15 @@ from keys_app.core.actor import Actor
 from keys_app.core.db import compare_and_swap
 from keys_app.core.isolation import isolated
 from keys_app.core.times import duration
+from keys_app.organisation import access
 from keys_app.organisation.models import Account
 
 from . import notify
 from .models import MAX_TITLE, MAX_WORDS, Trouble
 
 STUCK, CONTRADICTION, SILENT, UNGUARDED = "stuck", "contradiction", "silent", "unguarded"
+REFUSED = "refused"
+"""What only a portal admin can mend: they are told too, and no one is reminded, since nothing changes by itself."""
 REMIND_AFTER = timedelta(days=1)
 PAGE = "/reconciliation/"
 KEPT_FOR = timedelta(days=30)
@@ -35,7 +40,8 @@ FEW, NAMED = 5, 60
 class Seen:
     """What someone sees now: `key` names the trouble, `words` are Twilio's or say how things stand, `since` begins it.
 
-    `key_sid` and `account` say which key it is about, if it is about one; `path` is the page to look at.
+    `key_sid` and `account` say which key it is about, if it is about one; `path` is the page to look at. `more` is what
+    the first notice says besides.
     """
 
     key: str
@@ -46,6 +52,7 @@ class Seen:
     account: Account | None = None
     key_sid: str = ""
     path: str = PAGE
+    more: str = ""
 
 
 def see(seen: Seen, actor: Actor, *, after: timedelta = timedelta(0)) -> bool:
@@ -63,7 +70,10 @@ def see_within(seen: Seen, actor: Actor, *, after: timedelta = timedelta(0)) -> 
     now = timezone.now()
     if not _is_due(row, after, now) or not _claim(row, now):
         return False
-    _alarm(seen.kind, seen.title, _text(row, now), seen.path)
+    text = f"{_text(row, now)}\n\n{seen.more}"
+    _alarm(seen.kind, seen.title, text, seen.path)
+    if row.kind == REFUSED:
+        notify.notify("trouble.began", title=seen.title, text=text, **to_admins(row.account))
     _record_beginning(row, actor)
     return True
 
@@ -140,7 +150,10 @@ def end_within(row: Trouble, actor: Actor) -> bool:
     now = timezone.now()
     if not compare_and_swap(row, Q(ended_at=None, told_at=row.told_at), ended_at=now) or row.told_at is None:
         return False
-    _alarm("ended", f"Over: {row.title}", f"It lasted {duration(now - row.since)}.", row.path)
+    title, text = f"Over: {row.title}", f"It lasted {duration(now - row.since)}."
+    _alarm("ended", title, text, row.path)
+    if row.kind == REFUSED:
+        notify.notify("trouble.ended", title=title, text=text, **to_admins(row.account))
     details = {"trouble": row.key, "since": row.since}
     record("trouble.ended", actor, account=row.account, key_sid=row.key_sid, details=details)
     return True
@@ -149,11 +162,11 @@ def end_within(row: Trouble, actor: Actor) -> bool:
 def remind() -> int:
     """Remind Security of each open trouble it was not told of for a day; return of how many. Of many in one notice.
 
-    Not of silent processes: of those `heartbeats` reminds, which does not need what is silent.
+    Not of silent processes: of those `heartbeats` reminds, which does not need what is silent. Nor of `REFUSED`.
     """
     earlier = timezone.now() - REMIND_AFTER
     not_since = Q(reminded_at=None, told_at__lte=earlier) | Q(reminded_at__lte=earlier)
-    rows = list(known().filter(not_since).exclude(kind=SILENT).order_by("key"))
+    rows = list(known().filter(not_since).exclude(kind__in=(SILENT, REFUSED)).order_by("key"))
     if len(rows) <= FEW:
         for row in rows:
             with isolated(REMINDING, row.key), transaction.atomic(durable=True):
@@ -222,6 +235,13 @@ def _text_of_many(rows: list[Trouble]) -> str:
     words = dict.fromkeys(row.words for row in rows)
     lines = [f"{', '.join(names[:NAMED])}{more}", f"Accounts: {', '.join(list(accounts)[:FEW])}", *list(words)[:FEW]]
     return "\n".join(lines)
+
+
+def to_admins(account: Account | None) -> dict[str, Any]:
+    """Return who is told besides Security, and of which page: theirs, since Reconciliation is Security's."""
+    people = access.portal_admins().exclude(groups__name=access.SECURITY)
+    path = reverse("admin:keys_app_account_change", args=[account.pk]) if account else PAGE
+    return {"people": people, "path": path, "to_webhooks": False}
 
 
 def _alarm(kind: str, title: str, text: str, path: str) -> None:

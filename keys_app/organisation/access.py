@@ -201,3 +201,8 @@ def delegations_held(who: Person) -> QuerySet[Delegation]:
 def in_security() -> QuerySet[User]:
     """Return the active users of Security."""
     return User.objects.filter(groups__name=SECURITY, is_active=True)
+
+
+def portal_admins() -> QuerySet[User]:
+    """Return the active portal admins."""
+    return User.objects.filter(is_superuser=True, is_active=True)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TypeGuard
 
 from django.conf import settings
 from django.utils import timezone
@@ -14,6 +15,7 @@ from keys_app.core.isolation import note_failure
 from keys_app.keys.models import ApiKey
 from keys_app.organisation.models import Account
 from keys_app.permissions.naming import find_marker
+from keys_app.twilio_errors.words import in_a_line
 from keys_app.twilio_iam.client import TwilioIamClient
 from keys_app.twilio_iam.ensure_deleted import IsStillThere
 from keys_app.twilio_iam.errors import Rejected, TwilioError
@@ -57,7 +59,8 @@ class Visit:
     be older than the world, None if never, and `held` whether that still waits for a person. `doubts` are the keys that
     only bear a marker of the portal, by SID: the marker, and what was weighed. `problem` is what Twilio said first of
     what went wrong, `said` what it said last of single keys and attempts. Where it contradicts itself is in
-    `still_there` and `contradictions`, where it agrees again in `agreed`: see `contradictions.py`.
+    `still_there` and `contradictions`, where it agrees again in `agreed`: see `contradictions.py`. `is_refused`
+    says that Twilio refused the credential itself something, which only a portal admin can mend.
     """
 
     client: TwilioIamClient
@@ -80,6 +83,7 @@ class Visit:
     still_there: dict[str, str] = field(default_factory=dict)
     contradictions: set[str] = field(default_factory=set)
     agreed: set[str] = field(default_factory=set)
+    is_refused: bool = False
 
     def list_keys(self) -> None:
         """Page through all keys. A SID that is listed twice counts once. Raises `TwilioError` unless it is whole."""
@@ -106,7 +110,7 @@ class Visit:
     def note_words(self, subject: str, error: TwilioError) -> None:
         """Keep what Twilio said of a key or attempt that waits for it, and where that contradicts what it lists."""
         if subject:
-            self.said[subject] = error.message
+            self.said[subject] = words_of(error)
         if isinstance(error, IsStillThere):
             self.still_there[error.key_sid] = error.message
 
@@ -120,8 +124,9 @@ class Visit:
         try:
             yield
         except TwilioError as error:
-            self.problem = self.problem or error.message
+            self.problem = self.problem or words_of(error)
             self.note_words(str(subject), error)
+            self.is_refused = self.is_refused or _refuses_credential(error)
             if is_about_all(error):
                 raise
         except Exception as error:  # noqa: BLE001 whatever it is about this key, the others must still have their turn
@@ -170,7 +175,16 @@ def _moved(first: KeySummary, again: KeySummary, began_at: datetime) -> bool:
 
 def is_about_all(error: TwilioError) -> bool:
     """Tell whether an error will meet the next call as well: Twilio does not answer, or not to this credential."""
-    return not isinstance(error, Rejected) or error.status in (401, 403)
+    return not isinstance(error, Rejected) or _refuses_credential(error)
+
+
+def _refuses_credential(error: TwilioError) -> TypeGuard[Rejected]:
+    return isinstance(error, Rejected) and error.status in (401, 403)
+
+
+def words_of(error: TwilioError) -> str:
+    """Return Twilio's words, and of a refused credential what that means and what to do."""
+    return f"{error.said}. {in_a_line(error.form)}" if _refuses_credential(error) else error.message
 
 
 def chunks(values: list[str], size: int = 500) -> Iterator[list[str]]:

@@ -23,6 +23,7 @@ from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState, KeyStep, move_key
 from keys_app.notifications import notify
 from keys_app.permissions.seen_policy import NoPolicy, SeenPolicy, departure
+from keys_app.twilio_errors.table import NOT_FOUND
 from keys_app.twilio_iam.errors import Rejected, clean
 from keys_app.twilio_iam.types import KeySummary
 
@@ -30,8 +31,6 @@ from . import contradictions
 from .account_run import CLOCKS_APART, Visit
 
 COMPARING = "comparing keys"
-NO_SUCH_KEY = 20404
-"""Twilio's code for a key that does not exist (inferred from its other APIs)."""
 VANISHED = "Deleted outside the portal."
 DRIFTED = (
     "At Twilio it is not what was approved any more. Its page says what differs. Rotate or revoke it, or set it back "
@@ -183,7 +182,7 @@ def _says_gone(visit: Visit, key: ApiKey, error: Rejected) -> bool:
         contradictions.lists_what_is_gone(visit, key.sid, words, key.get_absolute_url())
         return False
     visit.agree(contradictions.UNLISTED, key.sid)
-    if error.code == NO_SUCH_KEY:
+    if error.code == NOT_FOUND:
         return True
     if key.missing_since is not None and key.missing_since < visit.began_at:
         _note_vanished(visit, key)

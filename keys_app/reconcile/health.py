@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
-from keys_app.notifications import notify
+from keys_app.notifications import notify, troubles
 from keys_app.organisation.models import Account
 
 from .account_run import Visit
@@ -21,10 +21,13 @@ def note_listing(visit: Visit) -> None:
     )
 
 
-def note_health(account: Account, problem: str, actor: Actor) -> None:
-    """Note how a run on an account ended: `problem` is what went wrong first, empty if nothing did."""
+def note_health(account: Account, problem: str, actor: Actor, *, is_refused: bool = False) -> None:
+    """Note how a run on an account ended: `problem` is what went wrong first, empty if nothing did.
+
+    `is_refused` says that only a portal admin can mend it: then they are told as well as Security.
+    """
     if problem:
-        _note_failure(account, problem, actor)
+        _note_failure(account, problem, actor, is_refused)
     else:
         _note_success(account, actor)
 
@@ -40,7 +43,7 @@ def _note_success(account: Account, actor: Actor) -> None:
             record("account.reachable", actor, account=account)
 
 
-def _note_failure(account: Account, problem: str, actor: Actor) -> None:
+def _note_failure(account: Account, problem: str, actor: Actor, is_refused: bool) -> None:
     """Count a failed run; report the account once when there were too many in a row."""
     state, _ = AccountCheck.objects.get_or_create(account=account)
     rows = AccountCheck.objects.filter(pk=state.pk)
@@ -50,10 +53,9 @@ def _note_failure(account: Account, problem: str, actor: Actor) -> None:
         state.refresh_from_db()
         if state.failed_runs != settings.RECONCILE_FAILED_RUNS:
             return
-        notify.notify(
-            "alarm.account_unreachable",
-            title=f"Twilio account {account} could not be settled {state.failed_runs} times in a row",
-            text=f"{problem} Keys past their lifetime and keys with lost secrets stay there until it works again.",
-            path="/reconciliation/",
-        )
+        title = f"Twilio account {account} could not be settled {state.failed_runs} times in a row"
+        text = f"{problem} Keys past their lifetime and keys with lost secrets stay there until it works again."
+        notify.notify("alarm.account_unreachable", title=title, text=text, path="/reconciliation/")
+        if is_refused:
+            notify.notify("account.unreachable", title=title, text=text, **troubles.to_admins(account))
         record("account.unreachable", actor, account=account, message=problem, runs=state.failed_runs)

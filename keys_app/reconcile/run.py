@@ -28,6 +28,7 @@ from keys_app.core.present import present
 from keys_app.core.times import day
 from keys_app.key_requests.expire import lapse_overdue
 from keys_app.key_requests.rating import RATING_AGAIN, rate_open_requests
+from keys_app.keys import refusals
 from keys_app.keys.breaches import enter_kept
 from keys_app.keys.expiry import remind_of_expiry
 from keys_app.keys.handover import note_leavers
@@ -199,7 +200,9 @@ def _settle(visit: Visit) -> None:
                 step(visit)
         problem = visit.problem
     with isolated("noting how an account is", visit.account):
-        note_health(visit.account, problem, visit.actor)
+        note_health(visit.account, problem, visit.actor, is_refused=visit.is_refused)
+    with isolated(refusals.TELLING, visit.account):
+        refusals.end_over(visit.account, visit.actor, is_well=visit.is_listed and not problem)
     if problem:
         _count_failure(visit.account, problem, visit.found, visit.progress)
 

@@ -15,6 +15,10 @@ REPORT = "a published test or report"
 CONCLUDED = "concluded, no source says so"
 NEEDED = "/twilio/iam/api-keys/create, read, list and delete"
 
+TOO_MANY_KEYS, GREATER_PERMISSIONS, NO_PERMISSION = 70151, 70152, 70051
+WRONG_CREDENTIAL, NOT_ACCEPTED, NOT_FOUND = 20003, 70002, 20404
+"""Codes that decide what the portal does next, not only what it says."""
+
 
 def _spec(words: str, source: str = DICTIONARY) -> Fact:
     return Fact(words, Grade.SPEC, source)
@@ -38,7 +42,7 @@ _REQUEST = (
         70001,
         _live("A value in the request is outside Twilio's limits; Twilio does not say which."),
         Turn.REQUESTER,
-        "Cancel this request and send one with a shorter name or fewer permissions.",
+        "Send a request with a shorter name or fewer permissions instead.",
         "Give the key a name of at most 64 characters and at most 100 permissions.",
         (
             _live("the key's name has more than 64 characters"),
@@ -52,7 +56,7 @@ _REQUEST = (
         70002,
         _live("Twilio does not know a permission that was asked for."),
         Turn.REQUESTER,
-        "Cancel this request and send one without that permission. Tell a portal admin that the catalogue has it.",
+        "Send a request without that permission instead. Tell a portal admin that the catalogue has it.",
         "Take the permission's spelling from the catalogue.",
         statuses=(400,),
         text=_text(r"\bassertion\b.{0,250}?\bis\s+invalid"),
@@ -121,7 +125,7 @@ _REQUEST = (
         20429,
         _spec("Too many requests ran at the same time. Twilio did nothing with this one, so it is safe to repeat."),
         Turn.TWILIO,
-        "Wait a moment, then press again.",
+        "Wait a moment, then try again.",
         "Send it again after a pause, and let the pause grow if it is refused again.",
         (
             _spec("the account has too many requests running"),
@@ -361,7 +365,7 @@ _REFUSES = ErrorForm(
     None,
     _inferred("Perhaps trying again helps: the portal does not know this answer."),
     Turn.REQUESTER,
-    "You can try again, or cancel this request and send one that Twilio accepts.",
+    "Try again. If Twilio refuses again, send a request that asks for something else.",
     "",
 )
 UNKNOWN = (_REFUSES_CREDENTIAL, _REFUSES)

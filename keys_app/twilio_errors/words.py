@@ -1,6 +1,6 @@
 """What each reader is told of one of Twilio's errors."""
 
-from .model import ErrorForm, Fact
+from .model import ErrorForm
 
 _NUMBERS = (
     "",
@@ -16,22 +16,18 @@ _NUMBERS = (
 
 def for_a_caller(form: ErrorForm) -> str:
     """Return what a developer is told whose own call was answered so."""
-    return _joined(f"Error {form.code}: {form.means.words}", _causes(form.causes), form.caller)
-
-
-def for_an_admin(form: ErrorForm) -> str:
-    """Return what portal admins and Security are told where Twilio refuses the portal so."""
-    return _joined(form.means.words, _causes(form.causes), form.mend)
+    return _joined(f"Error {form.code}: {form.means.words}", causes_of(form), form.caller)
 
 
 def in_a_line(form: ErrorForm) -> str:
-    """Return the same without the causes, for a line of a table."""
+    """Return what it means where Twilio refuses the portal so, and what the one whose turn it is does."""
     return f"{form.means.words} {form.mend}"
 
 
-def _causes(causes: tuple[Fact, ...]) -> str:
-    listed = "; ".join(f"({number}) {cause.words}" for number, cause in enumerate(causes, 1))
-    return f"{_NUMBERS[len(causes)]}: {listed}." if causes else ""
+def causes_of(form: ErrorForm) -> str:
+    """Return what causes an error, counted; empty where nothing is known."""
+    listed = "; ".join(f"({number}) {cause.words}" for number, cause in enumerate(form.causes, 1))
+    return f"{_NUMBERS[len(form.causes)]}: {listed}." if form.causes else ""
 
 
 def _joined(*sentences: str) -> str:

@@ -7,6 +7,8 @@ logged.
 import unicodedata
 
 from keys_app.core.secret import mask_live_secrets
+from keys_app.twilio_errors.lookup import as_kept, form_of, said
+from keys_app.twilio_errors.model import ErrorForm
 
 MAX_MESSAGE = 300
 """Longest part of a message from Twilio that is kept, in characters."""
@@ -18,6 +20,15 @@ class TwilioError(Exception):
     def __init__(self, message: str) -> None:
         self.message = clean(message)
         super().__init__(self.message)
+
+    @property
+    def said(self) -> str:
+        """Twilio's words with its code, as people are shown them, without the last full stop."""
+        return said(None, self.message)
+
+    @property
+    def kept(self) -> str:
+        return self.message
 
 
 class Rejected(TwilioError):
@@ -32,12 +43,30 @@ class Rejected(TwilioError):
         self.status = status
         self.code = code
 
+    @property
+    def form(self) -> ErrorForm:
+        """What the table of Twilio's errors has of it."""
+        return form_of(self.code, self.message, self.status)
+
+    @property
+    def said(self) -> str:
+        return said(self.code, self.kept)
+
+    @property
+    def kept(self) -> str:
+        """Twilio's words as they are kept beside the code, with the status where the code is not known."""
+        return as_kept(self.code, self.message, self.status)
+
 
 class OwnCredential(Rejected):
     """The portal was about to delete the key that it itself works with. Twilio was not asked."""
 
     def __init__(self) -> None:
         super().__init__(409, None, "This is the key the portal itself works with. It is not deleted.")
+
+    @property
+    def kept(self) -> str:
+        return self.message
 
 
 class NotProcessed(TwilioError):
@@ -52,6 +81,10 @@ class NotProcessed(TwilioError):
         super().__init__(message)
         self.retry_after = retry_after
         self.code = code
+
+    @property
+    def said(self) -> str:
+        return said(self.code, self.message)
 
 
 class OutcomeUnknown(TwilioError):

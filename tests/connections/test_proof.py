@@ -124,7 +124,7 @@ def test_a_key_that_can_not_grant_more_than_it_has_is_refused(given, refused):
     given(grants_own_only=True)
     words = refused()
     assert "(70152)" in words
-    assert "Connect with a Main key" in words
+    assert "Connect the account with a Main key" in words
 
 
 def test_where_the_account_is_full_a_listing_alone_is_the_advice(credential, refused, standin):

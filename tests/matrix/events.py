@@ -24,7 +24,7 @@ PARTS = {
     "alarm.*": [
         *("alarm.key_vanished", "alarm.key_drifted", "alarm.key_reappeared"),
         *("alarm.stuck", "alarm.contradiction", "alarm.silent", "alarm.unguarded", "alarm.ended"),
-        *("alarm.connection_key", "alarm.webhook_host"),
+        *("alarm.connection_key", "alarm.webhook_host", "alarm.refused"),
     ],
 }
 

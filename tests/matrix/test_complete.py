@@ -39,6 +39,7 @@ NOT_MADE = {
     "alarm.contradiction": "test_contradictions",
     "alarm.ended": "test_deadlines",
     "alarm.reconciler_failed": "test_reconcile_runs",
+    "alarm.refused": "test_refusals",
     "alarm.silent": "test_heartbeats",
     "alarm.stuck": "test_deadlines",
     "alarm.unguarded": "test_guards",

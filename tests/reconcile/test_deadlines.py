@@ -31,8 +31,13 @@ def key(alone):
     return alone.issued()[0].keys.get()
 
 
+def news(told):
+    """Return what was told, but for whose turn it is when Twilio refuses the credential: that is in `test_refusals`."""
+    return [one for one in told if "Twilio refuses" not in one["title"] and one["kind"] != "account.unreachable"]
+
+
 def kinds(told):
-    return [notice["kind"] for notice in told]
+    return [notice["kind"] for notice in news(told)]
 
 
 def revoke(cast, key):
@@ -64,10 +69,10 @@ def test_a_key_that_a_credential_may_not_delete_is_an_alarm_and_its_account_not_
     assert check.failed_runs == 1
     assert check.last_complete_at
     assert "/twilio/iam/api-keys/delete" in check.last_error
-    assert told == []
+    assert kinds(told) == []
     wait()
     run()
-    (alarm,) = told
+    (alarm,) = news(told)
     assert alarm["kind"] == "alarm.stuck"
     assert key.sid in alarm["title"] + alarm["text"]
     assert alone.account.sid in alarm["text"]
@@ -77,8 +82,8 @@ def test_a_key_that_a_credential_may_not_delete_is_an_alarm_and_its_account_not_
     assert "Permission denied" in page
     run()
     assert kinds(told) == ["alarm.stuck", "alarm.account_unreachable"]
-    assert "Permission denied" in told[1]["text"]
-    event = matching(action="trouble.began").get()
+    assert "Permission denied" in news(told)[1]["text"]
+    event = matching(action="trouble.began").exclude(key_sid="").get()
     assert (event.key_sid, event.account_sid) == (key.sid, alone.account.sid)
 
 
@@ -92,15 +97,15 @@ def test_it_is_reminded_of_daily_and_over_when_the_key_is_gone(alone, standin, k
     Trouble.objects.update(told_at=timezone.now() - timedelta(days=1, minutes=1))
     run()
     assert kinds(told) == ["alarm.stuck", "alarm.stuck"]
-    assert told[1]["title"].startswith("Still: ")
+    assert news(told)[1]["title"].startswith("Still: ")
     run()  # now it may
     key.refresh_from_db()
     assert key.state == "revoked"
     assert kinds(told)[2:] == ["alarm.ended"]
-    assert matching(action="trouble.ended").get().key_sid == key.sid
+    assert matching(action="trouble.ended").exclude(key_sid="").get().key_sid == key.sid
     assert "Open troubles" not in text_of(alone.client("security").get("/reconciliation/"))
     run()
-    assert len(told) == 3
+    assert len(news(told)) == 3
 
 
 def test_what_is_settled_in_time_is_no_news(alone, standin, key, told):
@@ -110,7 +115,7 @@ def test_what_is_settled_in_time_is_no_news(alone, standin, key, told):
     assert Trouble.objects.get().told_at is None
     assert "Open troubles" not in text_of(alone.client("security").get("/reconciliation/"))
     run()
-    assert told == []
+    assert kinds(told) == []
     assert Trouble.objects.get().ended_at
     assert not matching(action="trouble").exists()
 
@@ -126,7 +131,7 @@ def test_a_key_past_its_end_that_nothing_ends_is_an_alarm(alone, key, told, monk
 
     deadlines.note_waiting({}, Actor.system("reconciler"))
     assert kinds(told) == ["alarm.stuck"]
-    assert f"Key {key.sid} is past its end and still active" in told[0]["title"]
+    assert f"Key {key.sid} is past its end and still active" in news(told)[0]["title"]
     run()
     assert kinds(told)[-1] == "alarm.ended"
 
@@ -137,7 +142,7 @@ def test_an_attempt_that_no_listing_settles_is_an_alarm(alone, standin, told):
     alone.issue(key_request)
     standin.fault("unauthorized", operation="list", times=100)
     run()
-    assert told == []
+    assert kinds(told) == []
     Issuance.objects.update(started_at=timezone.now() - 35 * MINUTE)
     Trouble.objects.update(since=timezone.now() - 35 * MINUTE)
     run()
@@ -155,7 +160,7 @@ def test_a_throwaway_key_that_stays_is_an_alarm(alone, standin, told):
     standin.fault("unauthorized", operation="list", times=100)
     run()
     assert kinds(told) == ["alarm.stuck"]
-    assert probe.marker in told[0]["title"]
+    assert probe.marker in news(told)[0]["title"]
 
 
 def test_a_key_of_a_check_of_the_credential_that_stays_is_an_alarm(alone, standin, told):
@@ -201,7 +206,7 @@ def test_many_at_once_are_one_alarm_and_one_reminder_that_name_each_key(alone, s
     assert alarm["title"].startswith("6 troubles: ")
     assert all(key.sid in alarm["text"] for key in keys)
     assert "Permission denied" in alarm["text"]
-    assert matching(action="trouble.began").count() == 6
+    assert matching(action="trouble.began").exclude(key_sid="").count() == 6
     Trouble.objects.update(told_at=timezone.now() - timedelta(days=1, minutes=1))
     run()
     run()

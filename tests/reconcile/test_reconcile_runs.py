@@ -170,7 +170,10 @@ def test_it_reports_an_account_once_when_it_failed_too_often_and_when_it_works_a
     standin.fault("unauthorized", operation="list", times=4)
     for _ in range(4):
         reconcile()
-    assert [notice["kind"] for notice in told] == ["alarm.account_unreachable"]
+    assert [notice["kind"] for notice in told] == [
+        "alarm.account_unreachable",
+        "account.unreachable",
+    ]  # to portal admins
     assert matching(action="account.unreachable").get().details["runs"] == 3
     page = text_of(alone.client("security").get("/reconciliation/"))
     assert "4 runs failed since" in page

@@ -1,6 +1,7 @@
 """The table of Twilio's errors is whole, says where each fact is from, and claims no more than that."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,9 @@ def test_a_row_of_last_year_without_a_status_is_worded():
     assert form_of(None, "No reason was given").turn is Turn.REQUESTER
     assert form_of(20003, "").name == "authenticate"
     assert form_of(None, "").name == "refused"
+
+
+@pytest.mark.parametrize("form", [*TABLE, *UNKNOWN], ids=lambda form: f"{form.code} {form.name}")
+def test_the_guide_for_operators_has_each_row(form):
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "operating.md").read_text()
+    assert f"| {form.means.words} | {form.turn} | {form.mend} |" in guide
