@@ -134,7 +134,7 @@ def test_what_an_operator_added_is_where_to_look():
         ("client.frobs.list()", "Look under Identity and access, Messaging, Phone numbers or Voice in"),
         ("client.messaging.v1.tollfree_verifications.list()", "Look under Messaging in"),
         ("https://nothing.twilio.com/v1/X", "is not known here. If Twilio documents another"),
-        ("PUT https://messaging.twilio.com/v1/Services", "only GET and POST is. If Twilio documents one"),
+        ("PUT https://messaging.twilio.com/v1/Services", "only GET and POST are. If Twilio documents one"),
     ],
 )
 def test_what_is_not_known_says_where_to_look(text, look):

@@ -237,8 +237,8 @@ def outcome(method: str, endpoint: Endpoint, known: Catalogue) -> Suggestion | s
     operation = f"{method} {endpoint.shown}"
     action = endpoint.methods.get("GET" if method == "HEAD" else method)
     if action is None:
-        others = " and ".join(endpoint.methods)
-        return f"{operation} is not an operation that is known here; only {others} is. {_IF_THERE_IS}"
+        others = f"{' and '.join(endpoint.methods)} {'are' if len(endpoint.methods) > 1 else 'is'}"
+        return f"{operation} is not an operation that is known here; only {others}. {_IF_THERE_IS}"
     permission = f"/twilio/{endpoint.resource}/{action}"
     meaning = _meaning(endpoint.resource, known)
     if permission not in known:
