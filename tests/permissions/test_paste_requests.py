@@ -54,6 +54,22 @@ def test_a_log_that_could_be_read_in_two_ways_is_not_read():
     ]
 
 
+def test_a_diff_is_read_for_what_it_adds():
+    address = 'f"https://api.twilio.com/2010-04-01/Accounts/{sid}/'
+    removed, added = (
+        f'-    requests.delete({address}Messages/SM1.json")',
+        f'+    requests.post({address}Messages.json")',
+    )
+    assert ticked(f"{removed}\n{added}") == ticked(added) == {"/twilio/messaging/messages/create"}
+    assert ticked(removed) == set()
+
+
+def test_a_command_in_a_text_of_several_lines_is_not_taken_for_one_that_is_run():
+    command = "curl -X POST https://api.twilio.com/2010-04-01/Accounts/$SID/Messages.json"
+    assert ticked(command)
+    assert not ticked(f'sh """\n{command}\n"""')
+
+
 def test_there_are_enough_cases():
     assert len(CASES) >= 200
     assert sum(expect == UNKNOWN for *_, expect in CASES) >= 30

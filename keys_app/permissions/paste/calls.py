@@ -10,6 +10,7 @@ from .code import Arguments, CallLink, Chain, Code
 from .values import Values
 
 _IMPORTED = re.compile(r"\bfrom[ \t]{1,9}(?:requests|httpx)[ \t]{1,9}import\b")
+_TAKES_ANSWER = frozenset({"res", "response", "resp", "r", "err", "error", "e", "data", "body", "result", "_"})
 _FUNCTION = frozenset({"function", "async", "func", "fn", "lambda"})
 
 
@@ -104,7 +105,7 @@ class Calls:
 
     def _by_verb(self, chain: Chain, at: int, link: CallLink, given: Arguments) -> tuple[str, str] | None:
         found = clients.VERB.fullmatch(link.name)
-        if not found or not self._sends(chain, at, link.name):
+        if not found or not self._sends(chain, at, link.name) or self._answers(given):
             return None
         return _method(found["method"]), self._first(given, chain)
 
@@ -113,10 +114,29 @@ class Calls:
         if not at:
             return name.isupper() or name.startswith("wp_remote_") or (self._imported and not chain.made)
         before = chain.links[:at]
+        if before[-1].opening < 0:  # the name itself; of `HTTP.auth(…).post` any
+            before = before[-1:]
+        if at > 1 and before[-1].name == "session" and chain.links[at - 2].name in ("request", "req", "flask"):
+            return False  # what a website keeps of a visitor
         if any(clients.RECEIVER.fullmatch(link.name.strip("_$@") or link.name) for link in before):
             return True
         maker = self.given.maker(chain)
         return any(clients.RECEIVER.fullmatch(part) for part in maker.replace("()", "").split(".") if part)
+
+    def _answers(self, given: Arguments) -> bool:
+        """Tell whether a call is given a function that answers requests: a route, or a pretended server."""
+        for start, end in given.places[1:]:
+            first = start + (self.code.word(start) in _FUNCTION)
+            bare = self.code.word(first) or self.code.sign(first) == "("
+            arrow = bare and self.code.sign(self._after(first)) == "=>" and self._after(first) < end
+            if arrow or self.code.word(start) == "function":
+                inside = first + (self.code.sign(first) == "(")
+                if self.code.word(inside) not in _TAKES_ANSWER:
+                    return True
+        return False
+
+    def _after(self, index: int) -> int:
+        return self.code.closed(index) + 1 if self.code.closed(index) >= 0 else index + 1
 
     def _by_method(self, chain: Chain, at: int, link: CallLink, given: Arguments) -> tuple[str, str] | None:
         """Read `request("POST", url)`, `NewRequest(http.MethodPost, url)`, `exchange(url, HttpMethod.POST, …)`."""
@@ -144,7 +164,8 @@ class Calls:
             return None
         if (is_class or link.name == "urlopen") and self._urllib:
             return self._urllib_request(chain, given)
-        if is_class and not chain.made:
+        block = link.opening >= 0 and self.code.sign(self.code.closed(link.opening) + 1) == "{"
+        if (is_class and not chain.made) or block:  # a block may say more
             return None
         if not given.places:
             return None

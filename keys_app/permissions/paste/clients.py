@@ -26,7 +26,7 @@ AT_ROOT = frozenset({"base_uri", "baseaddress"})
 """Those under whose host alone a path with a leading slash goes (RFC 3986), as in Guzzle."""
 
 RECEIVER = re.compile(
-    r"requests?|sess(?:ion)?|https?|httpx|\w*client\w*|axios|got|agent|superagent|needle|ky|rest\w*|api|conn(?:ection)?"
+    r"requests?|sess(?:ion)?|https?|httpx|\w*client\w*|axios(?:ref)?|got|agent|superagent|needle|ky|rest\w*|api|conn(?:ection)?"
     r"|faraday|excon|typhoeus|http_?party|guzzle\w*|web\w*|twilio\w*|fetch\w*|ajax|jquery|\$|\$http|https?\w*|\w*http"
     r"|s|c|r|ua|lwp|req|reqwest|pool\w*|aio\w*|ureq|surf|treq|unirest|wretch|mech\w*|urllib3?|instance|template|bent|service"
     r"|\w*(?:requests?|session|axios|rest|curl)",
@@ -43,7 +43,7 @@ NO_RECEIVER = re.compile(
 """Names of what keeps, checks or tells something and sends nothing."""
 
 FUNCTIONS = re.compile(
-    r"fetch|\$fetch|ofetch|axios|got|ky|request|needle|superagent|ajax|\$http|rp|urlopen|xmlhttp|usefetch|urlfetch",
+    r"fetch|\$fetch|ofetch|axios(?:ref)?|got|ky|request|needle|superagent|ajax|\$http|rp|urlopen|xmlhttp|usefetch|urlfetch",
     re.IGNORECASE,
 )
 """Calls that send a request by themselves, with the address first and options after it; GET without them."""

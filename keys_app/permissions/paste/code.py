@@ -15,6 +15,11 @@ _SAYS_METHOD = re.compile(
     r"(?<![a-z])(?:method|verb|post|put|patch|delete|data|body|json|form|type|request|write|head)|(?<!\w)-[XdFTI]\b|--\w",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r"^[>|] ?", re.MULTILINE)
+_ALL_QUOTED = re.compile(r"(?:(?:[>|][^\n]{0,4000})?\n){0,9999}[>|][^\n]*\n?")  # as in an answered mail
+_ADDED = re.compile(r"^\+(?![+])", re.MULTILINE)
+_REMOVED = re.compile(r"^-(?!-).*$", re.MULTILINE)
+_REMOVED_ALONE = re.compile(r"^-(?:[ \t]{2,}|\w+[.(]).*$", re.MULTILINE)
 # What is around code on its way: Markdown's fences, HTML's tags.
 _FENCE = re.compile(
     r"^[ \t]{0,9}```[\w-]{0,20}[ \t]{0,9}$|</?(?:pre|code|p|div|span|br|li)\b[^<>\n]{0,100}>", re.MULTILINE
@@ -53,6 +58,13 @@ class Arguments:
     spread: bool = False
 
 
+def _without_removed(text: str) -> str:
+    """Return a diff without the lines it takes out, place for place; any other text as it is."""
+    whole = bool(_ADDED.search(text) and _REMOVED.search(text))
+    text = (_REMOVED if whole else _REMOVED_ALONE).sub(lambda found: " " * len(found.group()), text)
+    return _ADDED.sub(" ", text) if whole else text
+
+
 def _commented_method(text: str, without: str) -> bool:
     comments = (a for a, b in zip(text.split("\n"), without.split("\n"), strict=True) if a != b)
     return any(_SAYS_METHOD.search(comment) for comment in comments)
@@ -62,6 +74,7 @@ class Code:
     """Pasted text as code."""
 
     def __init__(self, text: str) -> None:
+        text = _without_removed(_QUOTED.sub("", text) if _ALL_QUOTED.fullmatch(text) else text)
         text = _FENCE.sub(lambda found: " " * len(found.group()), text)
         self.tokens, self.text = tokenize(text)
         self.default = "" if _commented_method(text, self.text) else "GET"

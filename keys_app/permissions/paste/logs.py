@@ -15,7 +15,7 @@ URL = re.compile(
 )
 _REQUEST_LINE = re.compile(
     rf"(?<![\w.\-/$@:])(?P<method>(?i:{METHODS}))"
-    rf"(?:[\]:)]|[ ]Request:)?[ \t]{{1,9}}(?P<quote>[\"'`<]?)"
+    rf"(?:[\]:)]|[ ]Request:|[ ]{{1,9}}\|)?[ \t]{{1,9}}(?P<quote>[\"'`<]?)"
     rf"(?P<url>https?://{_URL_TEXT}|[A-Za-z0-9.-]+\.twilio\.com(?::\d{{1,5}})?/{_URL_TEXT}"
     rf"|(?:\{{\{{[^{{}}\n]{{1,60}}\}}\}}|\$\{{?\w{{1,60}}\}}?)/{_URL_TEXT}|/{_URL_TEXT})",
     re.MULTILINE,
@@ -33,7 +33,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _BROKEN = re.compile(r"\r?\n[ \t>]{0,9}(?:/\w|\.json)")
-_QUOTES = frozenset({'"', "'", "`"})
+_QUOTES = frozenset({'"', "'"})
 _IS_HTTP = re.compile(r" HTTP/\d")
 _OF_CURL = re.compile(r"(?:-X|--request|--method)[ =]\Z")
 _LOOK_BACK = 80

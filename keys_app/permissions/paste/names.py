@@ -13,13 +13,14 @@ _NO_FUNCTIONS = frozenset(
     {"if", "for", "while", "switch", "catch", "with", "using", "foreach", "elseif", "unless", "until", "match", "when"}
 )
 _ENDS = _ASSIGNS | {",", ";", ")", "]", "}"}
-_BEFORE_TYPE = frozenset({":", "&", "*"})
 _SHELL_LINE = re.compile(
     r"^[ \t]{0,40}(?:export |readonly |local |set |\$ )?(?P<name>[A-Za-z_]\w*)=(?P<value>[^\s\"'`()]+)[ \t]*$"
     r"|^@(?P<file_name>[\w-]+)[ \t]{0,9}=[ \t]{0,9}(?P<file_value>\S+)[ \t]*$",
     re.MULTILINE,
 )
 _LONGEST_NAME = 5
+_ELSE = frozenset({"else", "elif", "elsif", "elseif", "except", "catch"})
+_BEFORE_BRANCH = 14
 _LEFTMOST = 20
 
 
@@ -76,12 +77,27 @@ class Names:
         if len(found) == 1 and found[0].everywhere:
             return None if self._shadowed(found[0], at) else found[0]
         if bare(name) not in self._by_name:
-            return None
+            return self._in_table(bare(name), at)
         number = bisect_left(found, at, key=lambda one: one.index) - 1
         if number < 0:
             return None
         assigned = found[number]
-        return assigned if self._reaches(assigned, at) and not self._shadowed(assigned, at) else None
+        if not self._reaches(assigned, at) or self._shadowed(assigned, at):
+            return None
+        return None if number and self._is_other_branch(assigned.index) else assigned
+
+    def _is_other_branch(self, index: int) -> bool:
+        """Tell whether `else` stands just before an assignment: the one in the first branch may count as well."""
+        return any(self.code.word(before) in _ELSE for before in range(max(0, index - _BEFORE_BRANCH), index))
+
+    def _in_table(self, name: str, at: int) -> Assignment | None:
+        """Return what a table that is written out in the paste holds: `config.baseUrl`."""
+        holder, _, key = name.rpartition(".")
+        table = self.find(holder, at) if holder else None
+        if not table or self.code.sign(table.start) != "{" or self.code.closed(table.start) < 0:
+            return None
+        place = self.code.arguments(table.start).names.get(key)
+        return Assignment(name, place[0], *place) if place else None
 
     def _shadowed(self, assigned: Assignment, at: int) -> bool:
         """Tell whether a parameter of the same name stands between."""
@@ -108,6 +124,8 @@ class Names:
         """Tell whether an assignment is one of a constant or of an object's own attribute."""
         if self.code.word(first) in ("self", "this", "cls", "$this") or self.code.word(first).startswith("@"):
             return True
+        if self.code.tokens[first].parent > 0 and self.code.word(self.code.tokens[first].parent - 1) == "const":
+            return True
         words = {self.code.word(index) for index in range(max(0, first - 4), first)}
         at_top = self.code.tokens[first].parent < 0 and self.code.tokens[first].column < _LEFTMOST
         return bool(words & {"static", "final", "readonly"}) or (at_top and ("const" in words or name.isupper()))
@@ -116,7 +134,8 @@ class Names:
         token = self.code.tokens[min(assigned.index, len(self.code.tokens) - 1)]
         if token.parent >= 0:
             closing = self.code.tokens[token.parent].partner
-            return closing < 0 or at < closing
+            if 0 <= closing <= at:
+                return False
         line = self.code.tokens[at].line if at < len(self.code.tokens) else token.line
         return self._left_at.get(token.line, line + 1) > line
 
@@ -125,7 +144,8 @@ class Names:
         if not name:
             return
         parent = self.code.tokens[index].parent
-        if parent >= 0 and self.code.sign(parent) == "(" and self.code.sign(index) == "=":
+        block = parent >= 0 and self.code.word(parent - 1) in ("const", "var")  # of Go
+        if parent >= 0 and self.code.sign(parent) == "(" and self.code.sign(index) == "=" and not block:
             return  # an argument by name
         end = self._end(index + 1)
         adds = self.code.sign(index) in ("+=", ".=")
@@ -137,10 +157,11 @@ class Names:
     def _target(self, index: int) -> tuple[str, int]:
         """Return the name before an `=`, and where it begins: `self.url`, `url: str`, `var url string`."""
         for _ in range(4):  # a type between name and sign
-            if self.code.word(index) and self.code.sign(index - 1) in _BEFORE_TYPE and self._same_line(index):
-                while self.code.sign(index - 1) in _BEFORE_TYPE:
-                    index -= 1
-                index -= 1
+            before = index - 1
+            while self.code.sign(before) in ("&", "*"):
+                before -= 1
+            if self.code.word(index) and self.code.sign(before) == ":" and self._same_line(before, index):
+                index = before - 1
             elif self.code.word(index) and self.code.word(index - 1) and self.code.word(index - 2) == "var":
                 index -= 1
         names: list[str] = []
@@ -151,8 +172,8 @@ class Names:
             index -= 2
         return bare(".".join(reversed(names))), index
 
-    def _same_line(self, index: int) -> bool:
-        return self.code.tokens[index].line == self.code.tokens[index - 1].line
+    def _same_line(self, one: int, other: int) -> bool:
+        return self.code.tokens[one].line == self.code.tokens[other].line
 
     def _end(self, start: int) -> int:
         """Return where the expression ends that begins at `start`: with its line, unless it is carried on."""

@@ -80,7 +80,8 @@ class Requests:
                 break
             closing = self.code.closed(end)
             end = closing + 1 if closing >= 0 else end + 1
-        return self.values.text(index, end) or self._fill(tokens[index].text + HOLE, tokens[index].start)
+        read = self.values.text(index, end) or tokens[index].text + HOLE + HOLE
+        return read + HOLE + HOLE if read.endswith("/") else read  # what comes after it is not known
 
     def _read_commands(self) -> None:
         """Find the commands, also those in strings that are run."""

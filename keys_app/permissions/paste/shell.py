@@ -17,7 +17,7 @@ from .shell_options import (
 from .shell_words import goes_on, joined_lines, words
 
 _TOOL = re.compile(
-    r"(?<![\w./:@-])(?:/[\w/.-]{0,60}/)?(?P<tool>curl|wget|https?|xh|Invoke-RestMethod|Invoke-WebRequest|irm|iwr)"
+    r"(?<![\w./:-])(?:/[\w/.-]{0,60}/)?(?P<tool>curl|wget|https?|xh|Invoke-RestMethod|Invoke-WebRequest|irm|iwr)"
     r"(?:\.exe)?(?=[ \t\\^`])",
     re.IGNORECASE,
 )
