@@ -18,6 +18,8 @@ _NUMBER = rf"(?P<code>{_CODES})(?![\w%]|[.,:/-]\d|#\d|\s{{1,5}}---)"
 _NEAR = 600
 """How far from a code its text may stand, in characters."""
 
+ERROR_PAGE = re.compile(r"https?://(?:www\.)?twilio\.com/docs/(?:api/)?errors/\d{1,6}", re.IGNORECASE)
+"""The address of an error's page, which stands beside many errors and is no request."""
 _COLOUR = re.compile(
     r"(?:\x1b|\u241b|\^\[|\\{1,4}(?:033|x1b|u001b|e))\[[\d;]{0,12}m|\[\d{1,2}(?:;\d{1,3}){0,4}m", re.IGNORECASE
 )

@@ -6,6 +6,7 @@ Nothing is guessed: what cannot be mapped is said to be so. Credentials are take
 import re
 
 from keys_app.permissions.catalogue import Catalogue, catalogue
+from keys_app.twilio_errors.recognize import ERROR_PAGE
 
 from .access_tokens import read_access_tokens
 from .credentials import drop_credentials
@@ -57,7 +58,8 @@ def _read(text: str, known: Catalogue) -> tuple[str, Findings]:
     errors = Findings().add(read_errors(text, known))
     if errors.suggestions:
         return "error", errors
-    found = {"error": errors, **_requests(text, known, quiet=bool(errors))}
+    asked = ERROR_PAGE.sub("", text) if errors else text
+    found = {"error": errors, **_requests(asked, known, quiet=bool(errors))}
     if not any(found.values()) and _MARK.search(text):
         uncommented = _requests(_MARK.sub("", text), known, quiet=False)
         found = {kind: findings.doubted() for kind, findings in uncommented.items() if kind != "sdk"}
