@@ -77,6 +77,11 @@ READ = [
     ("send(client=None)\nclient.calls.list()", [CALLS]),
     ("class A {\n  #client;\n  go() { return this.#client.calls.list(); }\n}", [CALLS]),
     ("(async () => {\n  const x = twilio(sid, token);\n  await x.calls.list();\n})();", [CALLS]),
+    ("(await getClient()).messages.create({ to, from, body: text, statusCallback })", [SEND]),
+    ("twilioHandler_1.client.messages.create({ body: `Hi ${name}`, to: `whatsapp:${phone}` })", [SEND]),
+    ("const client = (0, twilio_1.default)(sid, token);\nclient.calls.list();", [CALLS]),
+    ("$client = new Client(env('SID'), env('TOKEN'));\n$client->account->messages->create($to, ['from' => $me]);",
+     [SEND]),
     # Java and Kotlin
     ("Message.creator(PhoneNumber(to), PhoneNumber(from), text).create()", [SEND]),
     ("Message m = Message.creator(new PhoneNumber(to), new PhoneNumber(from), text).create();", [SEND]),
@@ -98,6 +103,8 @@ READ = [
     ("[Twilio.Rest.Api.V2010.Account.MessageResource]::Create($options)", [SEND]),
     ("using CallResource = Twilio.Rest.Api.V2010.Account.CallResource;\nCallResource.Read();", [CALLS]),
     ("MessageResource.Create(new CreateMessageOptions(new PhoneNumber(to)) { Body = text });", [SEND]),
+    ("var options = new CreateMessageOptions(\n  new PhoneNumber(to));\noptions.Body = text;\n"
+     "MessageResource.Create(options);", [SEND]),
     # Go
     ("resp, err := client.Api.CreateMessage(params)", [SEND]),
     ("check, err := client.VerifyV2.CreateVerificationCheck(service, params)", ["verify/verification-check/create"]),
@@ -125,6 +132,14 @@ NOT_TWILIO = [
     "import anthropic\nclient = anthropic.Anthropic()\nclient.messages.create(model='m', max_tokens=9, messages=[])",
     "client.messages.create(model='m', max_tokens=9, messages=[])",
     "client.messages.create(model=MODEL, messages=history)",
+    "client.messages.create({ model, messages })",
+    "$client = new Client();\n$message = $client->messages->create(maxTokens: 9, messages: $m, model: 'm');",
+    "self::client()->messages->create(model: self::model(), maxTokens: 20)",
+    "Message response = client.messages().create(params);",
+    "client = Anthropic::Client.new\nmessage = client.messages.create(**params)",
+    "$client = new RestClient($id, $token);\n$client->messages->create($from, [$to], $msg);",
+    "let stream = this.api.createMessage(prompt)",
+    "const client = getClient();\nconst response = await client.messages.create({\n  model,\n  ...rest,\n});",
     "client.messages.stream(model=MODEL, messages=history)",
     "anthropic.messages.create({ model, max_tokens: 1024, messages })",
     "import Anthropic from '@anthropic-ai/sdk';\nconst client = new Anthropic();\nclient.messages.create(params);",
@@ -227,6 +242,7 @@ SAID = [
     ("client.VerifyV2.FetchForm(name)", "VerifyV2.FetchForm is not known here"),
     ("twilio api:core:balance:fetch", "twilio api:core:balance:fetch is not known here"),
     ("twilio api:sync:v1:services:create", "Sync"),
+    ("client.accounts.list()", "accounts.list is not known here"),
     ("twilio login", "login makes an API key of its own"),
     ("twilio profiles:create", "login makes an API key of its own"),
     ("client.messages.delete()", "client.messages.delete is not known here"),
@@ -267,7 +283,8 @@ def test_what_leads_to_no_permission_is_explained(text, said):
 @pytest.mark.parametrize(
     "text",
     [
-        "client = Client(sid, token)\nclient.calls.list()\nclient = OpenAI()\nclient.messages.list()",
+        "from twilio.rest import Client\nclient = Client()\nclient.calls.list()\n"
+        "client = OpenAI()\nclient.messages.list()",
         "import anthropic\nfrom twilio.rest import Client\nai = anthropic.Anthropic()\nclient = Client(a, b)\n"
         "client.calls.list()\nai.messages.create(model=m, messages=[])",
     ],

@@ -47,6 +47,7 @@ class _ChainCall:
     shown: str
     operation: Operation | None
     opening: int
+    called_empty: bool  # `messages()`, as no client of Twilio has it
 
     @property
     def host(self) -> str:
@@ -65,7 +66,7 @@ class _ChainCall:
         return rest[1:] if self.host == "api" and len(rest) > 1 and rest[0] in ("account", "accounts()") else rest
 
     def endpoint(self) -> Endpoint | None:
-        found = find_call(self.host, self.version, self.resource) if self.operation else None
+        found = find_call(self.host, self.version, self.resource) if self.operation and self.resource else None
         whole = found is not None and found.path.endswith("/**")
         return found if found and self.operation and (whole or fits(found, self.operation)) else None
 
@@ -105,7 +106,8 @@ class _Reader:
         operation = _operation(links[end].plain) if end < len(links) else None
         self._unfinished.pop(client.names, None)
         shown = _shown([*client.names, *(link.plain for link in links[place : end + 1])])
-        return _ChainCall(client, names, shown, operation, links[end].opening if operation else -1)
+        empty = any(link.calls and not link.given for link in links[place:end])
+        return _ChainCall(client, names, shown, operation, links[end].opening if operation else -1, empty)
 
     def _result(self, call: _ChainCall, kept: bool) -> Suggestion | str:
         if not call.names or call.names[0] in _OTHER:
@@ -114,7 +116,7 @@ class _Reader:
             if call.names[-1].endswith("()") and call.names != call.client.names and _is_known(call.names[0]):
                 self._unfinished[call.names] = f"{call.shown} ends without an operation, such as create or list."
             return ""
-        if not call.client.proved and self._has_words_of_another(call):
+        if not call.client.proved and (self._has_words_of_another(call) or (call.called_empty and not call.version)):
             return ""
         endpoint = call.endpoint()
         if endpoint is None:

@@ -19,7 +19,7 @@ _OWN = frozenset({"self", "this", "cls", "app"})
 _BLOCKS = frozenset({"else", "try", "finally", "default", "lambda"})  # a colon follows them as it follows a variable
 # What a variable is called that is taken for a client of Twilio, if nothing says that it is another's.
 _NAMED = re.compile(
-    r"(?:a?sync|account|admin|api|main|messaging|my|phone|rest|sms|sub|subaccount|t|tw|verify|voice|whatsapp)?client"
+    r"(?:build|create|get|init|make)?(?:a?sync|account|admin|api|main|messaging|my|phone|rest|sms|sub|subaccount|t|tw|verify|voice|whatsapp)?client"
 )
 _OPTIONS = frozenset(
     ["username", "password", "accountsid", "region", "edge", "environment", "httpclient", "useragentextensions"]
@@ -29,7 +29,7 @@ _LINK = re.compile(r"\s{0,200}(?:\\\s{1,200})?(?:[?!&]?\.|\??->|::|\\(?=\w))\s{0
 _NAME = re.compile(r"[\\$@]{0,2}(?P<name>[A-Za-z_]\w*)")
 _ASSIGNED = re.compile(
     r"[ \t]{0,9}(?::[ \t]{0,9}[\w.\[\]| ]{1,60}?)?\s{0,9}(?:\|\||\?\?|:)?=(?![=>~])"
-    r"(?P<value>\s{0,99}(?:(?:await|new|yield)\s{1,99}|\(\s{0,99}){0,4})"
+    r"(?P<value>\s{0,99}(?:(?:await|new|yield)\s{1,99}|\(\s{0,99}(?:0,\s{0,9})?){0,4})"
 )
 _ANNOTATED = re.compile(r"[ \t]{0,9}:[ \t]{0,9}[\"']?(?P<type>[A-Za-z_][\w.]{0,60})")
 _LOOP = re.compile(
@@ -139,7 +139,8 @@ class Clients:
                 end = place + 1
                 while end < len(links) and links[end].plain in _PACKAGE:
                     end += 1
-                return Client(True), end
+                proved = links[place].name == "require" or self.imports.is_twilios_name(links[place].name)
+                return (Client(proved), end) if proved or not self.imports.only_another else None
         return None
 
     def _makes_client(self, link: Link, is_first: bool) -> bool:
@@ -160,7 +161,7 @@ class Clients:
     def _by_its_name(self, links: list[Link], first: int) -> tuple[Client, int] | None:
         link = links[first]
         named = _NAMED.fullmatch(link.plain) and not link.name[0].isupper()
-        if not named or (self.imports.has_another and not self.imports.has_twilio):
+        if not named or self.imports.only_another:
             return None
         return Client(self.imports.has_twilio and not self.imports.has_another), first + 1
 

@@ -77,6 +77,14 @@ class Imports:
     def has_another(self) -> bool:
         return self.names_another or any(map(is_anothers, self.modules))
 
+    @property
+    def only_another(self) -> bool:
+        return self.has_another and not self.has_twilio
+
+    def is_twilios_name(self, name: str) -> bool:
+        """Tell whether a name says that it is Twilio's, by itself or by where it is imported from."""
+        return is_twilios(name) or is_twilios(self.names.get(name, ""))
+
     def makes_client(self, name: str) -> bool:
         """Tell whether calling `name` makes a client of Twilio, by its name and by where it is imported from."""
         if module := self.names.get(name, ""):

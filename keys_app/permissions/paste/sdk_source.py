@@ -15,6 +15,7 @@ _PREFIXED = re.compile(r"(?:^|\W)[fFrRbBuU]{1,2}\Z")  # of a string in Python
 _WORD = re.compile(r"\w+")
 _REACH = 200
 _KEY = re.compile(r"(?P<name>[A-Za-z_]\w*)[ \t]{0,9}(?::(?!:)|=(?![=>]))")
+_SHORTHAND = re.compile(r"(?P<name>[A-Za-z_]\w{0,60})\s{0,99}(?=[,}])")
 _QUOTED_KEY = re.compile(r"[\"'](?P<name>\w{1,60})[\"'][ \t]{0,9}(?:=>|:)")
 
 
@@ -98,6 +99,7 @@ class SourceCode:
         place = opening + 1
         while place < end:
             key = _KEY.match(self.code, place, end) or _QUOTED_KEY.match(self.text, place, end)
+            key = key or self._shorthand(opening, place)
             if key:
                 found.append(key["name"])
                 place = key.end()
@@ -106,6 +108,14 @@ class SourceCode:
             inside = self.code[place] in "([{" and not self._is_given(opening, place)
             place = word.end() if word else self.closing.get(place, place) + 1 if inside else place + 1
         return found
+
+    def _shorthand(self, opening: int, place: int) -> re.Match[str] | None:
+        """Return the name at `place` if it stands for itself in an object of JavaScript: `{ to, from, body }`."""
+        key = _SHORTHAND.match(self.code, place)
+        if not key or self.code[self._around[place]] != "{":
+            return None
+        before = self.code[max(opening + 1, place - _REACH) : place].rstrip()[-1:]
+        return key if before in ("{", ",") else None
 
     def _is_given(self, opening: int, place: int) -> bool:
         """Tell whether the bracket at `place` is an object or array that is itself an argument of the call."""

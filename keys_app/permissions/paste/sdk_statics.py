@@ -53,6 +53,7 @@ _STATEMENT = re.compile(
     re.MULTILINE,
 )
 _NEW = re.compile(r"(?:new[ \t]{1,9})?(?:[a-zA-Z]\w{0,60}\.){0,6}(?P<class>[A-Z]\w{0,60})[ \t]{0,9}\(")
+_NUMBER = re.compile(r"new\s{1,9}(?P<of>\w{1,80})Options\s{0,9}\(\s{0,99}new\s{1,9}[\w.]{0,60}PhoneNumber\b")
 _OPTIONS = re.compile(r"(?:new[ \t]{1,9}[\w.]*Options\b|\w*[oO]ptions\Z)")
 _REST = re.compile(r"(?:com\.)?twilio\.rest\.", re.IGNORECASE)
 
@@ -64,6 +65,7 @@ class _ClassCall:
     operation: Operation
     arguments: list[Argument]
     csharp: bool
+    to_a_number: bool  # whether its options in C# begin with a phone number
     shown: str
 
 
@@ -78,8 +80,9 @@ class _ImportedClasses:
 def read_statics(source: SourceCode, known: Catalogue) -> Iterator[Suggestion | str]:
     """Yield what each call of a class of Java's or C#'s SDK leads to."""
     imports = _imports(source)
+    numbers = {found["of"] for found in _NUMBER.finditer(source.code)}
     for match in _CALL.finditer(source.code):
-        call = _call(source, match)
+        call = _call(source, match, numbers)
         if call:
             yield from _meaning(call, imports, known)
 
@@ -98,14 +101,16 @@ def _imports(source: SourceCode) -> _ImportedClasses:
     return found
 
 
-def _call(source: SourceCode, match: re.Match[str]) -> _ClassCall | None:
+def _call(source: SourceCode, match: re.Match[str], numbers: set[str]) -> _ClassCall | None:
     arguments = source.arguments(match.end())
     if arguments is None:
         return None
     csharp = match["csharp"] is not None
     name, verb = (match["csharp"], match["does"]) if csharp else (match["java"], match["verb"])
     shown = f"{name[:30]}{'Resource' if csharp else ''}.{verb}"
-    return _ClassCall(name, match["package"].rstrip("."), _VERBS[verb], arguments, csharp, shown)
+    return _ClassCall(
+        name, match["package"].rstrip("."), _VERBS[verb], arguments, csharp, f"{verb}{name}" in numbers, shown
+    )
 
 
 def _meaning(call: _ClassCall, imports: _ImportedClasses, known: Catalogue) -> Iterator[Suggestion | str]:
@@ -158,8 +163,7 @@ def _can_be(one: SdkClass, call: _ClassCall) -> bool:
 def _takes(signature: Words, call: _ClassCall) -> bool:
     given = call.arguments
     if call.csharp and any(_OPTIONS.match(one.value) for one in given):
-        to_a_number = any("PhoneNumber(" in one.value for one in given)
-        return not to_a_number or any(one.endswith(":PhoneNumber") for one in signature)
+        return not call.to_a_number or any(one.endswith(":PhoneNumber") for one in signature)
     if call.csharp:
         return _takes_names(signature, given)
     if len(signature) != len(given):
