@@ -35,22 +35,20 @@ def made(*permissions):
         ),
     ],
 )
-def test_the_request_is_one_the_key_may_make(settings, permissions, url, services):
-    settings.TWILIO_IS_STANDIN = False
+def test_the_request_is_one_the_key_may_make(permissions, url, services):
     found = made(*permissions)
     assert (found.url, found.note, found.services) == (url, "Expect status 200.", services)
     assert found.curl == f'curl -u "$TWILIO_API_KEY:$TWILIO_API_SECRET" "{url}"'
 
 
 @pytest.mark.parametrize("permission", ["messaging/messages/create", "voice/queues.member/list"])
-def test_where_none_is_quick_to_try_the_answers_code_says_whether_the_key_is_known(settings, permission):
-    settings.TWILIO_IS_STANDIN = False
+def test_where_none_is_quick_to_try_the_answers_code_says_whether_the_key_is_known(permission):
     found = made(permission)
     assert found.url == f"{API}/Messages.json?PageSize=1"
     assert "Code 70051 in the answer means that Twilio knows the key" in found.note
 
 
-def test_a_key_of_the_stand_in_says_that_it_works_nowhere():
+def test_a_key_of_the_simulator_says_that_it_works_nowhere(standin):
     assert "Twilio itself will answer 401" in made("voice/calls/list").note
 
 

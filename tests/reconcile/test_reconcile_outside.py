@@ -145,7 +145,7 @@ def test_it_notes_a_changed_policy_once_and_that_it_is_back(cast, key, outside, 
     assert key.drift == {"added": MAKE_KEYS, "removed": [READ_MESSAGES[1]]}
     assert kinds(told) == ["alarm.key_drifted"]
     event = matching(action="key.drifted").get()
-    assert event.details == key.drift
+    assert event.details == {**key.drift, "date_updated": key.twilio_updated_at.isoformat()}
     page = text_of(cast.client("engineer").get(f"/keys/{key.sid}/"))
     assert "Changed outside the portal" in page
     assert MAKE_KEYS[0] in page
