@@ -131,6 +131,8 @@ NOT_TWILIO = [
     # other SDKs
     "import anthropic\nclient = anthropic.Anthropic()\nclient.messages.create(model='m', max_tokens=9, messages=[])",
     "client.messages.create(model='m', max_tokens=9, messages=[])",
+    "with client.messages.stream(model='m'",
+    "reply = client.messages.create(\n    model='m',\n",
     "client.messages.create(model=MODEL, messages=history)",
     "client.messages.create({ model, messages })",
     "$client = new Client();\n$message = $client->messages->create(maxTokens: 9, messages: $m, model: 'm');",

@@ -47,7 +47,7 @@ class _ChainCall:
     shown: str
     operation: Operation | None
     opening: int
-    called_empty: bool  # `messages()`, as no client of Twilio has it
+    doubtful: bool  # `messages()`, as no client of Twilio has it, or a call that is cut off before its arguments end
 
     @property
     def host(self) -> str:
@@ -107,7 +107,8 @@ class _Reader:
         self._unfinished.pop(client.names, None)
         shown = _shown([*client.names, *(link.plain for link in links[place : end + 1])])
         empty = any(link.calls and not link.given for link in links[place:end])
-        return _ChainCall(client, names, shown, operation, links[end].opening if operation else -1, empty)
+        doubtful = empty or (operation is not None and links[end].cut_off)
+        return _ChainCall(client, names, shown, operation, links[end].opening if operation else -1, doubtful)
 
     def _result(self, call: _ChainCall, kept: bool) -> Suggestion | str:
         if not call.names or call.names[0] in _OTHER:
@@ -116,7 +117,7 @@ class _Reader:
             if call.names[-1].endswith("()") and call.names != call.client.names and _is_known(call.names[0]):
                 self._unfinished[call.names] = f"{call.shown} ends without an operation, such as create or list."
             return ""
-        if not call.client.proved and (self._has_words_of_another(call) or (call.called_empty and not call.version)):
+        if not call.client.proved and (self._has_words_of_another(call) or (call.doubtful and not call.version)):
             return ""
         endpoint = call.endpoint()
         if endpoint is None:

@@ -49,6 +49,7 @@ class Link:
     given: bool = False  # whether that call has arguments
     calls: int = 0
     indexed: bool = False
+    cut_off: bool = False  # what was pasted ends in the middle of its call
 
     @property
     def plain(self) -> str:
@@ -79,17 +80,18 @@ def chain_at(source: SourceCode, place: int) -> tuple[list[Link], int]:
 
 
 def _called(source: SourceCode, name: str, place: int) -> tuple[Link, int]:
-    opening, calls = -1, 0
+    opening, calls, cut_off = -1, 0, False
     while calls < 3:
         space = _SPACE.match(source.code, place)
         start = space.end() if space and not calls else place
-        if source.code[start : start + 1] != "(" or start not in source.closing:
+        cut_off = source.code[start : start + 1] == "(" and start not in source.closing
+        if cut_off or source.code[start : start + 1] != "(":
             break
         opening, place, calls = start, source.closing[start] + 1, calls + 1
     inside = source.code[opening + 1 : min(place - 1, opening + 200)] if calls else ""
     indexed = source.code[place : place + 1] == "[" and place in source.closing
     place = source.closing[place] + 1 if indexed else place
-    return Link(name, opening, bool(inside.strip()), calls, indexed), place
+    return Link(name, opening, bool(inside.strip()), calls, indexed, cut_off), place
 
 
 def _after_group(source: SourceCode, place: int) -> int:

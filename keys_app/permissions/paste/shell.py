@@ -196,12 +196,13 @@ def _wget(found: list[str], piped: bool) -> Iterator[ShellCommand]:
 def _httpie(found: list[str], piped: bool) -> Iterator[ShellCommand]:
     """Read `http METHOD URL item…`: without a method it is a POST with data, else a GET (HTTPie's manual)."""
     command = ShellCommand(body=piped)  # as it is with what comes from a pipe
-    place = 0
+    place, announced = 0, False
     while place < len(found):
         word = found[place]
         place += 1
         if word.startswith("-") and len(word) > 1:
             command.body = command.body or word.startswith("--raw")
+            announced = announced or word in ("-f", "--form", "--multipart")
             place += word in HTTPIE_WITH_VALUE
         elif not command.urls and _METHOD.fullmatch(word):
             command.method = word.upper()
@@ -214,6 +215,7 @@ def _httpie(found: list[str], piped: bool) -> Iterator[ShellCommand]:
             command.body = True
         elif HOLE in word:
             command.doubtful = True
+    command.doubtful = command.doubtful or (announced and not command.body)  # its fields are not in what was pasted
     yield command
 
 
@@ -222,17 +224,20 @@ def _powershell(found: list[str], piped: bool) -> Iterator[ShellCommand]:
     command = ShellCommand(doubtful=piped)
     place = 0
     while place < len(found):
-        word = found[place].lower()
+        word, colon, value = found[place].partition(":") if found[place].startswith("-") else (found[place], "", "")
+        word = word.lower()
         place += 1
-        following = found[place] if place < len(found) else ""
+        following = value if colon else found[place] if place < len(found) else ""
         if word.startswith("@"):
             command.doubtful = True
-        elif word in ("-method", "-custommethod", "-m"):
+        elif len(word) > 1 and ("-method".startswith(word) or "-custommethod".startswith(word)):
             command.method = following.upper() if _METHOD.fullmatch(following) else UNKNOWN
-            place += 1
+            place += not colon
         elif word == "-uri":
             command.urls.append(following)
-            place += 1
+            place += not colon
+        elif colon:
+            pass
         elif word.startswith("-"):
             place += bool(following) and not following.startswith("-")
         else:
