@@ -240,8 +240,8 @@
   // What a product of Twilio outside the catalogue is answered with: by a beginning of its name, as the server does.
   function showIfAsked(answer) {
     const words = answer.dataset.words.split(" ");
-    const asked = terms.some((term) => term.length > 2 && words.some((word) => word.startsWith(term)));
-    if (answer.hidden === asked) answer.hidden = !asked;
+    const isAsked = terms.some((term) => term.length > 2 && words.some((word) => word.startsWith(term)));
+    if (answer.hidden === isAsked) answer.hidden = !isAsked;
   }
 
   function showIfHit(entry) {

@@ -90,7 +90,7 @@
 
   // Copying: the text is read from the page at the click and kept nowhere
 
-  // What a new key is pasted as, made of what the dialog shows. A line that begins with a space stays out of most shells' history.
+  // What a new key is pasted as, made of what the dialog shows. Most shells keep no line that begins with a space.
   const quoted = (value) => `'${value.replaceAll("'", "'\\''")}'`;
   const AS = {
     env: ({ account, sid, secret }) => (
@@ -110,6 +110,18 @@
     secret: document.getElementById("key-secret").textContent,
   });
 
+  function notCopied(source, error, status) {
+    if (source) getSelection().selectAllChildren(source);
+    const text = source
+      ? "The browser refused to copy. The text is selected: press Ctrl+C or ⌘C."
+      : "The browser refused to copy. Copy SID and secret by hand.";
+    if (error) {
+      error.textContent = text;
+      error.hidden = false;
+    }
+    if (status) status.textContent = text;
+  }
+
   // Copies what `source` shows; without one, what the button is for.
   async function copy(button, source) {
     const scope = button.closest("dialog, form, [data-shown-once]") || document;
@@ -118,15 +130,7 @@
     try {
       await navigator.clipboard.writeText(source ? source.textContent : filledIn(button));
     } catch {
-      if (source) getSelection().selectAllChildren(source);
-      const text = source
-        ? "The browser refused to copy. The text is selected: press Ctrl+C or ⌘C."
-        : "The browser refused to copy. Copy SID and secret by hand.";
-      if (error) {
-        error.textContent = text;
-        error.hidden = false;
-      }
-      if (status) status.textContent = text;
+      notCopied(source, error, status);
       return;
     }
     if (error) error.hidden = true;

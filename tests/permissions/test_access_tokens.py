@@ -62,3 +62,13 @@ def test_its_secret_is_dropped():
     reading = read_paste("AccessToken('AC" + "0" * 32 + "', 'SK" + "1" * 32 + "', 'aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF')")
     assert reading.credentials_dropped
     assert "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF" not in repr(reading)
+
+
+@pytest.mark.parametrize("text", SIGNED)
+def test_code_without_a_credential_is_not_said_to_hold_one(text):
+    assert not read_paste(text).credentials_dropped
+
+
+@pytest.mark.parametrize("text", ["token = get_token('aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF')", "secret=hunter2(x"])
+def test_a_credential_in_brackets_is(text):
+    assert read_paste(text).credentials_dropped

@@ -16,7 +16,11 @@ _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _ADDRESS = re.compile(r"https://[\w.-]{1,80}\.twilio\.com(?::\d{1,5})?(?:/[^@]*)?")
 _QUOTED = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|`[^`\n]*`')
 _IDENTIFIER = re.compile(r"[A-Za-z_.]+")
-
+# A function that gets or makes one; another name before a parenthesis may be the beginning of a password.
+_CALL = re.compile(
+    r"(?=[\w.:]{0,60}(?:token|get|make|create|generate|build|load|read|fetch|env|require))[a-z_][\w.:]{0,60}\(",
+    re.IGNORECASE,
+)
 _HARMLESS = re.compile(
     r"[$%@]\{?[\w.]+\}?%?|[A-Z]+_[A-Z0-9_]*"  # a variable: $TWILIO_AUTH_TOKEN, ${TOKEN}, %TOKEN%, AUTH_TOKEN
     r"|<[^<>]*>|\{[^{}]*\}|\{\{[^{}]*\}\}|\[[^\[\]]*\]"  # <token>, {token}, {{token}}, [AuthToken]
@@ -95,6 +99,8 @@ class _Dropper:
     def take(self, match: re.Match[str]) -> str:
         group = match.lastgroup or ""
         value = match.group(group)
+        if group == "plain" and _CALL.match(value):
+            return match.group()  # `token = AccessToken(…)` is code; what it is called with is looked at by itself
         secret = _secret(group, value.strip("\"'`"))
         if secret is None:
             return match.group()
