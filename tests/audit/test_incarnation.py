@@ -192,6 +192,7 @@ def test_a_database_file_that_was_replaced_is_opened_anew_when_a_request_starts(
     source.close(), target.close()
     for name in ("-wal", "-shm"):
         path.with_name(path.name + name).unlink(missing_ok=True)
+    copy.chmod(0o600)  # as the portal makes it, for the tests that come after
     shutil.move(copy, path)
     assert db_file.is_replaced()
     with pytest.raises(MarkNotKept, match="Another file is in the place"):
