@@ -119,7 +119,8 @@ def request_status(
         case RequestState.FAILED:
             return _failed(key_request, last)
         case RequestState.ISSUED:
-            return _after_rotation(_issued(key), last)
+            in_use = key is not None and key.state == KeyState.ACTIVE and not key.is_overdue
+            return _after_rotation(_issued(key), last) if in_use else _issued(key)
         case RequestState.REJECTED:
             return Status("bad", _rejection(key_request))
         case RequestState.CANCELLED:
@@ -211,7 +212,8 @@ def _issuing(key_request: "WithAnnotations[KeyRequest, RequestNotes]", last: Iss
 
 def _failed(key_request: KeyRequest, last: Issuance | None) -> Status:
     if last and last.state == IssuanceState.BREACH:
-        made = last.message or "Twilio made a key that is not what was approved"
+        told = last.message.startswith("Twilio made")  # an older one has what was known before the breach
+        made = last.message if told else "Twilio made a key that is not what was approved"
         return Status("bad", f"{made}. It was never shown.", "Tell Security before you try again.")
     if last is None:
         next_step = outcome.press_until(key_request, "Press “Issue key” again")
@@ -241,7 +243,7 @@ def key_status(key: ApiKey) -> Status:
     if key.state == KeyState.REVOKING:
         return Status("warn", _MAY_STILL_WORK, f"{_KEEPS_RETRYING}{refusals.held_up(key.account)}", poll=True)
     last = key.rotations.select_related("request__account").last() if key.request_id and not key.retires_at else None
-    return _after_rotation(_active_key(key), last)
+    return _active_key(key) if key.is_overdue else _after_rotation(_active_key(key), last)
 
 
 def _active_key(key: ApiKey) -> Status:

@@ -93,6 +93,8 @@ def _seen(event: AuditEvent) -> Allowed | None:
     if no_policy := stands_for_no_policy(details):
         return (), no_policy
     added, removed = (_names(details.get(name)) for name in ("added", "removed"))
+    if not (event.policy or added or removed):
+        return (), NoPolicy.STANDARD  # an adopted one of which only the name changed
     return tuple(sorted({*event.permissions, *added} - removed)), None
 
 

@@ -22,6 +22,7 @@ from keys_app.notifications.models import Trouble
 from keys_app.organisation.models import Account
 from keys_app.twilio_errors.lookup import form_of
 from keys_app.twilio_errors.model import ErrorForm, Turn
+from keys_app.twilio_errors.table import GREATER_PERMISSIONS
 from keys_app.twilio_errors.words import causes_of, in_a_line
 from keys_app.twilio_iam.errors import Rejected, TwilioError
 
@@ -89,13 +90,15 @@ def _is_managing(row: Trouble) -> bool:
 
 
 def _is_over(row: Trouble) -> bool:
-    """Tell whether it has worked since it was told: a key was made on the account, or it was connected anew."""
+    """Tell whether it has worked since it was told: the account was connected anew, or a key was made on it."""
     if row.account is None or row.told_at is None:
         return False
     if row.account.connected_at > row.told_at:
         return True
+    if _is_managing(row) or f":{GREATER_PERMISSIONS}." in row.key:  # which hangs on what a key is to be allowed
+        return False
     made = Q(account=row.account_id, issuance__isnull=False, issued_at__gt=row.told_at)
-    return not _is_managing(row) and ApiKey.objects.filter(made).exists()
+    return ApiKey.objects.filter(made).exists()
 
 
 def after_attempt(issuance: Issuance, form: ErrorForm) -> str:
@@ -106,6 +109,8 @@ def after_attempt(issuance: Issuance, form: ErrorForm) -> str:
         turn, again = "It was a portal admin's turn, and has worked since.", "Press “Issue key” again"
     else:
         turn, again = _turn(form, row), _AGAIN.get(form.turn, "When that is done, press “Issue key” again")
+    if form.turn is Turn.REQUESTER and form.code:  # what was refused would be sent again
+        return f"{form.means.words} {turn}{' The old key stays as it is.' if issuance.rotates_id else ''}"
     after = "The old key stays as it is, and can be rotated again."
     return f"{form.means.words} {turn} {after if issuance.rotates_id else press_until(key_request, again)}"
 

@@ -77,10 +77,10 @@ def key_detail(answer: Answer, sid: str) -> KeyDetail | None:
 
 
 def _policy(content: Mapping[str, object]) -> SeenPolicy:
-    """Return the policy of one key's answer. One without the field tells nothing, unless its flags do."""
-    if "policy" in content:
-        return read_policy(content["policy"])
-    return NoPolicy.STANDARD if tell_standard(_flags(content)) else NoPolicy.UNREADABLE
+    """Return the policy of one key's answer; none where its flags tell a Standard key."""
+    if tell_standard(_flags(content)):
+        return NoPolicy.STANDARD
+    return read_policy(content["policy"]) if "policy" in content else NoPolicy.UNREADABLE
 
 
 def key_page(answer: Answer) -> tuple[list[KeySummary], object] | None:
