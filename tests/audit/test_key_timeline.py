@@ -61,6 +61,14 @@ def test_a_key_that_lost_its_policy_could_do_nearly_everything(cast, key):
     assert "Critical" in page
 
 
+def test_a_standard_key_of_which_only_the_name_changed_could_still_do_everything(cast):
+    append(
+        Entry("key.adopted", "Lena Lead", key_sid=SK),
+        Entry("key.drifted", "reconciler", key_sid=SK, details={"name": "x"}),
+    )
+    assert lived(SK)[-1][2:] == (True, False)
+
+
 def test_a_deletion_outside_ends_it_and_a_key_that_is_there_again_goes_on(cast, standin, key):
     with standin.client() as client:
         client.delete_key(key.sid)

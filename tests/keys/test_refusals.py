@@ -224,3 +224,39 @@ def test_an_attempt_of_last_year_is_worded(cast, standin, code, message, words):
     shown = page(cast, key_request)
     assert words in shown
     assert message in shown
+
+
+GREATER = {"status": 401, "code": 70152, "message": "Permission denied"}
+
+
+def test_what_hangs_on_the_permissions_asked_for_is_not_over_when_another_key_is_made(cast, standin):
+    refused, other = cast.approved(), cast.approved()
+    standin.fault("refuse", **GREATER)
+    press(cast, refused)
+    assert told_whom() == TOLD
+    standin.clear_faults()
+    assert secret_in(cast.issue(other))
+    assert "has worked since" not in page(cast, refused)
+    standin.fault("refuse", **GREATER)
+    press(cast, refused)
+    assert told_whom() == []
+
+
+def test_a_refused_rotation_is_no_longer_news_once_the_key_is_revoked(cast, standin):
+    key_request, _ = cast.issued()
+    key = ApiKey.objects.get()
+    standin.fault("refuse", **FULL)
+    cast.client("engineer").post(f"/keys/{key.sid}/rotate/", {"overlap_hours": "24"})
+    assert "can be rotated again" in page(cast, key_request)
+    standin.clear_faults()
+    cast.client("engineer").post(f"/keys/{key.sid}/revoke/", {"reason": "No longer needed."})
+    assert "can be rotated again" not in page(cast, key_request)
+
+
+@pytest.mark.parametrize(("code", "message"), [(70001, "constraint violations"), (70002, "assertion '/x' is invalid")])
+def test_no_one_is_told_to_press_again_what_twilio_does_not_accept(cast, standin, code, message):
+    key_request = cast.approved()
+    standin.fault("refuse", status=400, code=code, message=message)
+    press(cast, key_request)
+    assert "It's the requester's turn." in page(cast, key_request)
+    assert "“Issue key” again" not in page(cast, key_request)

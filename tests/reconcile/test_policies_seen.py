@@ -149,6 +149,10 @@ def test_what_an_earlier_version_entered_without_a_policy_is_looked_at_again(cas
     assert "No policy that can be read" in text_of(cast.client("lead").get("/keys/unmanaged/"))
     reconcile()
     assert UnmanagedKey.objects.get().policy == Policy.of(READ_USAGE)
+    UnmanagedKey.objects.update(policy_json="", no_policy="", gone_at=timezone.now())
+    page = text_of(cast.client("security").get(f"/keys/unmanaged/{stranger}/"))
+    assert "Twilio showed no policy of this key" in page
+    assert "The next run looks again" not in page
 
 
 def test_a_key_that_is_listed_as_standard_and_shown_with_a_policy_counts_as_standard(cast, standin, key, told):
