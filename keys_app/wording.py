@@ -119,8 +119,7 @@ def request_status(
         case RequestState.FAILED:
             return _failed(key_request, last)
         case RequestState.ISSUED:
-            in_use = key is not None and key.state == KeyState.ACTIVE and not key.is_overdue
-            return _after_rotation(_issued(key), last) if in_use else _issued(key)
+            return _after_rotation(_issued(key), key, last)
         case RequestState.REJECTED:
             return Status("bad", _rejection(key_request))
         case RequestState.CANCELLED:
@@ -228,9 +227,11 @@ def _twilios_words(attempt: Issuance) -> str:
     return code + (f": {attempt.message.rstrip('.')}" if attempt.message else "")
 
 
-def _after_rotation(status: Status, last: Issuance | None) -> Status:
-    """Return the status of a key with what became of its last rotation, if Twilio refused that."""
+def _after_rotation(status: Status, key: ApiKey | None, last: Issuance | None) -> Status:
+    """Return the status of a key with what became of its last rotation, if that was refused and can be tried again."""
     if last is None or last.rotates_id is None or last.state != IssuanceState.REFUSED:
+        return status
+    if key is None or key.state != KeyState.ACTIVE or key.is_overdue:
         return status
     text = f"{status.text} Twilio refused to rotate it{_twilios_words(last)}. No new key was made."
     return Status("bad", text, refusals.after_attempt(last, form_of(last.twilio_code, last.message)))
@@ -243,7 +244,7 @@ def key_status(key: ApiKey) -> Status:
     if key.state == KeyState.REVOKING:
         return Status("warn", _MAY_STILL_WORK, f"{_KEEPS_RETRYING}{refusals.held_up(key.account)}", poll=True)
     last = key.rotations.select_related("request__account").last() if key.request_id and not key.retires_at else None
-    return _active_key(key) if key.is_overdue else _after_rotation(_active_key(key), last)
+    return _after_rotation(_active_key(key), key, last)
 
 
 def _active_key(key: ApiKey) -> Status:

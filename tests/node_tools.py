@@ -15,7 +15,7 @@ def require_node(package: str, what: str) -> str:
     """Return the program. Without it, or without a package, tests are skipped, or fail under CI=true."""
     node, npm, folder = shutil.which("node"), shutil.which("npm"), NODE / "node_modules" / package
     with (NODE / "package-lock.json").open() as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)  # of several that test at once, one installs it
+        fcntl.flock(turn, fcntl.LOCK_EX)  # of several that test together, one installs it
         if node and npm and not folder.is_dir():
             options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             subprocess.run([npm, "ci", *options], cwd=NODE, check=False, capture_output=True)

@@ -57,13 +57,14 @@ def compare_keys(visit: Visit) -> None:
             _look_at_revoked(visit, key)
     missing = [key for key in keys if key.sid not in visit.listed]
     listed = [key for key in keys if key.sid in visit.listed]
-    standard = [key for key in listed if visit.listed[key.sid].is_standard]
     doubted = contradictions.doubted(visit)
-    for key in standard:
-        if key.sid not in doubted:  # those are fetched, and may have two names
+    due = []
+    for key in listed:
+        if key.sid not in doubted and visit.listed[key.sid].is_standard:  # of those in doubt, two names may be known
             with visit.attempt(COMPARING, key.pk):
                 _look_at_flags(visit, key)
-    due = [key for key in listed if key.sid in doubted or (key not in standard and _is_due(visit, key))]
+        elif key.sid in doubted or _is_due(visit, key):
+            due.append(key)
     due.sort(key=lambda key: (not _was_changed(visit, key), key.checked_at or key.issued_at))
     gone = []
     try:

@@ -70,7 +70,7 @@ class UnmanagedKey(models.Model):
 
     @property
     def risk(self) -> Risk | None:
-        """The risk of what it may do, critical if that is everything or cannot be read; None if nobody has looked."""
+        """The risk of what it may do, critical if that is everything or cannot be read; None if no one has looked."""
         if self.policy is not None:
             return policy_risk(self.policy)
         return Risk.CRITICAL if self.checked_at else None

@@ -147,7 +147,7 @@ def _alarm(visit: Visit, sids: list[str]) -> None:
         "alarm.unmanaged_key",
         title=f"{count} on {visit.account} that the portal never made",
         text=f"Seen for the first time: {_few(sids)}. {_standard_among(visit, sids)}The portal leaves them alone until "
-        "somebody adopts them.",
+        "they are adopted.",
         path="/keys/unmanaged/",
     )
 

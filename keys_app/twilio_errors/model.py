@@ -36,8 +36,8 @@ class ErrorForm:
     """One code in one form of its text; the form without a `text` stands for every other text of the code.
 
     `statuses` are the HTTP statuses it was seen with, empty where none is known. `text` is telling without a code too
-    where it `stands_alone`. `means` and `causes` hold whoever meets the error. `mend` is what the one whose `turn` it
-    is does when Twilio refuses the portal; `caller` what a developer does whose own call was refused. `code` is None
+    where it `stands_alone`. `means` and `causes` hold for all who meet the error. `mend` is what the one whose `turn`
+    it is does when Twilio refuses the portal; `caller` what a developer does whose own call was refused. `code` is None
     for what the table has no code for.
     """
 

@@ -76,7 +76,7 @@ def test_a_key_of_another_account_is_refused(standin: StandIn, parent: Tenancy, 
 def test_whether_a_call_about_one_key_is_scoped_is_a_switch(
     standin: StandIn, parent: Tenancy, below: Tenancy, method: str
 ) -> None:
-    """Nobody has published what Twilio does: these calls name no account."""
+    """No one has published what Twilio does: these calls name no account."""
     other = standin.account()
     sid = make(standin, below.main, below.sid).json()["sid"]
     for who in (other.main, other.token, parent.main):
