@@ -3,11 +3,13 @@
 The name of a state, as its badge shows it, is `core.text.label`; what stands beside it in a list is a `Mark` here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from keys_app.audit import ledger
@@ -17,10 +19,10 @@ from keys_app.core.present import present
 from keys_app.core.times import duration, moment
 from keys_app.key_requests import outcome
 from keys_app.key_requests.approval_policy import ApprovalRequirement
-from keys_app.key_requests.deciders import next_decider
 from keys_app.key_requests.models import Issuance, KeyRequest
-from keys_app.key_requests.queries import is_overdue, replacements_left
+from keys_app.key_requests.queries import Thread, is_overdue, replacements_left
 from keys_app.key_requests.states import IssuanceState, RequestState
+from keys_app.key_requests.turn import NO_ONE, Todo, Turn, turn_of
 from keys_app.keys import refusals
 from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState
@@ -63,12 +65,16 @@ class Moment:
 
 
 NOT_REVIEWED = Mark("Glass broken, not reviewed", "bad")
+ANSWER_NEEDED = Mark("Answer needed", "warn")
+ANSWERED = Mark("Answered", "neutral")
 
 
 def request_marks(key_request: "WithAnnotations[KeyRequest, RequestNotes]") -> list[Mark]:
     """Return what to know about a request, of those `visible_requests` finds, besides its state."""
     marks = {
         NOT_REVIEWED: key_request.unreviewed,
+        ANSWER_NEEDED: key_request.thread == Thread.ASKED,
+        ANSWERED: key_request.thread == Thread.ANSWERED,
         Mark("Outcome unknown", "warn"): key_request.outcome_unknown,
         Mark("Overdue", "warn"): is_overdue(key_request),
     }
@@ -106,12 +112,19 @@ def unmanaged_mark(key: UnmanagedKey) -> Mark:
 
 
 def request_status(
-    key_request: "WithAnnotations[KeyRequest, RequestNotes]", last: Issuance | None, key: ApiKey | None
+    key_request: "WithAnnotations[KeyRequest, RequestNotes]",
+    last: Issuance | None,
+    key: ApiKey | None,
+    turns: Sequence[Turn],
+    user: User,
 ) -> Status:
-    """Explain a request's state to its requester. `last` is its latest attempt to issue, `key` its latest key."""
+    """Explain a request's state to a user who may see it.
+
+    `last` is its latest attempt to issue, `key` its latest key, and `turns` whose turn it is.
+    """
     match RequestState(key_request.state):
         case RequestState.PENDING:
-            return _pending(key_request)
+            return _pending(key_request, turns, user)
         case RequestState.APPROVED:
             return _approved(key_request, last)
         case RequestState.ISSUING:
@@ -158,19 +171,34 @@ def _issued(key: ApiKey | None) -> Status:
     return Status("good", "The key was issued and its secret was shown once.")
 
 
-def _pending(key_request: KeyRequest) -> Status:
+def _pending(key_request: KeyRequest, turns: Sequence[Turn], user: User) -> Status:
     lapses = moment(key_request.pending_since + settings.PENDING_LAPSES_AFTER)
     if is_overdue(key_request):
         return Status("warn", f"No one decided this request by {lapses}, so it lapses.", "Send the request again.")
-    text = f"{ApprovalRequirement.now(key_request).words}."
-    given = key_request.approvals.standing().count()
-    if given:
-        text = f"{given} approval{'s' if given > 1 else ''} given. {next_decider(key_request)}"
-    elif key_request.reopened_at:
-        text = next_decider(key_request)
+    text = next((one.theirs for one in turns if one.todo == Todo.DECIDE), NO_ONE)
+    if ApprovalRequirement.now(key_request).total > 1:
+        text = f"{ApprovalRequirement.now(key_request).words}. {text}"
     if key_request.reopened_at:
         text = f"It needs approval again. {key_request.reopened_reason} {text}"
-    return Status("warn", f"{text} It lapses at {lapses} if no one decides.")
+    return Status("warn", f"{text} It lapses at {lapses} if no one decides.", _next_of(turn_of(turns, user), user))
+
+
+def _next_of(turn: Turn | None, user: User) -> str:
+    """Return what comes next of a pending request, unless its status says already who decides."""
+    if turn is None or (turn.todo == Todo.DECIDE and not turn.is_of(user)):
+        return ""
+    return turn.yours_as_sentence if turn.is_of(user) else turn.theirs
+
+
+def page_title(item: "ApiKey | WithAnnotations[KeyRequest, RequestNotes]", turns: Sequence[Turn], user: User) -> str:
+    """Return the title of the page of a request or a key: what is to be done, or its state, and its name."""
+    turn = turn_of(turns, user)
+    if isinstance(item, ApiKey):
+        name, marks = item.name or item.sid, key_marks(item)
+    else:
+        name, marks = item.friendly_name, request_marks(item)
+    state = marks[0].label if marks else item.get_state_display()
+    return f"{turn.title(user) if turn else state} · {name}"
 
 
 _BEFORE = {

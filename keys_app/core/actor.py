@@ -1,6 +1,8 @@
 """Who does something, as the ledger records it."""
 
 import getpass
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,22 @@ def display_name(user: "User") -> str:
 def name_and_login(user: "User") -> str:
     """Return how approvers and auditors see a user: two may have one name, and none the same login."""
     return with_login(display_name(user), user.get_username())
+
+
+_NAMED = 4
+
+
+def name_list(users: "Sequence[User]", last: str = "or") -> str:
+    """Return “Lena Lead or Sam Security”; of more than four users the first ones, and how many others there are.
+
+    `last` stands before the last of them. Only where two have one name, the login tells which is meant.
+    """
+    shown = len(users) if len(users) <= _NAMED else min(_NAMED, len(users) - 2)
+    of_a_name = Counter(map(display_name, users))
+    names = [display_name(user) if of_a_name[display_name(user)] == 1 else name_and_login(user) for user in users]
+    others = f"{'one of ' if last == 'or' else ''}{len(users) - shown} others"
+    *firsts, final = names[:shown] + [others] * (shown < len(users))
+    return f"{', '.join(firsts)} {last} {final}" if firsts else final
 
 
 MAX_NAME = 320

@@ -18,7 +18,7 @@ from keys_app.organisation import access
 from keys_app.permissions.policy import Policy
 from keys_app.permissions.risk import Risk, policy_risk
 
-from . import deciders
+from . import deciders, turn
 from .approval_policy import ApprovalRequirement, approvals_given
 from .content_digest import content_digest
 from .deciders import DecisionAuthority
@@ -111,7 +111,7 @@ def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest,
     who = access.Person(actor.signed_in)
     authority = deciders.authority_to_decide(who, key_request)
     if authority is None:
-        raise NotAllowed(deciders.why_not_decidable(who, key_request))
+        raise NotAllowed(turn.why_not_decidable(who, key_request))
     return key_request, authority
 
 

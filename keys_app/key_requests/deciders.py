@@ -11,7 +11,6 @@ from django.contrib.auth.models import User
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
-from keys_app.core.text import ordinal
 from keys_app.organisation.access import SECURITY, TEAM_LEADS, Person, persons_of
 from keys_app.organisation.models import TeamMembership
 
@@ -19,7 +18,7 @@ from .approval_policy import ApprovalRequirement, Shortfall, count_of, with_shor
 from .decision_models import Approval, Narrowing
 from .models import KeyRequest
 from .outcome import happened
-from .queries import PENDING_SINCE, UNREVIEWED, is_overdue
+from .queries import PENDING_SINCE, THREAD, UNREVIEWED, is_overdue
 from .states import RequestState, RequestStep
 
 if TYPE_CHECKING:
@@ -46,7 +45,9 @@ class DecisionAuthority:
 # The pending requests with what decides whose turn it is. Made once: every page of an approver counts what waits.
 _PENDING = (
     with_shortfall(KeyRequest.objects.filter(state=RequestState.PENDING))
-    .annotate(since=PENDING_SINCE, from_a_lead=Exists(_OF_A_LEAD), other_leads=count_of(_OTHER_LEADS, "team"))
+    .annotate(
+        since=PENDING_SINCE, from_a_lead=Exists(_OF_A_LEAD), other_leads=count_of(_OTHER_LEADS, "team"), thread=THREAD
+    )
     .select_related("requester", "team", "account")
 )
 
@@ -85,8 +86,12 @@ def waiting_for(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Shortfall]
     if who.is_security:
         mine |= SECURITYS_TURN & ~Q(requester__in=who.stands_in_for)
     decided = _APPROVED.filter(Q(approver=who.user) | Q(authority=who.user))
-    in_time = Q(since__gte=timezone.now() - settings.PENDING_LAPSES_AFTER)
-    return _PENDING.filter(in_time, mine, ~Q(requester=who.user), ~Exists(decided)).order_by("created_at", "id")
+    return _PENDING.filter(_in_time(), mine, ~Q(requester=who.user), ~Exists(decided)).order_by("created_at", "id")
+
+
+def _in_time() -> Q:
+    """Return which pending requests can still be decided. The others lapse with the next run."""
+    return Q(since__gte=timezone.now() - settings.PENDING_LAPSES_AFTER)
 
 
 def waiting_count(who: Person) -> int:
@@ -122,38 +127,18 @@ def why_closed(key_request: KeyRequest) -> str:
     return _UNDECIDED if is_overdue(key_request) else ""
 
 
-def why_not_decidable(who: Person, key_request: KeyRequest) -> str:
-    """Return why this person cannot decide a request they can see; empty if they can."""
-    if key_request.requester_id == who.user.pk:
-        return "This is your own request. Another lead of the team, or Security, decides it."
-    if closed := why_closed(key_request):
-        return f"{closed} There is nothing to decide."
-    if waiting_for(who).filter(pk=key_request.pk).exists():
-        return ""
-    standing = key_request.approvals.standing()
-    if standing.filter(approver=who.user).exists():
-        return f"You have approved this request. {next_decider(key_request)}"
-    if standing.filter(authority=who.user).exists():
-        return f"Your deputy has approved this request for you. {next_decider(key_request)}"
-    authorities = who.authorities.get(key_request.team_id, [])
-    if authorities == [key_request.requester_id]:
-        return "You stand in for the person who sent this request. Another lead of the team, or Security, decides it."
-    if standing.filter(authority__in=authorities).exists():
-        return f"The lead you stand in for has approved this request. {next_decider(key_request)}"
-    return next_decider(key_request)
+@dataclass(frozen=True, slots=True)
+class DecisionDue:
+    """Which decision a pending request waits for, and who may take it now, by login.
 
+    `given` of the `needed` approvals there are. With `of_security` it is Security's own approval that is missing, and
+    not a lead's, in whose place Security may stand.
+    """
 
-def next_decider(key_request: KeyRequest) -> str:
-    """Say whose approval is missing next on a pending request."""
-    asked = _PENDING.annotate(stands_in=_tells(SECURITY_STANDS_IN)).get(pk=key_request.pk)
-    required = ApprovalRequirement.now(key_request)
-    given = [Approval.Capacity.LEAD] * asked.by_leads + [Approval.Capacity.SECURITY] * asked.by_security
-    if not required.leads:
-        return "Security alone decides this request."
-    if not required.missing(given).leads:
-        return f"Security gives the {ordinal(required.total)} approval."
-    who = f"{'Another' if asked.by_leads else 'A'} lead of the team{', or Security in their place,' * asked.stands_in}"
-    return f"{who} gives the next approval." if given else f"{who} decides this request first."
+    users: tuple[User, ...]
+    given: int
+    needed: int
+    of_security: bool
 
 
 def deciders_of(key_request: KeyRequest) -> list[User]:
@@ -162,17 +147,35 @@ def deciders_of(key_request: KeyRequest) -> list[User]:
 
 
 def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User]]:
-    """Return everyone who may decide each of these requests now, by name; nothing for one that is not pending.
+    """Return everyone who may decide each of these requests now, by name; nothing for one that is not pending."""
+    return {pk: list(due.users) for pk, due in decisions_due(key_requests).items()}
+
+
+def decisions_due(key_requests: Iterable[KeyRequest]) -> dict[UUID, DecisionDue]:
+    """Return what each of these requests waits for, and who may decide it now; nothing for one that no one decides.
 
     This is `waiting_for` asked for many users, with as many queries as for one; a test holds the two together.
     """
-    asked = list(_TURNS.filter(pk__in=[one.pk for one in key_requests]))
+    asked = list(_TURNS.filter(_in_time(), pk__in=[one.pk for one in key_requests]))
+    if not asked:
+        return {}
     people = _candidates({one.team_id for one in asked})
     used: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
     approved = Approval.objects.standing().filter(request__in=asked)
     for request_id, approver, authority in approved.values_list("request_id", "approver_id", "authority_id"):
         used[request_id].append((approver, authority))
-    return {one.pk: [who.user for who in people if _decides(who, one, used[one.pk])] for one in asked}
+    return {one.pk: _due(one, people, used[one.pk]) for one in asked}
+
+
+def _due(
+    asked: "WithAnnotations[KeyRequest, Turns]", people: list[Person], used: list[tuple[int | None, int | None]]
+) -> DecisionDue:
+    return DecisionDue(
+        users=tuple(who.user for who in people if _decides(who, asked, used)),
+        given=len(used),
+        needed=ApprovalRequirement.now(asked).total,
+        of_security=not asked.leads_turn,
+    )
 
 
 def _decides(
@@ -204,13 +207,20 @@ def reviewable(who: Person) -> QuerySet[KeyRequest]:
 
 
 def reviewers_of(key_request: KeyRequest) -> list[User]:
-    """Return everyone who may review this break-glass request now, by name; no one if it needs no review.
+    """Return everyone who may review this break-glass request now, by name; no one if it needs no review."""
+    if not KeyRequest.objects.filter(UNREVIEWED, pk=key_request.pk).exists():
+        return []
+    return reviewers_of_each([key_request])[key_request.pk]
+
+
+def reviewers_of_each(broken: Iterable[KeyRequest]) -> dict[UUID, list[User]]:
+    """Return everyone who may review each of these break-glass requests, which no one has reviewed, by name.
 
     This is `reviewable` asked for many users, with as many queries as for one; a test holds the two together.
     """
-    if not KeyRequest.objects.filter(UNREVIEWED, pk=key_request.pk).exists():
-        return []
-    return [who.user for who in _candidates({key_request.team_id}) if oversees(who, key_request)]
+    asked = list(broken)
+    people = _candidates({one.team_id for one in asked}) if asked else []
+    return {one.pk: [who.user for who in people if oversees(who, one)] for one in asked}
 
 
 def _candidates(teams: Collection[int]) -> list[Person]:

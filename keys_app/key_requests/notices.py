@@ -19,7 +19,7 @@ from keys_app.notifications.notify import notify
 from keys_app.organisation import access
 from keys_app.permissions.paste.credentials import drop_credentials
 
-from . import deciders
+from . import deciders, turn
 from .decision_models import Approval
 from .models import KeyRequest
 
@@ -126,7 +126,7 @@ def approval_void(key_request: KeyRequest, reason: str) -> None:
     notify(
         "request.approval_void",
         title=f"“{key_request}” needs approval again",
-        text=f"{reason}\n\nNo key was made. {deciders.next_decider(key_request)}\n\n{_facts(key_request)}",
+        text=f"{reason}\n\nNo key was made. {turn.next_decider(key_request)}\n\n{_facts(key_request)}",
         path=key_request.get_absolute_url(),
         people=[key_request.requester, *_deciders(key_request)],
         team=key_request.team,
@@ -142,7 +142,7 @@ def _deciders(key_request: KeyRequest) -> list[User]:
 def approval_withdrawn(key_request: KeyRequest, actor: Actor, reason: str) -> None:
     """Tell the requester, the leads of the team and who may decide now that an approval was withdrawn."""
     people = [key_request.requester, *access.leads_of(key_request.team), *_deciders(key_request)]
-    parts = [_reason(reason), f"No key can be issued now. {deciders.next_decider(key_request)}", _facts(key_request)]
+    parts = [_reason(reason), f"No key can be issued now. {turn.next_decider(key_request)}", _facts(key_request)]
     notify(
         "request.approval_withdrawn",
         title=f"{actor.label} withdrew an approval of “{key_request}”",

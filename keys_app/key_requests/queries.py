@@ -1,17 +1,18 @@
 """Which requests a person may see and copy."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict
 
 from django.conf import settings
-from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
+from django.db.models import Case, CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from keys_app.core.present import present
 from keys_app.organisation.access import Person
 
-from .decision_models import Approval
+from .decision_models import Approval, Comment
 from .models import Issuance, KeyRequest
 from .states import IssuanceState, RequestState, RequestStep
 
@@ -46,24 +47,57 @@ def pending_between(*, latest: datetime, earliest: datetime | None = None) -> Qu
     return since.filter(since__gte=earliest) if earliest else since
 
 
+class Thread(StrEnum):
+    """Whose turn it is in the questions about a request: someone asked its requester, or they have answered."""
+
+    ASKED = "asked"
+    ANSWERED = "answered"
+
+
+_ASKED, _OWN = Max("pk", filter=~Q(author=OuterRef("requester"))), Max("pk", filter=Q(author=OuterRef("requester")))
+_TURN_IN_THREAD = (
+    Comment.objects.filter(request=OuterRef("pk"))
+    .order_by()
+    .values("request")
+    .annotate(asked=_ASKED, own=_OWN)
+    .filter(asked__isnull=False)  # what the requester adds without being asked answers nothing
+    .values(turn=Case(When(own__gt=F("asked"), then=Value(Thread.ANSWERED)), default=Value(Thread.ASKED)))
+)
+"""The newest comment says whose turn it is. Comments are numbered in their order: each is written with its request
+locked."""
+
+THREAD = Case(
+    When(
+        Q(state__in=OPEN_REQUESTS) | UNREVIEWED,
+        then=Coalesce(Subquery(_TURN_IN_THREAD), Value(""), output_field=CharField()),
+    ),
+    default=Value(""),
+    output_field=CharField(),
+)
+"""One of `Thread` for a request that is still talked about; empty where no one was asked."""
+
+
 class RequestNotes(TypedDict):
     """What `visible_requests` says of each request besides its columns."""
 
     unreviewed: bool
     outcome_unknown: bool
+    thread: str
 
 
 def visible_requests(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, RequestNotes]]":
     """Return the requests this person may see: their own, their teams' if they lead, all for Security.
 
     Each says with `unreviewed` whether glass was broken for it and nobody has looked at that yet, and with
-    `outcome_unknown` whether nobody waits any more for Twilio's answer to its attempt.
+    `outcome_unknown` whether nobody waits any more for Twilio's answer to its attempt. `thread` is one of `Thread`, or
+    empty.
     """
     unanswered = Q(state=IssuanceState.UNKNOWN) | Q(state=IssuanceState.STARTED, started_at__lt=answers_due_since())
     lost = Exists(Issuance.objects.filter(unanswered, request=OuterRef("pk")))
     requests = KeyRequest.objects.select_related("requester", "team", "account", "changes_key").annotate(
         unreviewed=Case(When(UNREVIEWED, then=True), default=False),
         outcome_unknown=Case(When(Q(state=RequestState.ISSUING) & lost, then=True), default=False),
+        thread=THREAD,
     )
     if who.is_security:
         return requests

@@ -12,7 +12,7 @@ from keys_app.core.errors import ApprovalNeeded, Conflict, InvalidInput, NotAllo
 from keys_app.core.text import require_reason
 from keys_app.organisation import access
 
-from . import approvals_today, deciders
+from . import approvals_today, deciders, turn
 from .approval_policy import ApprovalRequirement, rated_today
 from .decision_models import Approval
 from .models import KeyRequest
@@ -34,7 +34,7 @@ def reopen_void(key_request: KeyRequest, today: approvals_today.ApprovalsToday, 
     lost = [{"by": _name(approval), "why": why} for approval, why in today.lost]
     needed = ApprovalRequirement.now(key_request).total
     record("request.approval_void", actor, key_request=key_request, reason=reason, void=lost, needed=needed)
-    whose_turn = deciders.next_decider(key_request)
+    whose_turn = turn.next_decider(key_request)
     return ApprovalNeeded(f"No key was made, and the request is pending again. {reason} {whose_turn}")
 
 

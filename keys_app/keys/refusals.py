@@ -21,7 +21,7 @@ from keys_app.notifications import troubles
 from keys_app.notifications.models import Trouble
 from keys_app.organisation.models import Account
 from keys_app.twilio_errors.lookup import form_of
-from keys_app.twilio_errors.model import ErrorForm, Turn
+from keys_app.twilio_errors.model import ErrorForm, Mender
 from keys_app.twilio_errors.table import GREATER_PERMISSIONS
 from keys_app.twilio_errors.words import causes_of, in_a_line
 from keys_app.twilio_iam.errors import Rejected, TwilioError
@@ -34,8 +34,8 @@ _TITLES = {
     MAKING: "Twilio refuses to make keys on {}: a portal admin has to mend it",
     MANAGING: "Twilio refuses to let the portal manage the keys of {}: a portal admin has to mend it",
 }
-_AGAIN = {Turn.REQUESTER: "You can press “Issue key” again", Turn.TWILIO: "Press “Issue key” again"}
-_WHOSE = {Turn.REQUESTER: "the requester's", Turn.SECURITY: "Security's", Turn.TWILIO: "Twilio's"}
+_AGAIN = {Mender.REQUESTER: "You can press “Issue key” again", Mender.TWILIO: "Press “Issue key” again"}
+_WHOSE = {Mender.REQUESTER: "the requester's", Mender.SECURITY: "Security's", Mender.TWILIO: "Twilio's"}
 
 
 def tell(account: Account, error: Rejected, doing: str, actor: Actor) -> None:
@@ -109,7 +109,7 @@ def after_attempt(issuance: Issuance, form: ErrorForm) -> str:
         turn, again = "It was a portal admin's turn, and has worked since.", "Press “Issue key” again"
     else:
         turn, again = _turn(form, row), _AGAIN.get(form.turn, "When that is done, press “Issue key” again")
-    if form.turn is Turn.REQUESTER and form.code:  # what was refused would be sent again
+    if form.turn is Mender.REQUESTER and form.code:  # what was refused would be sent again
         return f"{form.means.words} {turn}{' The old key stays as it is.' if issuance.rotates_id else ''}"
     after = "The old key stays as it is, and can be rotated again."
     return f"{form.means.words} {turn} {after if issuance.rotates_id else press_until(key_request, again)}"
@@ -118,7 +118,7 @@ def after_attempt(issuance: Issuance, form: ErrorForm) -> str:
 def busy(code: int | None, message: str) -> str:
     """Return what a refusal means that Twilio gave for want of time; empty where it said nothing."""
     form = form_of(code, message)
-    return "" if form.code is None else f"{form.means.words} It's {_WHOSE[Turn.TWILIO]} turn. "
+    return "" if form.code is None else f"{form.means.words} It's {_WHOSE[Mender.TWILIO]} turn. "
 
 
 def after_deletion(account: Account, error: TwilioError) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Turn(StrEnum):
+class Mender(StrEnum):
     """Who can mend what Twilio refuses the portal."""
 
     REQUESTER = "requester"
@@ -44,7 +44,7 @@ class ErrorForm:
     name: str
     code: int | None
     means: Fact
-    turn: Turn
+    turn: Mender
     mend: str
     caller: str
     causes: tuple[Fact, ...] = ()
@@ -55,4 +55,4 @@ class ErrorForm:
     @property
     def only_an_admin_mends_it(self) -> bool:
         """Whether portal admins and Security have to be told."""
-        return self.turn is Turn.ADMIN
+        return self.turn is Mender.ADMIN

@@ -6,7 +6,7 @@ Of a code's forms the first whose text fits is taken, so the one for every other
 
 import re
 
-from .model import ErrorForm, Fact, Grade, Turn
+from .model import ErrorForm, Fact, Grade, Mender
 
 DICTIONARY = "Twilio's error dictionary"
 KEY_RESOURCE = "Twilio's documentation of the Key resource, v1"
@@ -41,7 +41,7 @@ _REQUEST = (
         "limits",
         70001,
         _live("A value in the request is outside Twilio's limits; Twilio does not say which."),
-        Turn.REQUESTER,
+        Mender.REQUESTER,
         "Send a request with a shorter name or fewer permissions instead.",
         "Give the key a name of at most 64 characters and at most 100 permissions.",
         (
@@ -55,7 +55,7 @@ _REQUEST = (
         "no_such_permission",
         70002,
         _live("Twilio does not know a permission that was asked for."),
-        Turn.REQUESTER,
+        Mender.REQUESTER,
         "Send a request without that permission instead. Tell a portal admin that the catalogue has it.",
         "Take the permission's spelling from the catalogue.",
         statuses=(400,),
@@ -65,7 +65,7 @@ _REQUEST = (
         "bad_sid",
         70002,
         _live("Twilio takes a SID in the request for malformed."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         "Compare the account's SID in the administration with the one in Twilio's Console.",
         "Check the SIDs: an account's begins with AC, a key's with SK, each with 32 hexadecimal digits after it.",
         statuses=(400,),
@@ -75,7 +75,7 @@ _REQUEST = (
         "unreadable",
         70002,
         _spec("Twilio could not read the request."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         "Look for a newer version of the portal, and report this with the time of the attempt.",
         "Check the body: valid JSON, and a number where a number is expected.",
         (_spec("a value has the wrong type"), _spec("the body is not valid JSON")),
@@ -85,7 +85,7 @@ _REQUEST = (
         "parameter",
         20001,
         _spec("Twilio did not take a parameter of the request."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         "The portal's request is at fault. Look for a newer version, and report this with the time of the attempt.",
         "Compare the parameters with those that Twilio's page of this resource lists.",
         (
@@ -98,7 +98,7 @@ _REQUEST = (
         "key_not_found",
         20404,
         _inferred("Twilio seems to have no key with this SID."),
-        Turn.SECURITY,
+        Mender.SECURITY,
         "Find out who deleted the key: its page in the portal has its history.",
         "Check the key's SID. A deleted key does not come back; request a new one.",
         (_spec("the SID never existed"), _spec("the key was deleted")),
@@ -109,7 +109,7 @@ _REQUEST = (
         "not_found",
         20404,
         _spec("Twilio has nothing at this address."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         "Compare the account's SID with the one in Twilio's Console, and TWILIO_IAM_BASE_URL with Twilio's address.",
         "Check the SID, the path with its upper and lower case, and the host.",
         (
@@ -124,7 +124,7 @@ _REQUEST = (
         "too_many_requests",
         20429,
         _spec("Too many requests ran at the same time. Twilio did nothing with this one, so it is safe to repeat."),
-        Turn.TWILIO,
+        Mender.TWILIO,
         "Wait a moment, then try again.",
         "Send it again after a pause, and let the pause grow if it is refused again.",
         (
@@ -165,7 +165,7 @@ def _authorization(code: int, statuses: tuple[int, ...], where: str = "") -> tup
             _live(
                 f"{where}The key has no permission here, or belongs to another account than the AccountSid of the call."
             ),
-            Turn.ADMIN,
+            Mender.ADMIN,
             _MEND_CREDENTIAL,
             caller,
             _FIVE_CAUSES,
@@ -177,7 +177,7 @@ def _authorization(code: int, statuses: tuple[int, ...], where: str = "") -> tup
             "permission_missing",
             code,
             _live(f"{where}The key is restricted and lacks a permission, which Twilio names."),
-            Turn.ADMIN,
+            Mender.ADMIN,
             f"Connect the account with a credential that holds {NEEDED} (run connect_account).",
             "Request a key with the permission that Twilio names.",
             (),
@@ -192,7 +192,7 @@ def _authorization(code: int, statuses: tuple[int, ...], where: str = "") -> tup
                 f"{where}Twilio could not authorize the call: the key has no permission here, or belongs to another "
                 "account than the AccountSid of the call, or one of them is suspended."
             ),
-            Turn.ADMIN,
+            Mender.ADMIN,
             _MEND_CREDENTIAL,
             caller,
             _FIVE_CAUSES,
@@ -208,7 +208,7 @@ _NEW_KEYS = (
         "too_many_keys",
         70151,
         _spec("The account has as many API keys as Twilio allows, so none can be issued, and none rotated."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         "Delete keys at Twilio that no one uses; “Keys the portal never made” lists those. Twilio does not publish how "
         "many an account may have. A rotation needs one free place too: the new key is made before the old one goes.",
         "Delete an API key that no one uses, then try again. A rotation needs one free place too.",
@@ -220,7 +220,7 @@ _NEW_KEYS = (
         "greater_permissions",
         70152,
         _spec("A key may not make a key that can do more than itself."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         "Connect the account with a Main key, or with its SID and Auth Token (run connect_account).",
         "Make the key with a credential that can do at least as much: a Main key, or the account's SID and Auth Token.",
         (_inferred("perhaps the portal works with a restricted key that lacks the permissions of the new one"),),
@@ -247,7 +247,7 @@ _CREDENTIAL = (
         "policy_evaluation",
         20003,
         _live("Twilio knows the credential, but the credential lacks a right. Connecting it again changes nothing."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         f"Give the portal's key {NEEDED} at Twilio, or run connect_account with a credential that has them.",
         "Request a key with the permission for this call.",
         (),
@@ -258,7 +258,7 @@ _CREDENTIAL = (
         "compliance",
         20003,
         _live("Twilio refuses the account until its compliance profile is approved."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         "Have the account's compliance profile approved in Twilio's Console.",
         "Ask a portal admin to have the account's compliance profile approved in Twilio's Console.",
         (),
@@ -270,7 +270,7 @@ _CREDENTIAL = (
         "region",
         20003,
         _live("The key was made in another region than the one it is used in."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         "Run connect_account with a credential of the US region: restricted keys exist there alone.",
         "Call the region that the key was made in. Restricted keys exist in the US region alone.",
         (),
@@ -282,7 +282,7 @@ _CREDENTIAL = (
         "authenticate",
         20003,
         _live("Twilio refused the credential itself: it is wrong, was deleted, or may not do this."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         _CHECK_CREDENTIAL,
         "Check the SID and the secret. If they are right, the key lacks a right: request one with it.",
         _WRONG_CREDENTIAL,
@@ -309,7 +309,7 @@ _TOKENS = (
         "bad_token",
         20101,
         _spec("Twilio takes the Access Token for invalid. A restricted key cannot sign Access Tokens."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         _NOT_THE_PORTALS,
         _SIGN_OTHERWISE,
         (
@@ -327,7 +327,7 @@ _TOKENS = (
         "token_refused",
         20151,
         _spec("Twilio did not accept the Access Token. A restricted key cannot sign Access Tokens."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         _NOT_THE_PORTALS,
         _SIGN_OTHERWISE,
         (
@@ -342,7 +342,7 @@ _TOKENS = (
         "token_signature",
         31202,
         _spec("The Access Token's signature is not valid. A restricted key cannot sign Access Tokens."),
-        Turn.ADMIN,
+        Mender.ADMIN,
         _NOT_THE_PORTALS,
         _SIGN_OTHERWISE,
         (_CANNOT_SIGN, _spec("the account's SID, the key's SID or its secret is wrong")),
@@ -355,7 +355,7 @@ _REFUSES_CREDENTIAL = ErrorForm(
     "refused_credential",
     None,
     _inferred("Twilio seems not to let the portal's credential do this."),
-    Turn.ADMIN,
+    Mender.ADMIN,
     _CHECK_CREDENTIAL,
     "",
     statuses=(401, 403),
@@ -364,7 +364,7 @@ _REFUSES = ErrorForm(
     "refused",
     None,
     _inferred("Perhaps trying again helps: the portal does not know this answer."),
-    Turn.REQUESTER,
+    Mender.REQUESTER,
     "Try again. If Twilio refuses again, send a request that asks for something else.",
     "",
 )

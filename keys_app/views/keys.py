@@ -29,6 +29,7 @@ from keys_app.keys.queries import (
     visible_keys,
 )
 from keys_app.keys.states import KeyState
+from keys_app.keys.turn import turns_of_keys
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
 from keys_app.users.limits import TooMany
@@ -40,7 +41,7 @@ from keys_app.views.http.fresh import needs_fresh, require_fresh
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
-from keys_app.wording import history, key_status
+from keys_app.wording import history, key_status, page_title
 
 from .snippets import snippets_for
 
@@ -105,6 +106,7 @@ def _key_page(
     overlap = given_back(request, reverse("portal:key_rotate", args=[key.pk])).one("overlap_hours")
     context = {
         "key": key,
+        "title": page_title(key, turns_of_keys([key])[key.pk], request.user),
         "status": key_status(key),
         "summary": summarize(key.policy, current.current_catalogue()) if key.policy_json else None,
         "timeline": history(key_sid=key.pk),

@@ -16,6 +16,7 @@ from keys_app.key_requests import comments, submit
 from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import TO_PRESS, can_cancel, is_discussed, may_comment, may_copy, visible_requests
 from keys_app.key_requests.states import RequestState
+from keys_app.key_requests.turn import Todo, turns_of
 from keys_app.keys import issue
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
@@ -28,7 +29,7 @@ from keys_app.views.http.fresh import needs_fresh
 from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
-from keys_app.wording import history, request_status
+from keys_app.wording import history, page_title, request_status
 
 from .snippets import snippets_for
 
@@ -73,15 +74,17 @@ def _request_page(
     who = access.person(request.user)
     to_press = own and key_request.state in TO_PRESS
     why_not_issue = issue.why_not_issuable(key_request, keys, who) if to_press else ""
+    turns = turns_of(key_request)
     context = {
         "key_request": key_request,
-        "status": request_status(key_request, issuances[-1] if issuances else None, key),
+        "title": page_title(key_request, turns, request.user),
+        "status": request_status(key_request, issuances[-1] if issuances else None, key, turns, request.user),
+        "review": next((one for one in turns if one.todo == Todo.REVIEW), None),
         "summary": summarize(key_request.policy, current.current_catalogue()),
         "diff": key_request.difference,
         "narrowings": key_request.narrowings.select_related("approver"),
         "comments": key_request.comments.select_related("author"),
         "comment_form": form,
-        "needs_review": key_request.needs_review,
         "can_comment": is_discussed(key_request) and may_comment(who, key_request),
         "can_issue": to_press and not why_not_issue,
         "why_not_issue": why_not_issue,

@@ -82,7 +82,7 @@ def test_it_makes_no_key_when_its_approver_lost_the_right(cast, standin, actions
     lose, words = LOST[how]
     key_request = cast.approved()
     lose(cast)
-    sent_back(cast, standin, key_request, words, "lead of the team decides this request first")
+    sent_back(cast, standin, key_request, words, "Person decides this request.")
     assert actions(key_request.pk) == ["request.created", "request.approved", "request.approval_void"]
     event = matching(action="request.approval_void").get()
     assert event.reason in words or words in event.reason
@@ -112,7 +112,7 @@ def test_it_keeps_what_still_holds_and_asks_for_the_rest(cast, standin):
         assert cast.decide(role, key_request, "approve").status_code == 302
     expel(cast)
     TeamMembership.objects.create(team=cast.team, user=cast.people["lead2"], is_lead=True)
-    sent_back(cast, standin, key_request, "A lead of the team gives the next approval.")
+    sent_back(cast, standin, key_request, "Colead Person or Lead2 Person gives the second approval of 2.")
     shown = key_request.content_digest
     for role in ("security", "security2"):
         assert cast.decide(role, key_request, "approve", digest=shown).status_code == 409
@@ -142,7 +142,7 @@ def test_it_asks_for_another_lead_when_the_account_asks_for_two(cast, standin):
     Account.objects.update(leads_required=2)
     sent_back(
         cast, standin, key_request,
-        "Account Shop asks for two leads today.", "Another lead of the team gives the next approval",
+        "Account Shop asks for two leads today.", "Colead Person gives the second approval of 2",
     )  # fmt: skip
     assert not Approval.objects.filter(void_at__isnull=False).exists()
     assert cast.decide("lead", key_request, "approve", digest=key_request.content_digest).status_code == 409
@@ -164,7 +164,7 @@ def test_it_asks_security_when_a_release_rates_it_critical(cast, standin, monkey
     rated(monkeypatch, "critical")
     answer = sent_back(
         cast, standin, key_request, "The risk is rated critical today; low was approved.",
-        "Security gives the second approval.",
+        "Security gives the second approval: Security Person or Security2 Person.",
     )  # fmt: skip
     assert "Tell Security" not in answer
     assert key_request.risk == "critical"
@@ -201,7 +201,7 @@ def test_a_pending_request_is_decided_by_todays_rating(cast, standin, monkeypatc
 def test_guardrails_set_since_give_it_back_to_be_narrowed(cast, standin):
     key_request = cast.approved(permissions=READ_MESSAGES)
     Account.objects.update(forbidden_permissions=READ_MESSAGES[1:])
-    sent_back(cast, standin, key_request, READ_MESSAGES[1], "A lead of the team decides this request first")
+    sent_back(cast, standin, key_request, READ_MESSAGES[1], "Colead Person or Lead Person decides this request.")
     assert cast.decide("lead", key_request, "approve").status_code == 409
     assert cast.narrow("lead", key_request, READ_MESSAGES[:1]).status_code == 302
     assert secret_in(press(cast, standin, key_request)[0])
@@ -288,7 +288,13 @@ RULES = {
 def test_a_rules_approval_goes_to_people_when_the_rule_does_not_fit(cast, standin, monkeypatch, by_rule, change):
     lose, words = RULES[change]
     lose(cast, monkeypatch)
-    sent_back(cast, standin, by_rule, words, "lead of the team decides this request first")
+    sent_back(
+        cast,
+        standin,
+        by_rule,
+        words,
+        "gives the first approval of 2." if change == "leads" else "decides this request.",
+    )
     for role in ("lead", "colead")[: by_rule.leads_required]:
         assert cast.decide(role, by_rule, "approve").status_code == 302
     assert secret_in(press(cast, standin, by_rule)[0])
@@ -422,7 +428,7 @@ def test_security_stands_in_where_the_last_lead_is_gone(cast, standin):
     User.objects.filter(username="colead").update(is_active=False)
     key_request = cast.approved()
     expel(cast)
-    sent_back(cast, standin, key_request, "A lead of the team, or Security in their place, decides this request first.")
+    sent_back(cast, standin, key_request, "Security Person or Security2 Person decides this request.")
     assert cast.decide("security", key_request, "approve").status_code == 302
     assert secret_in(press(cast, standin, key_request)[0])
 

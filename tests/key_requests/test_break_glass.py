@@ -38,7 +38,7 @@ def test_it_issues_at_once_for_a_day(cast, broken, actions):
 
 def test_it_stays_red_until_it_is_reviewed(cast, broken, actions):
     change = f"/admin/keys_app/keyrequest/{broken.pk}/change/"
-    assert "Nobody has reviewed it yet" in text_of(cast.client("engineer").get(f"/requests/{broken.pk}/"))
+    assert "no one has reviewed it yet" in text_of(cast.client("engineer").get(f"/requests/{broken.pk}/"))
     for role in ("lead", "security"):
         assert RED in text_of(cast.client(role).get("/"))
         assert RED in text_of(cast.client(role).get("/admin/keys_app/keyrequest/"))
@@ -47,7 +47,7 @@ def test_it_stays_red_until_it_is_reviewed(cast, broken, actions):
     assert review(cast, "lead", broken).status_code == 302
     assert RED not in text_of(cast.client("lead").get("/"))
     assert "glass broken and reviewed" in text_of(cast.client("security").get("/admin/keys_app/keyrequest/"))
-    assert "Nobody has reviewed it yet" not in text_of(cast.client("engineer").get(f"/requests/{broken.pk}/"))
+    assert "no one has reviewed it yet" not in text_of(cast.client("engineer").get(f"/requests/{broken.pk}/"))
     assert actions(broken.pk)[-1] == "request.reviewed"
     assert (Approval.objects.get().decision, Approval.objects.get().capacity) == ("reviewed", "lead")
 

@@ -29,7 +29,7 @@ def test_it_takes_two_leads(strict, actions):
     assert not secret_in(strict.issue(key_request))
     again = approve(strict, "lead", key_request)
     assert again.status_code == 409
-    assert "You have approved this request. Another lead of the team gives the next approval." in text_of(again)
+    assert "You have approved this request. Colead Person gives the second approval of 2." in text_of(again)
     assert approve(strict, "security", key_request).status_code == 409
     assert approve(strict, "colead", key_request).status_code == 302
     assert key_request.state == "approved"

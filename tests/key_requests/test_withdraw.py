@@ -48,7 +48,7 @@ def test_the_approver_another_lead_and_security_withdraw_it(cast, standin, actio
         assert "I mistook the account." in text_of(cast.client("lead").get(url))
     own = text_of(cast.client("engineer").get(f"/requests/{key_request.pk}/"))
     assert "It needs approval again." in own
-    assert "A lead of the team decides this request first." in own
+    assert "Colead Person or Lead Person decides this request." in own
     assert "Withdraw approval" not in text_of(page(cast, role, key_request))
 
 
@@ -118,8 +118,8 @@ def both(cast):
 @pytest.mark.parametrize(
     ("withdrawn", "by", "again", "turn"),
     [
-        ("lead", "security2", "colead", "A lead of the team gives the next approval."),
-        ("security", "lead", "security2", "Security gives the second approval."),
+        ("lead", "security2", "colead", "Colead Person or Lead Person gives the second approval of 2."),
+        ("security", "lead", "security2", "Security gives the second approval: Security Person or Security2 Person."),
     ],
 )
 def test_the_other_approval_keeps_counting(cast, withdrawn, by, again, turn):

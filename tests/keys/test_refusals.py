@@ -13,7 +13,7 @@ from keys_app.notifications.models import Trouble
 from keys_app.organisation.models import Account
 from keys_app.reconcile.run import reconcile
 from keys_app.twilio_errors.lookup import form_of
-from keys_app.twilio_errors.model import Turn
+from keys_app.twilio_errors.model import Mender
 from tests.cast import secret_in, text_of
 from tests.twilio_errors.samples import SAMPLES
 
@@ -58,18 +58,18 @@ def test_an_error_says_the_same_in_dialog_page_and_mail(cast, standin, code, nam
         assert message in words  # escaped, and whole
         assert str(code) in words
         assert form.means.words in words
-        whose = {Turn.ADMIN: ADMINS_TURN, Turn.SECURITY: "It's Security's turn."}
+        whose = {Mender.ADMIN: ADMINS_TURN, Mender.SECURITY: "It's Security's turn."}
         assert whose.get(form.turn, "It's the requester's turn.") in words
     assert answer.status_code == 502
     assert "<dialog" in answer.content.decode()
     assert "<b>new" not in answer.content.decode()
-    assert told_whom() == (TOLD if form.turn is Turn.ADMIN else [])
+    assert told_whom() == (TOLD if form.turn is Mender.ADMIN else [])
     for email in Email.objects.filter(subject__contains="Twilio refuses"):
         assert f"Twilio said: {message}" in email.message
         assert form.mend in email.message.replace(":// ", "://")
         assert str(cast.account) in email.message
     reconciliation = text_of(cast.client("security").get("/reconciliation/"))
-    assert (form.mend in reconciliation) == (form.turn is Turn.ADMIN)
+    assert (form.mend in reconciliation) == (form.turn is Mender.ADMIN)
     assert cast.client("admin").get("/reconciliation/").status_code == 403
     key_request.refresh_from_db()
     assert key_request.state == "failed"

@@ -188,7 +188,7 @@ def _request(html: str, world: World, kind: str, who: str) -> Problems:
     )
     can_press = made.request.requester.get_username() == who and true.request in ("approved", "failed")
     yield from _iff("Issue key</button>|>Issue key<", can_press, html)
-    yield from _iff("Nobody has reviewed it yet|No one has reviewed it yet", "unreviewed" in true, above)
+    yield from _iff("(Nobody|[Nn]o one) has reviewed it yet", "unreviewed" in true, above)
     yield from _iff("Highest risk: " + made.request.risk.capitalize(), True, above)
     yield from _history(history)
 

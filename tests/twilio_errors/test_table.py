@@ -7,7 +7,7 @@ import pytest
 
 from keys_app.twilio_errors import words
 from keys_app.twilio_errors.lookup import as_kept, form_of, said
-from keys_app.twilio_errors.model import Grade, Turn
+from keys_app.twilio_errors.model import Grade, Mender
 from keys_app.twilio_errors.table import CODES, TABLE, UNKNOWN
 
 from .samples import SAMPLES
@@ -33,7 +33,7 @@ def test_what_is_only_concluded_is_not_claimed(form):
         assert (fact.grade is not Grade.INFERRED) or re.search(r"\b(seems|perhaps)\b", fact.words, re.IGNORECASE)
     assert form.means.words.endswith(".")
     assert form.mend.endswith(".")
-    assert form.turn in Turn
+    assert form.turn in Mender
 
 
 def test_70051_and_what_answers_like_it_have_five_causes():
@@ -54,7 +54,7 @@ def test_an_answer_has_its_row_with_the_status_and_without(code, name, status, m
 
 
 @pytest.mark.parametrize("code", [None, 20403, 99999])
-@pytest.mark.parametrize(("status", "turn"), [(401, Turn.ADMIN), (403, Turn.ADMIN), (400, Turn.REQUESTER)])
+@pytest.mark.parametrize(("status", "turn"), [(401, Mender.ADMIN), (403, Mender.ADMIN), (400, Mender.REQUESTER)])
 def test_what_is_not_in_it_keeps_its_words_and_its_status(code, status, turn):
     form = form_of(code, "Something new", status)
     assert form in UNKNOWN
@@ -67,7 +67,7 @@ def test_what_is_not_in_it_keeps_its_words_and_its_status(code, status, turn):
 
 
 def test_a_row_of_last_year_without_a_status_is_worded():
-    assert form_of(None, "No reason was given").turn is Turn.REQUESTER
+    assert form_of(None, "No reason was given").turn is Mender.REQUESTER
     assert form_of(20003, "").name == "authenticate"
     assert form_of(None, "").name == "refused"
 

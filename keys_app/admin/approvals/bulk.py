@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from keys_app.catalogue import current
-from keys_app.key_requests import decide, deciders
+from keys_app.key_requests import decide, turn
 from keys_app.key_requests.models import KeyRequest
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
@@ -57,7 +57,7 @@ def as_uuid(text: str) -> uuid.UUID | None:
 def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
     if key_request.rated_risk != Risk.LOW:
         return f"{key_request.rated_risk.capitalize()} risk: decide it on its own page."
-    why_not = deciders.why_not_decidable(access.person(signed_in(request)), key_request)
+    why_not = turn.why_not_decidable(access.person(signed_in(request)), key_request)
     return why_not or decide.why_not_approvable(key_request)
 
 

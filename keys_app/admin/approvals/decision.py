@@ -17,7 +17,7 @@ from django.utils.html import format_html, format_html_join
 from keys_app.catalogue import current
 from keys_app.core.actor import Actor
 from keys_app.core.errors import Conflict, InvalidInput, PortalError
-from keys_app.key_requests import comments, decide, deciders, reopen
+from keys_app.key_requests import comments, decide, deciders, reopen, turn
 from keys_app.key_requests.approval_policy import ApprovalRequirement
 from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import is_discussed, may_comment
@@ -131,7 +131,7 @@ def _closed_meanwhile(request: HttpRequest, key_request: KeyRequest) -> str:
     """Return why a decision is no longer this person's to take; empty for a question, or if it is."""
     if request.POST.get("decision") not in ("approve", "reject", "narrow"):
         return ""
-    why_not = deciders.why_not_decidable(access.person(signed_in(request)), key_request)
+    why_not = turn.why_not_decidable(access.person(signed_in(request)), key_request)
     return f"{why_not} Your decision was not recorded." if why_not else ""
 
 
@@ -187,7 +187,7 @@ def _days(posted: QueryDict) -> int:
 
 def _outcome(key_request: KeyRequest) -> str:
     if key_request.state == RequestState.PENDING:
-        return f"Your approval of “{key_request}” is recorded. {deciders.next_decider(key_request)}"
+        return f"Your approval of “{key_request}” is recorded. {turn.next_decider(key_request)}"
     return f"“{key_request}” is {key_request.get_state_display().lower()}."
 
 
@@ -219,7 +219,7 @@ def _page(
     request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest, typed: FormState, status: int = 200
 ) -> HttpResponse:
     who = access.person(signed_in(request))
-    why_not = deciders.why_not_decidable(who, key_request)
+    why_not = turn.why_not_decidable(who, key_request)
     not_grantable = decide.why_not_grantable(key_request)
     not_approvable = decide.why_not_approvable(key_request)
     known = current.current_catalogue()
