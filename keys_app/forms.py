@@ -80,7 +80,7 @@ class RuledField(forms.CharField):
 
 
 class RequestForm(forms.Form):
-    """The request for a key, for one person."""
+    """The request for a key, for one person. Its fields stand in the page's order, and so do its refusals."""
 
     account = forms.ChoiceField(
         error_messages={
@@ -92,8 +92,6 @@ class RequestForm(forms.Form):
         required=False, error_messages={"invalid_choice": "Choose one of your teams. “%(value)s” is not one."}
     )
     friendly_name = RuledField(name_problem, label="Name", strip=True)
-    purpose = RuledField(purpose_problem, widget=forms.Textarea(attrs={"rows": 3}))
-    ticket_url = RuledField(ticket_problem, label="Ticket")
     lifetime_days = forms.IntegerField(
         label="Lifetime in days",
         initial=90,
@@ -106,8 +104,10 @@ class RequestForm(forms.Form):
             "max_value": f"Maximum lifetime: {MAX_LIFETIME_DAYS} days.",
         },
     )
-    permissions = PermissionsField()
+    purpose = RuledField(purpose_problem, widget=forms.Textarea(attrs={"rows": 3}))
+    ticket_url = RuledField(ticket_problem, label="Ticket")
     incident = RuledField(lambda number: incident_problem(number) if number else "", label="Incident number")
+    permissions = PermissionsField()
     template = forms.CharField(required=False, max_length=MAX_TASK, widget=forms.HiddenInput)
     changes_key = forms.CharField(required=False, widget=forms.HiddenInput)
 

@@ -1,12 +1,10 @@
 """The portal's words in templates."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django import template
 from django.contrib.auth.models import User
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -16,6 +14,7 @@ from keys_app.key_requests.models import KeyRequest
 from keys_app.keys.models import ApiKey
 from keys_app.organisation.sent_forms import FIELD, new_token
 from keys_app.reconcile.models import UnmanagedKey
+from keys_app.views.http import copy, moments
 from keys_app.views.http.drafts import hidden_field
 from keys_app.wording import Mark, key_marks, request_marks, unmanaged_mark
 
@@ -48,19 +47,6 @@ def mixed_words(name: str) -> list[str]:
 
 
 @register.filter
-def since(past: datetime) -> str:
-    """Return how long ago a moment was, counted from now."""
-    return times.duration(timezone.now() - past)
-
-
-@register.filter
-def until(future: datetime) -> str:
-    """Return how long it is to a moment, counted from now; empty if it has passed."""
-    left = future - timezone.now()
-    return times.duration(left) if left.total_seconds() > 0 else ""
-
-
-@register.filter
 def length_of_time(length: timedelta) -> str:
     """Return a length of time in words, as “2 hours”."""
     return times.duration(length)
@@ -85,25 +71,24 @@ def draft(context: template.Context, path: str, is_shown: bool = True) -> SafeSt
 
 
 @register.simple_tag
-def time(at: datetime | None, form: str = "minute", css: str = "") -> SafeString | str:
-    """Return a moment for people, in their zone, that machines can read too; `form` is a function of `core.times`."""
-    if at is None:
-        return ""
-    written = getattr(times, form)(at, timezone.get_current_timezone())
-    return format_html(
-        '<time{} datetime="{}">{}</time>', format_html(' class="{}"', css) if css else "", times.rfc3339(at), written
-    )
-
-
-def _in_zone(write: Callable[[datetime, tzinfo], str]) -> Callable[[datetime | None], str]:
-    return lambda at: write(at, timezone.get_current_timezone()) if at else ""
-
-
-for write in (times.day, times.minute, times.second):
-    register.filter(write.__name__, _in_zone(write))
+def time(at: datetime | None, form: str = "minute", css: str = "", beside: bool = False) -> SafeString | str:
+    """Return a moment for people, in their zone, exact in UTC on hover; `form` and `beside` are those of `moments`."""
+    return moments.element(at, form, css, beside) if at else ""
 
 
 @register.filter
-def rfc3339(at: datetime | None) -> str:
-    """Return a moment for machines; empty without one."""
-    return times.rfc3339(at) if at else ""
+def with_times(sentence: str) -> SafeString:
+    """Return a sentence of the portal with the moments in it as `time` shows them, not in UTC."""
+    return moments.in_readers_zone(str(sentence))
+
+
+@register.simple_tag
+def sid(value: str, css: str = "", what: str = "SID") -> SafeString:
+    """Return the SID of a key or an account, with the button that copies it; `what` names it for the button."""
+    return copy.sid(value, css, what)
+
+
+@register.simple_tag
+def copy_sid(value: str, what: str = "SID") -> SafeString:
+    """Return the button alone that copies a SID, for beside one that is a link."""
+    return copy.button(value, what)

@@ -1,8 +1,6 @@
-// Dialogs, copying, and what to say when no usable answer comes. Every page works without this file.
+// Dialogs, and what to say when no usable answer comes. Every page works without this file.
 (() => {
   "use strict";
-  const root = document.documentElement;
-  root.classList.add("js");
   const slot = document.getElementById("dialog-slot");
   let waiting = 0; // issue requests in flight
   let leaving = false; // the person chose to leave, so do not ask again
@@ -13,6 +11,14 @@
 
   // Dialogs
 
+  // What is behind a dialog is inert; tools that read a page's names by themselves are told so as well.
+  function closeOff(isBehind) {
+    for (const part of document.querySelectorAll("body > header, body > main, body > footer")) {
+      part.inert = isBehind;
+      part.ariaHidden = isBehind ? "true" : null;
+    }
+  }
+
   function show(dialog) {
     dialog.addEventListener("close", () => closed(dialog));
     dialog.addEventListener("cancel", (event) => {
@@ -22,6 +28,7 @@
       }
     });
     dialog.showModal();
+    closeOff(true);
     dialog.querySelector("[tabindex='-1']")?.focus();
   }
 
@@ -29,6 +36,7 @@
     const after = dialog.dataset.after;
     const reload = dialog.hasAttribute("data-reload");
     slot.replaceChildren();
+    closeOff(false);
     leaving = true;
     if (after) location.assign(after);
     else if (reload) location.reload();
@@ -72,9 +80,7 @@
     const button = event.target.closest("button");
     if (!button) return;
     const dialog = button.closest("dialog");
-    if (button.dataset.copy) copy(button, document.querySelector(button.dataset.copy));
-    else if (button.dataset.copyAs) copy(button);
-    else if (button.hasAttribute("data-ask-close")) warn(dialog);
+    if (button.hasAttribute("data-ask-close")) warn(dialog);
     else if (button.hasAttribute("data-reload-page")) {
       leaving = true;
       location.reload();
@@ -87,64 +93,6 @@
   document.addEventListener("submit", (event) => {
     if (event.target.closest("[data-shown-once]")) leaving = true;
   });
-
-  // Copying: the text is read from the page at the click and kept nowhere
-
-  // What a new key is pasted as, made of what the dialog shows. Most shells keep no line that begins with a space.
-  const quoted = (value) => `'${value.replaceAll("'", "'\\''")}'`;
-  const AS = {
-    env: ({ account, sid, secret }) => (
-      `# Restricted key: account ${account} and region US1 only. It can't sign Access Tokens.\n`
-      + `TWILIO_ACCOUNT_SID=${account}\nTWILIO_API_KEY=${sid}\nTWILIO_API_SECRET=${secret}\n`
-    ),
-    curl: ({ sid, secret, url }) => ` curl -u ${quoted(`${sid}:${secret}`)} ${quoted(url)}`,
-    mcp: ({ account, sid, secret, services }) => {
-      const args = ["-y", "@twilio-alpha/mcp", `${account}/${sid}:${secret}`];
-      if (services) args.push("--services", services);
-      return JSON.stringify({ mcpServers: { twilio: { command: "npx", args } } }, null, 2);
-    },
-  };
-  const filledIn = (button) => AS[button.dataset.copyAs]({
-    ...document.getElementById("key-snippets").dataset,
-    sid: document.getElementById("key-sid").textContent,
-    secret: document.getElementById("key-secret").textContent,
-  });
-
-  function notCopied(source, error, status) {
-    if (source) getSelection().selectAllChildren(source);
-    const text = source
-      ? "The browser refused to copy. The text is selected: press Ctrl+C or ⌘C."
-      : "The browser refused to copy. Copy SID and secret by hand.";
-    if (error) {
-      error.textContent = text;
-      error.hidden = false;
-    }
-    if (status) status.textContent = text;
-  }
-
-  // Copies what `source` shows; without one, what the button is for.
-  async function copy(button, source) {
-    const scope = button.closest("dialog, form, [data-shown-once]") || document;
-    const error = scope.querySelector("[data-copy-error]");
-    const status = scope.querySelector("[data-copy-status]");
-    try {
-      await navigator.clipboard.writeText(source ? source.textContent : filledIn(button));
-    } catch {
-      notCopied(source, error, status);
-      return;
-    }
-    if (error) error.hidden = true;
-    if (status) status.textContent = button.dataset.said;
-    const label = button.dataset.label || button.textContent;
-    button.dataset.label = label;
-    button.textContent = "Copied";
-    button.classList.add("copied");
-    setTimeout(() => {
-      button.textContent = label;
-      button.classList.remove("copied");
-      if (status) status.textContent = "";
-    }, 4000);
-  }
 
   // Nothing of a shown secret outlives the page
 

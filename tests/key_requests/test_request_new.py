@@ -1,5 +1,7 @@
 """Asking for a key: what is taken, and what each bad field gets."""
 
+import re
+
 import pytest
 
 from keys_app.key_requests.models import KeyRequest
@@ -176,3 +178,17 @@ def test_the_form_says_where_a_key_works_and_that_it_signs_no_access_tokens(cast
     assert "on its own account and in the region US1 only" in text
     assert "can’t sign Access Tokens" in text
     assert "OAuth apps" in text
+
+
+def test_its_summary_of_refusals_follows_the_page(cast):
+    """From top to bottom, so that the first link leads to what is mended first."""
+    cast.let_break_glass()
+    wrong = {"account": "", "friendly_name": "", "lifetime_days": "x", "purpose": "", "ticket_url": "x",
+             "incident": "x" * 200, "permissions": []}  # fmt: skip
+    page = cast.client("engineer").post("/requests/new/", cast.form(**wrong)).content.decode()
+    linked = re.findall(
+        r'<a href="#([^"]+)">', page[page.index('id="error-summary"') : page.index('id="request-form"')]
+    )
+    assert len(linked) == len(wrong)
+    places = [page.index(f'id="{name}"') for name in linked]
+    assert places == sorted(places), linked

@@ -97,7 +97,14 @@ def test_each_feature_has_one_place_that_knows_which_database_it_is():
 def test_templates_write_moments_in_one_way():
     templates = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]
     assert templates
-    assert [file.name for file in templates if re.search(r"\|(date|time)\b", file.read_text())] == []
+    beside = re.compile(r"\|(date|time|timesince|timeuntil|day|minute|second|since|until)\b|<time\b")
+    assert [file.name for file in templates if beside.search(file.read_text())] == []
+
+
+def test_pages_write_moments_in_one_way():
+    """With the reader's zone, and UTC on hover: what builds HTML asks `moments` for it."""
+    asks = re.compile(r"get_current_timezone\(|<time")
+    assert [file.name for file in product() if asks.search(file.read_text())] == ["moments.py"]
 
 
 def test_no_two_classes_bear_one_name():

@@ -15,13 +15,13 @@ from django.utils import timezone
 from keys_app.admin.audited import ModelAdmin
 from keys_app.core.actor import name_and_login
 from keys_app.core.text import counted
-from keys_app.core.times import duration, minute
 from keys_app.key_requests import deciders
 from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import requests_to_oversee
 from keys_app.key_requests.states import RequestState
 from keys_app.organisation import access
 from keys_app.organisation.models import Account, Team
+from keys_app.views.http import moments
 from keys_app.views.http.signed_in import signed_in
 
 from . import bulk, decision
@@ -163,9 +163,7 @@ class KeyRequestAdmin(ModelAdmin[KeyRequest]):
 
     @admin.display(description="waiting since", ordering="created_at")
     def since(self, key_request: KeyRequest) -> str:
-        when = minute(key_request.created_at, timezone.get_current_timezone())
-        waits = key_request.state == RequestState.PENDING
-        return f"{when} ({duration(timezone.now() - key_request.created_at)})" if waits else when
+        return moments.element(key_request.created_at, beside=key_request.state == RequestState.PENDING)
 
     @admin.display(description="state", ordering="state")
     def status(self, key_request: "WithAnnotations[KeyRequest, RequestNotes]") -> str:

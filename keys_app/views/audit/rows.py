@@ -8,14 +8,14 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 
 from keys_app.audit import ledger
-from keys_app.core.times import rfc3339, second
 from keys_app.permissions.risk import explain
+from keys_app.views.http import copy, moments
 
 _SHOWN = 160
 _NONE = SafeString('<td role="cell" class="none"></td>')
 _LINE = """<tr role="row" id="event-{number}">
 <td role="cell" data-label="No."><a class="number" href="{listed}{number}/">{number}</a></td>
-<td role="cell" data-label="Time"><time class="nowrap" datetime="{iso}">{time}</time></td>
+<td role="cell" data-label="Time">{time}</td>
 <td role="cell" data-label="Who"><span>{who}</span></td>
 <td role="cell" data-label="Action"><div><code>{action}</code>{details}</div></td>
 {about}
@@ -49,8 +49,7 @@ def _row(event: ledger.AuditEvent, listed: str) -> SafeString:
         _LINE,
         number=str(event.sequence),
         listed=listed,
-        iso=rfc3339(event.time),
-        time=second(event.time),
+        time=moments.element(event.time, "second", "nowrap"),
         who=event.who,
         action=event.action,
         details=_details(event, long),
@@ -107,12 +106,12 @@ def _about(key_sid: str, request_id: str, account_sid: str) -> SafeString:
     """Return the cell that links to the key and the request."""
     parts = []
     if key_sid:
-        parts.append(_html("<div>{}</div>", _link("audit_key", key_sid, key_sid)))
+        parts.append(_html('<div class="sid">{}{}</div>', _link("audit_key", key_sid, key_sid), copy.button(key_sid)))
     if request_id:
         inside = _link("request_detail", request_id, request_id[:8])
         parts.append(_html('<div title="{}">request {}</div>', request_id, inside))
     if account_sid:
-        parts.append(_html('<code class="sub">{}</code>', account_sid))
+        parts.append(copy.sid(account_sid, "sub"))
     if not parts:
         return _NONE
     inside = SafeString("".join(parts))

@@ -13,15 +13,14 @@ from typing import cast
 from django.core import signing
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from keys_app.core.times import minute
 from keys_app.organisation import drafts
 from keys_app.organisation.drafts import Fields
 
+from .moments import element
 from .signed_in import signed_in
 
 FIELD = "draft_of"
@@ -102,8 +101,7 @@ def hidden_field(request: HttpRequest, path: str, is_shown: bool = True) -> Safe
     if found is None:
         return field
     note = "Not sent: you had to sign in again first. What you typed at {} is here again. Check and send it."
-    typed_at = minute(found[1], timezone.get_current_timezone())
-    return field + format_html('<p class="notice warn" role="status">{}</p>', note.format(typed_at))
+    return field + format_html(f'<p class="notice warn" role="status">{note}</p>', element(found[1]))
 
 
 def _shown_to(request: HttpRequest) -> int | None:
