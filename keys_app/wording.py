@@ -140,6 +140,18 @@ def request_status(
     return Status("neutral", "It was not decided, or its approval not used, in time.")
 
 
+def how_it_ended(key_request: KeyRequest) -> str:
+    """Return how a request ended that came to no key, for the requester who sends it again, changed."""
+    match RequestState(key_request.state):
+        case RequestState.REJECTED:
+            return _rejection(key_request)
+        case RequestState.FAILED:
+            return _failed(key_request, key_request.issuances.order_by("number").last()).text
+        case RequestState.CANCELLED:
+            return "You cancelled it."
+    return "It was not decided, or its approval not used, in time."
+
+
 def _approved(key_request: KeyRequest, last: Issuance | None) -> Status:
     before = _BEFORE[IssuanceState(last.state)] if last and last.state in _BEFORE else "No key exists yet."
     if last and last.state == IssuanceState.NOT_PROCESSED:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
 TO_PRESS = RequestStep.ISSUE.before
+CAME_TO_NOTHING = (RequestState.REJECTED, RequestState.CANCELLED, RequestState.LAPSED, RequestState.FAILED)
 OPEN_REQUESTS = (RequestState.PENDING, RequestState.APPROVED, RequestState.ISSUING, RequestState.FAILED)
 
 
@@ -118,6 +119,11 @@ def copyable_requests(who: Person) -> QuerySet[KeyRequest]:
 def may_copy(who: Person, key_request: KeyRequest) -> bool:
     """Tell whether this person may start a new request from this one: it is copyable for them, and they may ask."""
     return who.may_request and (key_request.requester_id == who.user.pk or key_request.team_id in who.team_ids)
+
+
+def can_send_changed(who: Person, key_request: KeyRequest) -> bool:
+    """Tell whether this person's own request came to no key, so that another one may be sent in its place."""
+    return key_request.requester_id == who.user.pk and key_request.state in CAME_TO_NOTHING and who.may_request
 
 
 def has_account(who: Person, key_request: KeyRequest) -> bool:

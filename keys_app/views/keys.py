@@ -113,6 +113,7 @@ def _key_page(
         "form": form,
         "doubts": doubts_about(who, key),
         "successor": successor_of(key),
+        "is_owner": key.owner_id == who.user.pk,
         "can_revoke": key.state == KeyState.ACTIVE and can_revoke(who, key),
         "can_take_over": can_take_over(who, key),
         "overlaps": rotate.OVERLAPS.items(),

@@ -14,10 +14,19 @@ from keys_app.core.errors import PortalError
 from keys_app.forms import CommentForm
 from keys_app.key_requests import comments, submit
 from keys_app.key_requests.models import KeyRequest
-from keys_app.key_requests.queries import TO_PRESS, can_cancel, is_discussed, may_comment, may_copy, visible_requests
+from keys_app.key_requests.queries import (
+    TO_PRESS,
+    can_cancel,
+    can_send_changed,
+    is_discussed,
+    may_comment,
+    may_copy,
+    visible_requests,
+)
 from keys_app.key_requests.states import RequestState
 from keys_app.key_requests.turn import Todo, turns_of
 from keys_app.keys import issue
+from keys_app.keys.same_names import twins_of
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
 from keys_app.users.limits import TooMany
@@ -89,6 +98,8 @@ def _request_page(
         "can_issue": to_press and not why_not_issue,
         "why_not_issue": why_not_issue,
         "can_cancel": own and can_cancel(key_request),
+        "can_send_changed": can_send_changed(who, key_request),
+        "twins": twins_of(key_request),
         "can_copy": may_copy(who, key_request),
         "can_oversee": not own and who.is_approver,
         "timeline": history(request_id=key_request.pk),

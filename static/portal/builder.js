@@ -333,7 +333,7 @@
     summary.dispatchEvent(new Event("policychange"));
   }
 
-  whenTyped(["account", "team", "lifetime_days"], askSummary);
+  whenTyped(["account", "team", "lifetime_days", "friendly_name"], askSummary);
 
   // Guard rails belong to account and team: the form is drawn anew for them, and the marks are taken from it.
   let drawing = null;

@@ -24,6 +24,7 @@ from keys_app.key_requests.queries import is_discussed, may_comment
 from keys_app.key_requests.states import RequestState
 from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import keys_held
+from keys_app.keys.same_names import twins_of
 from keys_app.organisation import access
 from keys_app.organisation.drafts import Fields
 from keys_app.permissions.describe import summarize
@@ -253,6 +254,7 @@ def _page(
         "comments": key_request.comments.select_related("author"),
         "timeline": history(request_id=key_request.pk),
         "held": _held(key_request),
+        "twins": twins_of(key_request),
     }
     template = "admin/keys_app/keyrequest/change_form.html"
     return TemplateResponse(request, template, context, status=status)

@@ -18,6 +18,7 @@ from keys_app.forms import RequestForm
 from keys_app.key_requests import submit
 from keys_app.key_requests.approval_policy import ApprovalRequirement, glass_is_open
 from keys_app.keys.models import ApiKey
+from keys_app.keys.same_names import Twin, same_names
 from keys_app.organisation import access
 from keys_app.organisation.drafts import Fields
 from keys_app.permissions.catalogue import Catalogue, expand
@@ -40,7 +41,7 @@ from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 
 from .picker import SEARCH_LIMIT, known_part, picker, unknown_names
-from .prefill import Source, Start, earlier_policies, starting_point, template_of
+from .prefill import Source, Start, earlier_policies, source_again, starting_point, template_of
 
 WAYS = ("search_only", "text_only", "template_only", "level_only", "paste_only")
 
@@ -220,8 +221,19 @@ def _summary(request: SignedInRequest, who: access.Person, known: Catalogue) -> 
         "problems": _rails(form).problems(policy, _lifetime(form)),
         "selected_count": len(policy),
         "max_permissions": MAX_PERMISSIONS,
+        "twins": _twins(form),
+        "is_answer": True,
     }
     return render(request, "portal/partials/builder_summary.html", context)
+
+
+def _twins(form: RequestForm) -> list[Twin]:
+    """Return what has the name in the form already, as far as account and team are chosen."""
+    account, team = form.chosen_account_and_team()
+    if account is None or team is None:
+        return []
+    name, changes = str(form["friendly_name"].value() or ""), form.key_to_change()
+    return same_names(name=name, account_id=account.pk, team_id=team.pk, changes=changes.pk if changes else "")
 
 
 def _page(
@@ -251,7 +263,8 @@ def _page(
         "requirement": ApprovalRequirement.of(policy_risk(policy), form.chosen_account_and_team()[0]),
         "problems": rails.problems(policy, _lifetime(form)),
         "glass_is_open": form.who.may_break_glass and glass_is_open(form.who.user),
-        "source": selection.source,
+        "source": selection.source or source_again(request, form.who),
+        "twins": _twins(form),
         "changes_key": selection.changes_key,
         "diff": policy.since(selection.changes_key.policy) if selection.changes_key else None,
         "earlier": earlier_policies(form.who),

@@ -8,12 +8,14 @@ from django.conf import settings
 from django.http import Http404
 from django.urls import reverse
 
-from keys_app.key_requests.queries import copyable_requests, visible_requests
+from keys_app.key_requests.models import KeyRequest
+from keys_app.key_requests.queries import can_send_changed, copyable_requests, visible_requests
 from keys_app.keys.models import ApiKey
 from keys_app.organisation import access
 from keys_app.permissions.presets import Template, find_template
 from keys_app.views.http.access import visible_or_404
 from keys_app.views.http.signed_in import SignedInRequest
+from keys_app.wording import how_it_ended
 
 EARLIER = 8
 KEY_SID = re.compile("SK[0-9a-fA-F]{32}")
@@ -22,11 +24,16 @@ PREFILLED = ("account", "team", "friendly_name", "purpose", "ticket_url", "lifet
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the form was started from, for the notice above it."""
+    """What the form was started from, for the notice above it.
+
+    `copied` is the number of the request it was, and `ended` how that one ended, where it came to no key.
+    """
 
     kind: str
     label: str
     url: str
+    copied: str = ""
+    ended: str = ""
 
 
 @dataclass
@@ -76,9 +83,29 @@ def _from_request(request: SignedInRequest, request_id: str, who: access.Person,
         earlier = visible_or_404(request, copyable_requests(who), uuid.UUID(request_id))
     except ValueError:
         raise Http404("no such request") from None
-    known = {"account": earlier.account_id, "friendly_name": earlier.friendly_name}
-    url = earlier.get_absolute_url() if visible_requests(who).filter(pk=earlier.pk).exists() else ""
-    return Start(list(earlier.policy), {**known, **initial}, Source("request", earlier.friendly_name, url))
+    known: dict[str, object] = {"account": earlier.account_id, "friendly_name": earlier.friendly_name}
+    changes_key = None
+    if can_send_changed(who, earlier):
+        known |= {name: getattr(earlier, name) for name in ("purpose", "ticket_url", "lifetime_days")}
+        known["team"] = earlier.team_id
+        changes_key = ApiKey.changeable_by(who.user).filter(pk=earlier.changes_key_id).first()
+    return Start(list(earlier.policy), {**known, **initial}, _source(who, earlier), changes_key=changes_key)
+
+
+def source_again(request: SignedInRequest, who: access.Person) -> Source | None:
+    """Return the request that a form which was sent, or asked for a change of itself, was started from."""
+    try:
+        earlier = copyable_requests(who).filter(pk=uuid.UUID(request.POST.get("copy", ""))).first()
+    except ValueError:
+        return None
+    return _source(who, earlier) if earlier else None
+
+
+def _source(who: access.Person, earlier: KeyRequest) -> Source:
+    is_seen = visible_requests(who).filter(pk=earlier.pk).exists()
+    ended = how_it_ended(earlier) if is_seen and can_send_changed(who, earlier) else ""
+    url = earlier.get_absolute_url() if is_seen else ""
+    return Source("request", earlier.friendly_name, url, str(earlier.pk), ended)
 
 
 def earlier_policies(who: access.Person) -> list[Source]:
