@@ -1,14 +1,16 @@
 """Django's admin, opened to the people who approve."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from keys_app.organisation import access
@@ -29,6 +31,20 @@ TAKE_A_SECRET = {
 }
 """Their forms are not even shown without one: what is typed into them is not kept."""
 
+ORDER = ["keyrequest", "user", "group", "team", "account", "approvalrule", "webhook", "cataloguepermission",
+         "providergroup", "identity"]  # fmt: skip
+"""How the front page lists what is there; anything else comes last."""
+APPROVALS = ("Approvals", "Read the requests that wait for a decision, and approve, narrow or reject them.")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What somebody may look after, on the front page."""
+
+    title: str
+    what_for: str
+    url: str
+
 
 class PortalAdminSite(admin.AdminSite):
     """The portal's admin: signed in to through the portal alone, without Django's own password pages."""
@@ -38,6 +54,7 @@ class PortalAdminSite(admin.AdminSite):
     index_title = "Administration"
     site_url = "/"
     enable_nav_sidebar = False
+    empty_value_display = ""
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let in portal admins and approvers; what each may do there is each model's own business."""
@@ -56,6 +73,28 @@ class PortalAdminSite(admin.AdminSite):
             return view(request, *args, **kwargs)
 
         return super().admin_view(cast(_View, after_fresh_sign_in), cacheable)
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
+        """Say in words what this person may look after."""
+        context = {**self.each_context(request), "title": self.index_title, "tasks": self._tasks(request)}
+        request.current_app = self.name
+        return TemplateResponse(request, self.index_template or "admin/index.html", context)
+
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> TemplateResponse:
+        """Show the same: to people there are no apps. Raises `Http404` for who may see nothing of it."""
+        if not self.get_app_list(request, app_label):
+            raise Http404("nothing here")
+        return self.index(request)
+
+    def _tasks(self, request: HttpRequest) -> list[Task]:
+        pages: list[Any] = [page for page in self._registry.values() if page.has_view_permission(request)]
+        place = {name: number for number, name in enumerate(ORDER)}
+        pages.sort(key=lambda page: place.get(page.opts.model_name, len(place)))
+        return [self._task(page) for page in pages]
+
+    def _task(self, page: Any) -> Task:
+        title, what_for = APPROVALS if page.opts.model_name == "keyrequest" else (page.many, page.what_for)
+        return Task(title, what_for, reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist"))
 
     def get_urls(self) -> list[Any]:
         """Leave out what would tell strangers that an object exists, or change a password without an event."""

@@ -13,6 +13,7 @@ from django.utils import timezone
 from keys_app.catalogue import current
 from keys_app.core.actor import name_and_login
 from keys_app.core.errors import InvalidInput
+from keys_app.core.model_fields import choices_of
 from keys_app.core.text import comment_problem, counted, reason_problem
 from keys_app.core.typed import unified
 from keys_app.key_requests.validation import MAX_TASK, incident_problem, name_problem, purpose_problem, ticket_problem
@@ -21,6 +22,7 @@ from keys_app.organisation import access, preferences
 from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Team
 from keys_app.permissions.catalogue import Catalogue
 from keys_app.permissions.policy import Policy, Unknown, UnknownPermissions
+from keys_app.permissions.risk import Risk
 
 Kind = TypeVar("Kind", bound=forms.Field)
 Row = TypeVar("Row", bound=Model)
@@ -249,12 +251,10 @@ class PreferencesForm(forms.Form):
     """What users choose for themselves: `preferences.chosen_by` names the fields."""
 
     time_zone = forms.ChoiceField(label="Time zone")
-    shortcuts = forms.ChoiceField(label="Keyboard shortcuts", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field_of(self, "time_zone", forms.ChoiceField).choices = [(zone, zone) for zone in preferences.zones()]
-        field_of(self, "shortcuts", forms.ChoiceField).choices = [("on", "On"), ("off", "Off")]
         for mails in preferences.ALL:
             words = [(choice, preferences.WORDS[choice]) for choice in mails.choices]
             self.fields[mails.name] = forms.ChoiceField(label=mails.label, choices=words)
@@ -343,4 +343,6 @@ class GuardRailsForm(ModelForm[Row]):
         field_of(self, "allowed_products", forms.MultipleChoiceField).choices = [
             (product.name, product.title) for product in products
         ]
-        self.fields["max_risk"].help_text = "The highest risk a request may have. Empty: no limit."
+        self.fields["max_risk"].help_text = "A request of a higher risk is refused."
+        risks = [("", "No limit"), *choices_of(Risk)]
+        field_of(self, "max_risk", forms.TypedChoiceField).choices = risks

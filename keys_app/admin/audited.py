@@ -5,19 +5,25 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection
 from django.db.models import Field, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from keys_app.core.typed import line_problem, prose_problem
 from keys_app.forms import ModelForm, Row
+from keys_app.organisation import access
 from keys_app.organisation.recorded_state import lock_and_read
 from keys_app.organisation.sent_forms import claim
 from keys_app.users.admin_events import record_admin_change
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.drafts import given_back
+from keys_app.views.http.signed_in import signed_in
+
+from .worded import PlainFields, WordedChangeList
 
 if TYPE_CHECKING:
 
@@ -30,6 +36,9 @@ else:
 
     class ModelAdmin(admin.ModelAdmin, Generic[Row]):
         """Django's own, which takes no type argument by itself."""
+
+        def get_action_choices(self, request: HttpRequest, default_choices: Any = (("", "Choose…"),)) -> Any:
+            return super().get_action_choices(request, list(default_choices))
 
 
 def _rule(field: forms.Field) -> Callable[[str], None] | None:
@@ -103,9 +112,14 @@ class AsShownForm(AsShown, Typed, ModelForm[Row]):
     """For the rows of an inline."""
 
 
-class AuditedAdmin(ModelAdmin[Row]):
-    """For portal admins alone. Writes what was changed, and nothing else, with its event in the same transaction."""
+class AuditedAdmin(PlainFields, ModelAdmin[Row]):
+    """For portal admins alone. Writes what was changed, and nothing else, with its event in the same transaction.
 
+    Each says in words what its rows are: `many` as a title, `one` inside a sentence, and what they are for.
+    """
+
+    many = one = what_for = ""
+    filter_titles: dict[str, str] = {}
     add_form_template = "admin/keys_app/add_form.html"
     instead_of_deleting = "Leave it as it is."
     actions = None  # deleting several at once is not one transaction
@@ -141,13 +155,32 @@ class AuditedAdmin(ModelAdmin[Row]):
             self.message_user(request, f"{why} It can't be deleted. {self.instead_of_deleting}", messages.ERROR)
             here = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[obj.pk])
             return HttpResponseRedirect(here)
-        return super().delete_view(request, object_id, extra_context)
+        words = {"many": self.many, "one": self.one, "shown_name": self.shown_name(obj) if obj else ""}
+        return super().delete_view(request, object_id, {**words, **(extra_context or {})})
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Ask first who it is: Django tells everyone whom it lets into the admin whether there is such an object."""
+        """Lead to the audit, which has the history; for who may not read that, there is none here.
+
+        Who it is comes first: Django tells everyone whom it lets into the admin whether there is such an object.
+        """
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
+        obj = self._stored(request, unquote(object_id))
+        if obj is None or not access.person(signed_in(request)).is_security:
+            raise Http404("no history here")
+        return HttpResponseRedirect(f"{reverse('portal:audit_list')}?{urlencode({'q': self.audit_search(obj)})}")
+
+    def audit_search(self, obj: Row) -> str:
+        """Return what finds an object's events in the audit."""
+        name = str(obj).replace('"', " ").strip()
+        return f'action:{self.opts.model_name}.* "{name}"'
+
+    def shown_name(self, obj: Row) -> str:
+        """Return what an object's page is called."""
+        return str(obj)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[WordedChangeList]:
+        return WordedChangeList
 
     def _stored(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
         """Return the row; None for what can be no key of one. Django asks that only where the key is no relation."""
@@ -167,6 +200,13 @@ class AuditedAdmin(ModelAdmin[Row]):
             obj = super().get_object(request, object_id, from_field)  # as it is under the lock
             obj.state_before = before  # type: ignore[union-attr]  # it is there, locked, and keeps this for its event
         return obj
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        if kwargs.get("add"):
+            context["title"] = f"Add {self.one}"
+        elif obj := context.get("original"):
+            context["shown_name"] = self.shown_name(obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Check again what another user saved at the same moment: now the form finds it, and says so at its place."""

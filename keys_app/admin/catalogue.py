@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 
 from keys_app.catalogue import current
 from keys_app.catalogue.models import CataloguePermission
@@ -15,6 +16,7 @@ from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import LIVE_KEYS
 from keys_app.permissions.catalogue import catalogue, look_alike, why_not_a_permission
 
+from . import catalogue_list
 from .audited import AuditedAdmin
 
 
@@ -28,9 +30,11 @@ class CataloguePermissionForm(ModelForm[CataloguePermission]):
     class Meta:
         model = CataloguePermission
         fields = ["name", "meaning", "removed"]
+        labels = {"name": "Permission", "removed": "Removed"}
         help_texts = {
             "name": "As Twilio spells it: /twilio/product/resource/action.",
             "meaning": "What the resource is, in a few words that follow “can read …”.",
+            "removed": "No one can ask for it any more. Old requests still show it.",
         }
 
     def clean(self) -> dict[str, Any]:
@@ -54,9 +58,14 @@ class CataloguePermissionAdmin(AuditedAdmin[CataloguePermission]):
     """Permissions that the package does not have, or that Twilio removed."""
 
     form = CataloguePermissionForm
-    list_display = ["name", "meaning", "removed"]
-    list_filter = ["removed"]
-    search_fields = ["name", "meaning"]
+    many, one = "Catalogue", "permission"
+    what_for = "Every permission the portal knows. Add what Twilio added since, or mark what it removed."
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """List the built-in permissions too, which are no rows."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return catalogue_list.view(request, self)
 
     def get_fields(self, request: HttpRequest, obj: CataloguePermission | None = None) -> tuple[str, ...]:
         return ("name", "meaning", "removed", "in_use" if obj else "spelled_right")

@@ -8,12 +8,14 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from keys_app.core.actor import name_and_login
 from keys_app.forms import ModelForm
 from keys_app.users import account_changes, provider_rights
 from keys_app.users.models import Identity
 from keys_app.views.http.actor import actor_of
 
 from .audited import AuditedAdmin
+from .columns import named, when
 
 
 class IdentityForm(ModelForm[Identity]):
@@ -22,6 +24,8 @@ class IdentityForm(ModelForm[Identity]):
     class Meta:
         model = Identity
         fields = ["user", "subject"]
+        labels = {"subject": "Subject at the provider"}
+        help_texts = {"subject": "As the provider’s tokens name this user."}
 
 
 @admin.register(Identity)
@@ -29,11 +33,21 @@ class IdentityAdmin(AuditedAdmin[Identity]):
     """Joins a user who is there with an account at the provider. The user is told by mail."""
 
     form = IdentityForm
+    many, one = "Provider sign-ins", "provider sign-in"
+    what_for = "Which user is which account at your sign-in provider."
     fields = ["user", "subject"]
-    list_display = ["user", "subject", "issuer", "joined_at"]
+    list_display = ["who", named("subject", "Subject at the provider"), named("issuer", "Provider"), "since"]
     list_select_related = ["user"]
     search_fields = ["user__username", "subject"]
     autocomplete_fields = ["user"]
+
+    @admin.display(description="User", ordering="user__username")
+    def who(self, identity: Identity) -> str:
+        return name_and_login(identity.user)
+
+    @admin.display(description="Since", ordering="joined_at")
+    def since(self, identity: Identity) -> str:
+        return when(identity.joined_at)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and bool(settings.OIDC.issuer)

@@ -13,13 +13,16 @@ from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from keys_app.core.actor import name_and_login
+from keys_app.core.actor import display_name, name_and_login
 from keys_app.core.errors import Conflict
+from keys_app.core.text import counted
 from keys_app.forms import ModelForm, field_of
 from keys_app.organisation import access, roles
 from keys_app.users import account_changes, factors, invitations
@@ -28,6 +31,7 @@ from keys_app.views.http.actor import actor_of
 
 from . import invitation_pages, person_page
 from .audited import AuditedAdmin
+from .columns import when, yes_no
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
@@ -74,7 +78,10 @@ class PortalUserForm(_PersonForm):
 
     class Meta(_PersonForm.Meta):
         fields = [*_PersonForm.Meta.fields, "is_active", "is_superuser"]
-        labels = {**_PersonForm.Meta.labels, "is_superuser": roles.ADMIN}
+        labels = {
+            **_PersonForm.Meta.labels,
+            "is_superuser": roles.ADMIN,
+        }
         help_texts = {**_PersonForm.Meta.help_texts, "is_superuser": roles.ADMIN_MEANING, "is_active": "May sign in."}
 
 
@@ -86,15 +93,19 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
     add_form = _PersonForm
     add_form_template = "admin/keys_app/add_form.html"
     change_list_template = "admin/auth/user/users.html"
+    many, one = "Users", "user"
+    what_for = "Who may sign in, and as what."
     fieldsets = [
         (None, {"fields": ["username", "first_name", "last_name", "email", "is_active"]}),
         ("What they may do", {"fields": ["groups", "is_superuser", "where_from", "teams"]}),
-        ("How they sign in", {"fields": ["password_state", "second_factors", "provider", "last_login", "date_joined"]}),
+        ("How they sign in", {"fields": ["password_state", "second_factors", "provider", "last_sign_in", "added"]}),
     ]
     add_fieldsets = [(None, {"fields": ["username", "first_name", "last_name", "email", "groups"]})]
-    readonly_fields = [*person_page.SHOWN, "last_login", "date_joined"]
-    list_display = ["username", "name", "email", "roles", "is_active", "last_login"]
+    readonly_fields = [*person_page.SHOWN, "last_sign_in", "added"]
+    list_display = ["name", "login", "in_teams", "roles", "last_sign_in", yes_no("is_active", "Active")]
     list_filter = ["is_active", "is_superuser", "groups"]
+    filter_titles = {"is_active": "Active", "is_superuser": "Portal admin", "groups": "Role"}
+    ordering = ["first_name", "last_name", "username"]
     filter_horizontal = []
     actions = ["invite", "take_factors_away"]  # type: ignore[assignment]  # the base has none
     instead_of_deleting = "Untick “Active” and save instead: that ends their sessions, and the audit still names them."
@@ -104,13 +115,36 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
     second_factors = staticmethod(person_page.second_factors)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).prefetch_related("groups")
+        return super().get_queryset(request).prefetch_related("groups", "memberships__team")
 
-    @admin.display(description="name")
+    @admin.display(description="Name", ordering="first_name")
     def name(self, user: User) -> str:
-        return user.get_full_name()
+        return display_name(user)
 
-    @admin.display(description="roles")
+    @admin.display(description="Login", ordering="username")
+    def login(self, user: User) -> str:
+        return user.get_username()
+
+    @admin.display(description="Teams")
+    def in_teams(self, user: User) -> str:
+        teams = [(one.team.name, " (lead)" if one.is_lead else "") for one in user.memberships.all()]
+        return ", ".join(f"{name}{part}" for name, part in sorted(teams)) or "None"
+
+    @admin.display(description="Last sign-in", ordering="last_login")
+    def last_sign_in(self, user: User) -> str:
+        return when(user.last_login)
+
+    @admin.display(description="Added", ordering="date_joined")
+    def added(self, user: User) -> str:
+        return when(user.date_joined)
+
+    def shown_name(self, obj: User) -> str:
+        return name_and_login(obj)
+
+    def audit_search(self, obj: User) -> str:
+        return f'action:user.* "{obj.get_username()}"'
+
+    @admin.display(description="Roles")
     def roles(self, user: User) -> str:
         return ", ".join([*(group.name for group in user.groups.all()), *([roles.ADMIN] if user.is_superuser else [])])
 
@@ -192,7 +226,31 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
 class PortalGroupAdmin(AuditedAdmin[Group], GroupAdmin):
     """The three groups are what the rules speak of: they are not renamed, added to or deleted."""
 
-    readonly_fields = ["name"]
+    many, one = "Roles", "role"
+    what_for = "What each role lets a user do. A user’s roles are ticked on the user’s page."
+    list_display = ["name", "meaning", "members"]
+    fields = ["name", "meaning", "members"]
+    readonly_fields = ["name", "meaning", "members"]
+    filter_horizontal = []
+    search_fields = []
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        groups: QuerySet[Group] = super().get_queryset(request).annotate(size=Count("user"))
+        return groups
+
+    @admin.display(description="What it lets them do")
+    def meaning(self, group: Group) -> str:
+        return roles.meaning_of(group.name)
+
+    @admin.display(description="Users", ordering="size")
+    def members(self, group: Any) -> SafeString:
+        page = f"{reverse('admin:auth_user_changelist')}?groups__id__exact={group.pk}"
+        return format_html('<a href="{}">{}</a>', page, counted(group.size, "user"))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Offer no button: nothing here can be changed."""
+        nothing = dict.fromkeys(("show_save", "show_save_and_continue", "show_save_and_add_another"), False)
+        return super().render_change_form(request, {**context, **nothing}, *args, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

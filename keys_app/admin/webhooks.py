@@ -21,6 +21,7 @@ from keys_app.notifications.webhooks import (
 )
 
 from .audited import AuditedAdmin
+from .columns import named, yes_no
 
 for model in (Attachment, EmailTemplate, Log, QueuedMail):
     if admin.site.is_registered(model):
@@ -47,7 +48,9 @@ class WebhookForm(ModelForm[Webhook]):
 
     url = forms.CharField(label="Address", required=False, widget=forms.TextInput({"size": 70}))
     event_kinds = EventKindsField(
-        required=False, help_text="One a line: “request” is all that begin with “request.”. Empty: all."
+        label="Events",
+        required=False,
+        help_text="One a line, as the audit names them. “request” stands for all about requests. Empty: all.",
     )
     signing_secret = forms.CharField(
         required=False,
@@ -61,9 +64,13 @@ class WebhookForm(ModelForm[Webhook]):
     class Meta:
         model = Webhook
         fields = ["name", "kind", "team", "event_kinds", "is_active"]
+        labels = {"kind": "Format"}
+        help_texts = {"team": "Only what concerns this team is sent.", "is_active": "Untick it to stop it."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("url", "signing_secret"):
+            setattr(self.fields[name], "is_needed", True)  # noqa: B010 for the page: not optional, if not asked for again
         if not self.instance._state.adding:
             keep = f"Goes to {self.instance.url_host}. Empty: it stays as it is."
             self.fields["url"].help_text = keep
@@ -99,15 +106,23 @@ class WebhookAdmin(AuditedAdmin[Webhook]):
     """Webhooks, with how their deliveries go."""
 
     form = WebhookForm
-    list_display = ["name", "kind", "url_host", "team", "is_active"]
+    many, one = "Webhooks", "webhook"
+    what_for = "Send notices to chat or to another system."
+    list_display = ["name", "sent_as", named("url_host", "Goes to"),
+                    named("team", "Team", "Every team"), yes_no("is_active", "Active")]  # fmt: skip
     list_select_related = ["team"]
+    empty_labels = {"team": "Every team"}
     readonly_fields = ["deliveries"]
 
     def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
         typed = ("name", "kind", "url", "signing_secret", "team", "event_kinds", "is_active")
         return (*typed, "deliveries") if obj else typed
 
-    @admin.display(description="last 30 days")
+    @admin.display(description="Format", ordering="kind")
+    def sent_as(self, webhook: Webhook) -> str:
+        return webhook.get_kind_display()
+
+    @admin.display(description="Deliveries of the last 30 days")
     def deliveries(self, webhook: Webhook) -> str:
         """Say how it goes, so that a wrong address is seen where it is put right."""
         rows = webhook.deliveries.aggregate(

@@ -1,12 +1,20 @@
 """What a portal admin adds to the catalogue, or takes out of it."""
 
+import html
+import re
+
 import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from keys_app.audit.ledger import matching
 from keys_app.catalogue.current import current_catalogue
 from keys_app.catalogue.models import CataloguePermission
 from keys_app.key_requests.models import KeyRequest
 from keys_app.keys.models import ApiKey
+from keys_app.permissions.catalogue import catalogue
+from keys_app.permissions.risk import risk_of
 from tests.cast import text_of
 
 LIST = "/admin/keys_app/cataloguepermission/"
@@ -108,7 +116,7 @@ def test_an_entry_that_says_nothing_is_refused(admin):
 
 def test_an_unused_addition_can_be_deleted(admin):
     add(admin, CHATS)
-    assert "In use: No" in text_of(admin.get(page_of(CHATS) + "change/"))
+    assert "In use No" in text_of(admin.get(page_of(CHATS) + "change/"))
     assert admin.post(page_of(CHATS) + "delete/", {"post": "yes"}).status_code == 302
     assert not CataloguePermission.objects.exists()
     assert matching(action="cataloguepermission.deleted").exists()
@@ -147,7 +155,62 @@ def test_it_is_for_portal_admins(cast, role):
     assert list(CataloguePermission.objects.values_list("name", "removed")) == [(CHATS, False)]
 
 
-def test_its_history_can_be_read(admin):
+def test_its_history_is_in_the_audit(admin, cast):
     add(admin, CHATS)
     admin.post(page_of(CHATS) + "change/", {"meaning": "chats", "removed": "on"})
-    assert "Changed Meaning and Removed." in text_of(admin.get(page_of(CHATS) + "history/"))
+    assert admin.get(page_of(CHATS) + "history/").status_code == 404
+    cast.user("admin").groups.add(Group.objects.get(name="Security"))
+    words = text_of(cast.client("admin").get(page_of(CHATS) + "history/", follow=True))
+    assert "cataloguepermission.created" in words
+    assert "cataloguepermission.changed" in words
+
+
+def listed(client, query=""):
+    return [line.name for line in client.get(LIST + query).context["page"].paginator.object_list]
+
+
+def test_it_lists_the_built_in_permissions_beside_the_additions(admin):
+    built_in = len(listed(admin))
+    assert built_in == len(catalogue()) >= 514
+    add(admin, CHATS, meaning="conversations and who is in them")
+    add(admin, USAGE, removed="on")
+    assert len(listed(admin)) == built_in + 1
+    words = text_of(admin.get(LIST + "?q=conversations+read"))
+    assert f"{CHATS} can read conversations and who is in them (Conversations) Conversations" in words
+    assert "Added here" in words
+    words = text_of(admin.get(LIST + "?q=" + USAGE))
+    assert "Billing Low Removed here Change" in words
+    assert "Mark as removed" not in words
+    assert listed(admin, "?origin=removed") == [USAGE]
+    assert listed(admin, "?origin=added") == [CHATS]
+
+
+def test_it_is_searched_by_word_product_and_risk(admin):
+    found = listed(admin, "?product=voice&risk=high")
+    assert found
+    assert all(name.startswith("/twilio/voice/") and risk_of(name) == "high" for name in found)
+    assert listed(admin, "?q=no-such-thing") == []
+    assert "No permission matches" in text_of(admin.get(LIST + "?q=no-such-thing"))
+    assert text_of(admin.get(LIST)) != text_of(admin.get(LIST + "?page=2"))
+    assert admin.get(LIST + "?page=x&risk=none&product=%00").status_code in (200, 400)
+
+
+def test_a_built_in_one_is_not_edited_but_can_be_marked_as_removed(admin):
+    assert admin.get(page_of(USAGE) + "change/").status_code == 302
+    page = admin.get(LIST + "?q=" + USAGE).content.decode()
+    [link] = re.findall(r'href="(/admin/[^"]*add/[?][^"]*)"', page)
+    form = admin.get(html.unescape(link)).context["adminform"].form
+    assert (form["name"].value(), form["removed"].value()) == (USAGE, "on")
+
+
+def test_the_list_needs_no_more_queries_for_more_entries(admin):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert admin.get(LIST).status_code == 200
+        return len(captured)
+
+    add(admin, CHATS)
+    before = queries()
+    for number in range(5):
+        add(admin, f"/twilio/conversations/part{number}/read", spelled_right="on")
+    assert queries() == before

@@ -126,7 +126,7 @@ ADMINISTERED = {
     "auth_user": "user",
     "auth_group": "group",
 }
-"""What portal admins edit: each has a list and pages to add, change and delete one, and a history."""
+"""What portal admins edit: each has a list and pages to add, change and delete one. Its history is in the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ def administered(world: World) -> Iterator[str]:
     for prefix, what in ADMINISTERED.items():
         yield reverse(f"admin:{prefix}_changelist")
         for pk in objects.get(what, []):
-            yield from (reverse(f"admin:{prefix}_{page}", args=[pk]) for page in ("change", "history"))
+            yield reverse(f"admin:{prefix}_change", args=[pk])
 
 
 def reader(role: str, kind: str, world: World) -> str:

@@ -105,7 +105,7 @@ def test_a_team_or_account_with_a_history_says_what_to_do_instead(cast):
     admin = cast.client("admin")
     for url, words in (
         (f"/admin/keys_app/team/{cast.team.pk}/delete/", "Remove its members instead"),
-        (f"/admin/keys_app/account/{cast.account.sid}/delete/", "Untick “Is active” and save instead"),
+        (f"/admin/keys_app/account/{cast.account.sid}/delete/", "Untick “Active” and save instead"),
     ):
         assert words in text_of(admin.get(url, follow=True))
         assert words in text_of(admin.post(url, {"post": "yes"}, follow=True))

@@ -87,7 +87,7 @@ def test_a_changed_team_is_recorded(admin, cast):
     event = only_event()
     assert Team.objects.get(name="Support").max_lifetime_days == 7
     assert event.action == "team.changed"
-    assert "Max lifetime days" in str(event.details["changes"])
+    assert "Maximum lifetime in days" in str(event.details["changes"])
 
 
 def test_a_membership_is_recorded_with_who_and_where(admin, cast):
@@ -132,7 +132,7 @@ def test_a_changed_account_is_recorded(admin, cast):
     cast.account.refresh_from_db()
     assert (cast.account.name, cast.account.is_active) == ("Web shop", False)
     assert (event.action, event.account_sid) == ("account.changed", cast.account.sid)
-    assert "Is active" in str(event.details["changes"])
+    assert "Active" in str(event.details["changes"])
 
 
 def test_a_user_and_their_groups_are_recorded(admin, cast):
@@ -261,7 +261,7 @@ def test_the_credential_of_an_account_is_in_no_page(admin, cast):
     sid = cast.account.sid
     for url in (
         "/admin/keys_app/account/",
-        *(f"/admin/keys_app/account/{sid}/{page}/" for page in ("change", "history", "delete")),
+        *(f"/admin/keys_app/account/{sid}/{page}/" for page in ("change", "delete")),
     ):
         answer = admin.get(url)
         assert answer.status_code == 200
