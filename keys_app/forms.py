@@ -251,10 +251,12 @@ class PreferencesForm(forms.Form):
     """What users choose for themselves: `preferences.chosen_by` names the fields."""
 
     time_zone = forms.ChoiceField(label="Time zone")
+    shortcuts = forms.ChoiceField(label="Keyboard shortcuts", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field_of(self, "time_zone", forms.ChoiceField).choices = [(zone, zone) for zone in preferences.zones()]
+        field_of(self, "shortcuts", forms.ChoiceField).choices = [("on", "On"), ("off", "Off")]
         for mails in preferences.ALL:
             words = [(choice, preferences.WORDS[choice]) for choice in mails.choices]
             self.fields[mails.name] = forms.ChoiceField(label=mails.label, choices=words)

@@ -5,6 +5,8 @@ import re
 
 from keys_app.core.secret import MASK, mask_live_secrets
 
+from . import request_id
+
 _AUTHORIZATION = re.compile(r"(?i)\b(basic|bearer)\s+[a-z0-9+/=._~-]{8,}")
 
 _WARNING = (logging.WARNING, "WARNING")
@@ -21,11 +23,12 @@ class RefusalFilter(logging.Filter):
 
 
 class MaskingFormatter(logging.Formatter):
-    """Formats a record, traceback included, and masks secrets that are alive and authorization values."""
+    """Formats a record, traceback included, with the id of its request; masks live secrets and authorization values."""
 
     def __init__(self) -> None:
-        super().__init__("{asctime} {levelname} {name}: {message}", style="{")
+        super().__init__("{asctime} {levelname} {name}{request_id}: {message}", style="{")
 
     def format(self, record: logging.LogRecord) -> str:
+        record.request_id = f" [{request_id.current()}]" if request_id.current() else ""
         text = mask_live_secrets(super().format(record))
         return _AUTHORIZATION.sub(rf"\1 {MASK}", text)

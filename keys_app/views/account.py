@@ -12,6 +12,7 @@ from keys_app.organisation import preferences as own_preferences
 from keys_app.organisation import roles
 from keys_app.users import factors, session_list
 from keys_app.users.account_changes import sign_in_of
+from keys_app.views.http import keyboard
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.drafts import given_back
@@ -69,12 +70,18 @@ def sessions_end_all(request: SignedInRequest) -> HttpResponse:
 
 def preferences(request: SignedInRequest) -> HttpResponse:
     """Let a user choose the time zone of their pages and which mails they get, and when."""
-    chosen = {**own_preferences.chosen_by(request.user), **given_back(request, request.path).each()}
+    kept = {**own_preferences.chosen_by(request.user), "shortcuts": keyboard.choice_of(request)}
+    chosen = {**kept, **given_back(request, request.path).each()}
     form = PreferencesForm(request.POST if request.method == "POST" else None, initial=chosen)
     if form.is_valid():
-        own_preferences.choose(user=request.user, chosen=form.cleaned_data, actor=actor_of(request))
+        values = dict(form.cleaned_data)
+        shortcuts = values.pop("shortcuts")
+        own_preferences.choose(user=request.user, chosen=values, actor=actor_of(request))
         messages.success(request, "Saved.")
-        return redirect("account_preferences")
+        answer = redirect("account_preferences")
+        if shortcuts:
+            keyboard.keep(answer, shortcuts)
+        return answer
     context = {"form": form, "sends_mail": settings.SENDS_MAIL, "digest_hour": settings.DIGEST_HOUR}
     return render(request, "portal/preferences.html", context, status=422 if form.errors else 200)
 

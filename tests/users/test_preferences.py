@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from post_office.models import Email
 
@@ -30,6 +31,18 @@ DEFAULT = {
 def choose(cast, role, **changes):
     answer = cast.client(role).post(PAGE, {**DEFAULT, **changes})
     assert answer.status_code == 302, text_of(answer)
+
+
+@pytest.mark.parametrize("url", ["/", "/accounts/preferences/", "/keys/"])
+def test_single_keys_can_be_switched_off_in_this_browser_and_on_again(cast, url):
+    client = cast.client("engineer")
+    loaded = [b"portal/keyboard" in client.get(url).content]
+    for choice in ("off", "x", "", "on"):
+        answer = client.post(PAGE, {**DEFAULT, "shortcuts": choice})
+        assert answer.status_code == (422 if choice == "x" else 302)
+        loaded.append(b"portal/keyboard" in client.get(url).content)
+    assert loaded == [True, False, False, False, True]
+    assert b"portal/keyboard" not in Client().get("/accounts/login/").content
 
 
 def tomorrow():

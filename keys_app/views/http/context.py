@@ -11,6 +11,7 @@ from keys_app.core.http.simulator import EndpointKind, endpoint_at
 from keys_app.key_requests import deciders
 from keys_app.organisation import access
 
+from . import keyboard
 from .theme import theme_of
 
 ENDPOINT_NOTES = {
@@ -27,6 +28,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
     context: dict[str, object] = {
         "version": __version__,
         "theme": theme_of(request),
+        "has_shortcuts": keyboard.choice_of(request) == keyboard.ON,
         "endpoint_note": _endpoint_note(),
         "local_sign_in": settings.LOCAL_SIGN_IN,
         "provider": settings.OIDC.name if settings.OIDC.issuer else "",

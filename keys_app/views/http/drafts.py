@@ -42,7 +42,7 @@ KEPT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "portal:unmanaged_propose": ("team",),
     "portal:audit_feeds": ("name", "lifetime_days"),
     "admin:keys_app_keyrequest_change": ("reason", "question", "keep", "lifetime_days"),
-    "account_preferences": ("time_zone", "to_decide", "own", "keys", "reviews", "waiting"),
+    "account_preferences": ("time_zone", "shortcuts", "to_decide", "own", "keys", "reviews", "waiting"),
     "admin:auth_user_add": ("username", "first_name", "last_name", "email", "groups"),
     "admin:auth_user_invite": ("lines",),
     "admin:keys_app_team_add": (

@@ -9,6 +9,7 @@ from django.template import loader
 from keys_app.core.errors import Conflict
 
 from . import drafts
+from .asked import button, kind
 from .problem import problem
 from .signed_in import PortalRequest, current_path
 from .theme import theme_of
@@ -21,7 +22,7 @@ class RefusedRequest(SuspiciousOperation):
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say that the request can't be read (400) and, where it is known, why; the database is asked for nothing."""
     why = str(exception) if isinstance(exception, RefusedRequest) else ""
-    return HttpResponse(loader.render_to_string("400.html", {"why": why, "theme": theme_of(request)}), status=400)
+    return HttpResponse(loader.render_to_string("400.html", {"why": why, **_plain(request)}), status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -31,12 +32,17 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 as Django calls it
     """Say that there is no such page (404)."""
-    return render(request, "404.html", status=404)
+    return render(request, "404.html", {"kind": kind(request)}, status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Say that the portal failed (500). It is static on purpose: what failed may be the database."""
-    return HttpResponse(loader.render_to_string("500.html", {"theme": theme_of(request)}), status=500)
+    return HttpResponse(loader.render_to_string("500.html", _plain(request)), status=500)
+
+
+def _plain(request: HttpRequest) -> dict[str, str]:
+    """Return what a page needs that is written without the database."""
+    return {"theme": theme_of(request), "request_id": getattr(request, "request_id", "")}
 
 
 @login_not_required
@@ -53,4 +59,4 @@ def csrf_failure(request: PortalRequest, reason: str = "") -> HttpResponse:
         return problem(request, stale, back_url=current_path(request), back_label="Reload")
     if kept:
         return redirect(request.get_full_path())
-    return render(request, "403_csrf.html", status=403)
+    return render(request, "403_csrf.html", {"button": button(request)}, status=403)

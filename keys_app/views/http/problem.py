@@ -9,6 +9,7 @@ from django.shortcuts import render
 from keys_app.core import errors
 from keys_app.users.limits import TooMany
 
+from .asked import button
 from .signed_in import PortalRequest
 
 _PAGES: list[tuple[type[errors.PortalError], int, str]] = [
@@ -40,6 +41,7 @@ def problem(request: PortalRequest, error: errors.PortalError, *, back_url: str,
     status, title = next((status, title) for kind, status, title in _PAGES if isinstance(error, kind))
     context = {
         "title": title,
+        "button": button(request),
         "message": error.message,
         "code": getattr(error, "code", None),
         "next_step": getattr(error, "next_step", ""),
