@@ -44,19 +44,27 @@ def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> None:
     asked because too many wait for it; then `NotDeleted` is raised. Raises `InvalidInput` without a reason,
     `Conflict` if it is not active.
     """
+    begin_revoking(key=key, reason=reason, actor=actor)
+    delete_now(key=key, actor=actor)
+
+
+def begin_revoking(*, key: ApiKey, reason: str, actor: Actor) -> None:
+    """Commit the intent to delete a key, if the actor may. Raises what `revoke_key` raises before Twilio is asked."""
     reason = require_reason(reason)
     if actor.user and not can_revoke(access.Person(actor.user), key):
         raise NotAllowed("Only the owner, a lead of the team or Security can revoke a key.")
     with transaction.atomic(durable=True):
         start_revoking(key, reason, actor)
-    delete_now(key=key, actor=actor)
 
 
-def delete_now(*, key: ApiKey, actor: Actor) -> None:
-    """Delete a key whose revocation is recorded. Raises `NotDeleted` if that has to be tried again."""
+def delete_now(*, key: ApiKey, actor: Actor, deadline: float | None = None) -> None:
+    """Delete a key whose revocation is recorded. Raises `NotDeleted` if that has to be tried again.
+
+    `deadline` is in seconds; without it Twilio may take as long as for any call.
+    """
     try:
         with twilio_slot():
-            finish_revoking(key=key, actor=actor)
+            finish_revoking(key=key, actor=actor, deadline=deadline)
     except PortalBusy:
         raise NotDeleted(
             "The portal is waiting for Twilio's answers to other users and could not ask it to delete this key yet.",

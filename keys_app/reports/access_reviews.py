@@ -1,6 +1,7 @@
 """Quarterly access reviews: Security opens one, leads keep or revoke each live key, Security closes it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
@@ -9,14 +10,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from keys_app.audit.record import record
-from keys_app.core.actor import Actor
+from keys_app.core.actor import Actor, name_and_login
 from keys_app.core.db import compare_and_swap, lock_row
-from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
+from keys_app.core.errors import Conflict, InvalidInput, NotAllowed, NotDeleted, NotRecorded, PortalError
 from keys_app.core.text import MAX_REASON, check_reason, require_reason
-from keys_app.core.times import moment
+from keys_app.core.times import moment, rfc3339
 from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import why_not_active
 from keys_app.keys.revoke import delete_now, start_revoking
+from keys_app.keys.revoke_several import delete_each
 from keys_app.keys.states import KeyState
 from keys_app.notifications import notify
 from keys_app.organisation import access
@@ -62,10 +64,48 @@ def _ask_leads(quarter: str, teams: set[int]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewChoice:
+    """What someone chose for a key of a review, and why.
+
+    `seen` is the `mark` of the decision their page showed; None for a script, which decides whatever there is.
+    """
+
+    reviewed: ReviewedKey
+    decision: str
+    note: str = ""
+    seen: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewOutcome:
+    """What became of a choice: whether it is recorded, and what went wrong with it or is still to come."""
+
+    choice: ReviewChoice
+    error: PortalError | None = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the decision stands, though Twilio may not have deleted the key yet."""
+        return self.error is None or isinstance(self.error, NotDeleted | NotRecorded)
+
+    @property
+    def words(self) -> str:
+        """What to tell at the key's row; empty if all of it is done."""
+        if self.error is None:
+            return ""
+        recorded = "Your decision is recorded. " if self.is_recorded else ""
+        return f"{recorded}{self.error.message} {getattr(self.error, 'next_step', '')}".strip()
+
+
+def mark(reviewed: ReviewedKey) -> str:
+    """Return what tells one decision on a key from the next; empty where nothing is decided."""
+    return rfc3339(reviewed.decided_at, "microseconds") if reviewed.decided_at else ""
+
+
 def keep(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
     """Note that a key is still needed."""
-    note = check_reason(note, field="note")
-    _decide(reviewed, ReviewedKey.Decision.KEPT, note, actor)
+    _decide(ReviewChoice(reviewed, ReviewedKey.Decision.KEPT, note), actor)
 
 
 def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
@@ -74,30 +114,67 @@ def revoke(*, reviewed: ReviewedKey, note: str, actor: Actor) -> None:
     Decision and revocation are recorded together or not at all. Raises `NotDeleted` if Twilio has not deleted the
     key yet; that is tried again.
     """
-    note = require_reason(note, field="note")
-    key = _decide(reviewed, ReviewedKey.Decision.REVOKED, note, actor)
-    delete_now(key=key, actor=actor)
+    if key := _decide(ReviewChoice(reviewed, ReviewedKey.Decision.REVOKED, note), actor):
+        delete_now(key=key, actor=actor)
 
 
-def _decide(reviewed: ReviewedKey, decision: ReviewedKey.Decision, note: str, actor: Actor) -> ApiKey:
-    """Write a decision, or change it while the review is open and the key is live."""
+def decide_each(choices: Iterable[ReviewChoice], *, actor: Actor) -> list[ReviewOutcome]:
+    """Take each decision in a transaction of its own, then delete at Twilio the keys that are to go.
+
+    One that can't be taken stops no other. Raises nothing.
+    """
+    outcome, revoking = [], {}
+    for choice in choices:
+        try:
+            key = _decide(choice, actor)
+        except PortalError as error:
+            outcome.append(ReviewOutcome(choice, error))
+            continue
+        if key is not None and choice.decision == ReviewedKey.Decision.REVOKED:
+            revoking[choice.reviewed.pk] = key
+        outcome.append(ReviewOutcome(choice))
+    failed = delete_each(revoking.values(), actor=actor)
+    return [ReviewOutcome(one.choice, one.error or failed.get(one.choice.reviewed.key_id)) for one in outcome]
+
+
+def _decide(choice: ReviewChoice, actor: Actor) -> ApiKey | None:
+    """Write a decision, or change it while the review is open and the key is live; None if it was written before."""
+    check = {"kept": check_reason, "revoked": require_reason}.get(choice.decision)
+    if check is None:
+        raise InvalidInput("decision", "Press Keep or Revoke.")
+    note = check(choice.note, field="note")
     who = access.Person(actor.user) if actor.user else None
-    if who is None or not (who.is_security or reviewed.team_id in who.led_team_ids):
+    if who is None or not (who.is_security or choice.reviewed.team_id in who.led_team_ids):
         raise NotAllowed("Only a lead of the key's team or Security decides about it.")
     with transaction.atomic(durable=True):
-        review = lock_row(AccessReview, reviewed.review_id)
-        reviewed = ReviewedKey.objects.select_related("key", "key__team", "key__account").get(pk=reviewed.pk)
+        review = lock_row(AccessReview, choice.reviewed.review_id)
+        reviewed = ReviewedKey.objects.select_related("key", "key__team", "key__account", "decided_by").get(
+            pk=choice.reviewed.pk
+        )
         reviewed.review = review
+        if choice.seen is not None and choice.seen != mark(reviewed):
+            if (reviewed.decided_by_id, reviewed.decision, reviewed.note) == (who.user.pk, choice.decision, note):
+                return None  # the same press, sent twice
+            raise Conflict(_decided_meanwhile(reviewed))
         if why_not := why_not_reviewable(who, reviewed):
             raise (NotAllowed if reviewed.key.owner_id == who.user.pk else Conflict)(why_not)
-        reviewed.decision, reviewed.note = decision, note
-        reviewed.decided_by, reviewed.decided_at = who.user, timezone.now()
-        reviewed.save(update_fields=["decision", "note", "decided_by", "decided_at"])
-        record(f"access_review.{decision}", actor, key=reviewed.key, reason=note, quarter=review.quarter)
-        if decision == ReviewedKey.Decision.REVOKED:
-            reason = f"Access review {review}: {note}"[:MAX_REASON]
-            start_revoking(reviewed.key, reason, actor)
+        _write(reviewed, choice.decision, note, actor)
     return reviewed.key
+
+
+def _decided_meanwhile(reviewed: ReviewedKey) -> str:
+    by = name_and_login(reviewed.decided_by) if reviewed.decided_by else "Someone"
+    note = f", “{reviewed.note}”" if reviewed.note else ""
+    return f"{by} decided after you opened this page: {reviewed.decision}{note}. Yours is not recorded."
+
+
+def _write(reviewed: ReviewedKey, decision: str, note: str, actor: Actor) -> None:
+    reviewed.decision, reviewed.note = decision, note
+    reviewed.decided_by, reviewed.decided_at = actor.signed_in, timezone.now()
+    reviewed.save(update_fields=["decision", "note", "decided_by", "decided_at"])
+    record(f"access_review.{decision}", actor, key=reviewed.key, reason=note, quarter=reviewed.review.quarter)
+    if decision == ReviewedKey.Decision.REVOKED:
+        start_revoking(reviewed.key, f"Access review {reviewed.review}: {note}"[:MAX_REASON], actor)
 
 
 def close_review(*, review: AccessReview, actor: Actor) -> None:
@@ -154,6 +231,22 @@ def reviewed_keys(who: Person, review: AccessReview) -> QuerySet[ReviewedKey]:
 def to_decide(keys: QuerySet[ReviewedKey]) -> QuerySet[ReviewedKey]:
     """Narrow the keys of a review to those still to be decided."""
     return keys.filter(_OPEN)
+
+
+def rows_after(keys: QuerySet[ReviewedKey], number: int | None) -> QuerySet[ReviewedKey]:
+    """Return those that come after one of them in their order; all where there is no such one."""
+    last = keys.filter(pk=number).first() if number else None
+    if last is None:
+        return keys
+    team, owner = last.team.name, last.key.owner.username
+    later = Q(key__owner__username__gt=owner) | Q(key__owner__username=owner, pk__gt=last.pk)
+    return keys.filter(Q(team__name__gt=team) | Q(later, team__name=team))
+
+
+def first_of(keys: QuerySet[ReviewedKey], most: int) -> tuple[list[ReviewedKey], bool]:
+    """Return the first of them, and whether there are more."""
+    rows = list(keys[: most + 1])
+    return rows[:most], len(rows) > most
 
 
 def progress(who: Person, review: AccessReview) -> list[Progress]:

@@ -51,10 +51,14 @@ class ReviewedKey(models.Model):
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
 
-    # Set by the page that lists the keys: why this one can't be decided, and what was typed for it and is wrong.
+    # Set by the page that lists the keys: why this one can't be decided, which decision it shows, what was typed and
+    # chosen for it and isn't recorded, and what is wrong with that.
     why_not: str
+    mark: str
     typed: str
+    chosen: str
     error: str
+    is_recorded: bool
 
     class Meta:
         ordering = ["team__name", "key__owner__username", "pk"]

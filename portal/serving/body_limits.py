@@ -8,6 +8,8 @@ SMALL = 64 * 1024
 LARGER = {
     # A user may paste a whole log: that gets a message at its place, which needs it to be read.
     "portal:request_new": 12 * 1024 * 1024,
+    # Each of up to 50 keys of a review may have a note.
+    "portal:review_decide": 1024 * 1024,
     # A team's members and the permissions of guardrails are forms of many fields.
     "admin": 256 * 1024,
 }

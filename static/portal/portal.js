@@ -133,7 +133,8 @@
   });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     if (isPoll(detail)) swapIfNew(detail);
-    else if (detail.target === slot && detail.xhr.status !== 204) swapIfDialog(detail);
+    else if (detail.target === slot && detail.xhr.status !== 204) swapIfFits(detail, /^\s*<dialog\b/);
+    else if (detail.target.hasAttribute("data-row")) swapIfFits(detail, /^\s*<li\b/);
   });
 
   function swapIfNew(detail) {
@@ -142,9 +143,9 @@
     pollNote(!found);
   }
 
-  function swapIfDialog(detail) {
+  function swapIfFits(detail, begins) {
     const { xhr } = detail;
-    if (/^\s*<dialog\b/.test(xhr.responseText)) return;
+    if (begins.test(xhr.responseText)) return;
     detail.shouldSwap = false;
     if (new URL(xhr.responseURL, location.href).pathname.startsWith("/accounts/")) fail(...ENDED);
     else if (xhr.responseText.includes('data-page="csrf"')) fail(...STALE);

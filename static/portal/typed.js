@@ -10,7 +10,8 @@
   const wasSent = marks[0].dataset.method !== "GET"; // what the page shows first was typed then, and refused
   const kept = marks.flatMap((mark) => {
     const names = mark.dataset.fields.split(" ");
-    return [...mark.form.elements].filter(({ name, type }) => names.includes(name) && type !== "hidden");
+    const isKept = (name) => names.includes(name) || names.includes(name.replace(/\d+$/, "*"));
+    return [...mark.form.elements].filter(({ name, type }) => isKept(name) && type !== "hidden");
   });
   for (const { form } of marks) form.autocomplete = "off";
   const isBox = ({ type }) => type === "checkbox" || type === "radio";

@@ -15,7 +15,7 @@ from keys_app.core.actor import Actor
 from keys_app.core.errors import InvalidInput
 from keys_app.core.secret import Secret
 from keys_app.key_requests import comments, decide, reopen, submit
-from keys_app.keys import revoke
+from keys_app.keys import revoke, revoke_several
 from keys_app.notifications.models import Webhook
 from keys_app.notifications.webhooks import MAX_URL, set_address, set_signing_secret
 from keys_app.permissions.policy import Policy
@@ -56,9 +56,16 @@ def withdrawn(cast, text):
     reopen.withdraw(request_id=cast.approved().pk, reason=text, actor=Actor.of(cast.user("lead")))
 
 
-def revoked(cast, text):
-    key = cast.issued()[0].keys.get()
-    revoke.revoke_key(key=key, reason=text, actor=Actor.of(cast.user("engineer")))
+def revoked(service):
+    def call(cast, text):
+        service(key=cast.issued()[0].keys.get(), reason=text, actor=Actor.of(cast.user("engineer")))
+
+    return call
+
+
+def revoked_among_several(cast, text):
+    keys = [cast.issued()[0].keys.get()]
+    revoke_several.revoke_several(keys=keys, reason=text, actor=Actor.of(cast.user("engineer")))
 
 
 def in_review(service):
@@ -123,7 +130,9 @@ DOORS = {
     "decide.narrow(reason)": (narrowed, 2000),
     "decide.review(reason)": (reviewed_glass, 2000),
     "reopen.withdraw(reason)": (withdrawn, 2000),
-    "revoke.revoke_key(reason)": (revoked, 2000),
+    "revoke.revoke_key(reason)": (revoked(revoke.revoke_key), 2000),
+    "revoke.begin_revoking(reason)": (revoked(revoke.begin_revoking), 2000),
+    "revoke_several.revoke_several(reason)": (revoked_among_several, 2000),
     "access_reviews.keep(note)": (in_review(access_reviews.keep), 2000),
     "access_reviews.revoke(note)": (in_review(access_reviews.revoke), 2000),
     "access_reviews.open_review(quarter)": (opened, 7),

@@ -37,7 +37,7 @@ KEPT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "portal:key_rotate": ("overlap_hours",),
     "portal:deputies": ("team", "deputy", "since", "until"),
     "portal:review_list": ("quarter",),
-    "portal:review_decide": ("reviewed", "note"),
+    "portal:review_decide": ("reviewed", "note", "note-*", "choice-*"),
     "portal:unmanaged_adopt": ("team", "owner", "lifetime_days"),
     "portal:unmanaged_propose": ("team",),
     "portal:audit_feeds": ("name", "lifetime_days"),
@@ -54,7 +54,10 @@ KEPT_FIELDS: Mapping[str, tuple[str, ...]] = {
     "admin:keys_app_cataloguepermission_add": ("name", "meaning"),
     "admin:keys_app_webhook_add": ("name", "kind", "team", "event_kinds"),
 }
-"""What is kept of each form, by the page it is sent to. What is not named here is never stored."""
+"""What is kept of each form, by the page it is sent to. What is not named here is never stored.
+
+A `*` at the end stands for the number of a row.
+"""
 
 
 def keep(request: HttpRequest) -> bool:
@@ -66,7 +69,7 @@ def keep(request: HttpRequest) -> bool:
     fields = _fields_at(request.path)
     if user_id is None or not fields or (request.user.is_authenticated and request.user.pk != user_id):
         return False
-    typed = {name: request.POST.getlist(name) for name in fields if name in request.POST}
+    typed = {name: request.POST.getlist(name) for name in request.POST if _is_kept(name, fields)}
     return drafts.keep(user_id=user_id, path=request.path, fields=typed)
 
 
@@ -111,6 +114,11 @@ def _shown_to(request: HttpRequest) -> int | None:
     except signing.BadSignature:
         return None
     return int(user_id) if path == request.path else None
+
+
+def _is_kept(name: str, fields: tuple[str, ...]) -> bool:
+    stem, _, number = name.rpartition("-")
+    return name in fields or (f"{stem}-*" in fields and number.isascii() and number.isdecimal())
 
 
 def _fields_at(path: str) -> tuple[str, ...]:
