@@ -16,9 +16,9 @@ from keys_app.organisation.models import TeamMembership
 
 from .approval_policy import ApprovalRequirement, Shortfall, count_of, with_shortfall
 from .decision_models import Approval, Narrowing
-from .models import KeyRequest
+from .models import PENDING_SINCE, KeyRequest
 from .outcome import happened
-from .queries import PENDING_SINCE, THREAD, UNREVIEWED, is_overdue
+from .queries import THREAD, UNREVIEWED, is_overdue
 from .states import RequestState, RequestStep
 
 if TYPE_CHECKING:

@@ -63,6 +63,11 @@ class Approval(models.Model):
 
     class Meta:
         ordering = ["created_at", "id"]
+        indexes = [
+            # Of the report on decisions, see `views/lists.py`.
+            models.Index(fields=["created_at", "id"], name="approval_by_time"),
+            models.Index(fields=["-decision", "-created_at", "-id"], name="approval_by_decision"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["request", "approver"],

@@ -5,10 +5,11 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
-from keys_app.core.model_fields import choices_of, one_of
+from keys_app.core.model_fields import choices_of, one_of, rank_of
 from keys_app.organisation.models import MAX_LIFETIME_DAYS, Account, Team
 from keys_app.permissions.guardrails import GuardRails
 from keys_app.permissions.naming import MAX_NAME
@@ -18,6 +19,12 @@ from keys_app.permissions.risk import Risk, higher_risk, policy_risk
 from .content_digest import content_digest
 from .states import GRANTED, OPEN_ISSUANCES, IssuanceState, RequestState
 from .validation import MAX_INCIDENT, MAX_PURPOSE, MAX_TASK, MAX_TICKET
+
+PENDING_SINCE = Coalesce("reopened_at", "created_at")
+"""`KeyRequest.pending_since` as the database knows it."""
+RISK_RANK = rank_of("risk", Risk)
+PENDING_RANK = rank_of("state", [RequestState.PENDING])
+"""0 for what waits for a decision, 1 for everything else."""
 
 
 class KeyRequest(models.Model):
@@ -62,6 +69,10 @@ class KeyRequest(models.Model):
             models.Index(fields=["state", "created_at"], name="request_by_state"),
             models.Index(fields=["requester", "-created_at"], name="request_by_requester"),
             models.Index(fields=["team", "-created_at"], name="request_by_team"),
+            # One for each order of the list of requests, see `views/lists.py`.
+            models.Index(fields=["-created_at", "-id"], name="request_newest"),
+            models.Index(PENDING_RANK, PENDING_SINCE, F("id"), name="request_waiting"),
+            models.Index(RISK_RANK.desc(), F("created_at").desc(), F("id").desc(), name="request_riskiest"),
         ]
         constraints = [
             models.CheckConstraint(condition=one_of("state", RequestState), name="request_state_known"),

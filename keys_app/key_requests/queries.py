@@ -13,7 +13,7 @@ from keys_app.core.present import present
 from keys_app.organisation.access import Person
 
 from .decision_models import Approval, Comment
-from .models import Issuance, KeyRequest
+from .models import PENDING_SINCE, Issuance, KeyRequest
 from .states import IssuanceState, RequestState, RequestStep
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ REVIEWED = Approval.objects.filter(request=OuterRef("pk"), decision=Approval.Dec
 UNREVIEWED = ~Q(incident="") & Q(security_alone=False) & ~Exists(REVIEWED)
 """Glass was broken and nobody has looked at it yet."""
 
-
-PENDING_SINCE = Coalesce("reopened_at", "created_at")
-"""`KeyRequest.pending_since` as the database knows it."""
 
 COMMIT_MARGIN = timedelta(seconds=30)
 """How long a process may need around its call to Twilio for its two transactions. Longer only costs it the key."""
@@ -103,6 +100,18 @@ def visible_requests(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Reque
     if who.is_security:
         return requests
     return requests.filter(Q(requester=who.user) | Q(team__in=who.led_team_ids))
+
+
+def has_word(word: str) -> Q:
+    """Return the condition that a request has a word: in its name, ticket, incident, a SID or its requester."""
+    columns = ("friendly_name", "ticket_url", "incident", "account__sid", *_REQUESTER)
+    found = Q(*((f"{column}__icontains", word) for column in columns), _connector=Q.OR)
+    if not word.upper().startswith("SK"):
+        return found
+    return found | Q(pk__in=Issuance.objects.filter(key_sid__icontains=word).values("request"))
+
+
+_REQUESTER = ("requester__username", "requester__first_name", "requester__last_name")
 
 
 def requests_to_oversee(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, RequestNotes]]":

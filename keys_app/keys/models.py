@@ -8,10 +8,11 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
 
-from keys_app.core.model_fields import choices_of, key_sid, one_of
+from keys_app.core.model_fields import choices_of, key_sid, one_of, rank_of
 from keys_app.core.text import MAX_REASON
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.organisation.models import Account, Team
@@ -33,6 +34,10 @@ def risk_of_key(policy_json: str) -> Risk:
         return policy_risk(Policy.from_json(policy_json)) if policy_json else Risk.CRITICAL
     except ValueError:
         return Risk.CRITICAL
+
+
+STATE_RANK = rank_of("state", [KeyState.ACTIVE, KeyState.REVOKING])
+"""0 for what works, 1 for what is on its way out, 2 for what is gone."""
 
 
 class ApiKey(models.Model):
@@ -73,6 +78,11 @@ class ApiKey(models.Model):
             models.Index(fields=["owner", "-issued_at"], name="key_by_owner"),
             models.Index(fields=["team", "-issued_at"], name="key_by_team"),
             models.Index(fields=["state", "expires_at"], name="key_by_expiry"),
+            # One for each order of the lists of keys, see `views/lists.py`.
+            models.Index(fields=["-issued_at", "-sid"], name="key_newest"),
+            models.Index(STATE_RANK, F("expires_at"), F("sid"), name="key_ending_soonest"),
+            models.Index(Lower("friendly_name"), F("sid"), name="key_by_name"),
+            models.Index(fields=["state", "handover_by", "sid"], name="key_by_handover"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -1,19 +1,20 @@
 """Which keys a person may see, change and revoke."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
+from django.conf import settings
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from keys_app.core.present import present
-from keys_app.core.times import moment
+from keys_app.core.times import duration, moment
 from keys_app.key_requests.approvals_today import approvals_today
 from keys_app.key_requests.models import KeyRequest
 from keys_app.organisation.access import Person
 from keys_app.organisation.models import TeamMembership
 
-from .models import ApiKey
+from .models import ApiKey, risk_of_key
 from .states import KeyState
 
 if TYPE_CHECKING:
@@ -57,18 +58,57 @@ def keys_held(key_request: KeyRequest) -> QuerySet[ApiKey]:
     return live.select_related("owner", "team").order_by("-issued_at")
 
 
-def keys_in_state(keys: QuerySet[ApiKey], state: str) -> QuerySet[ApiKey]:
-    """Narrow keys to `live`, `expiring` (within 14 days) or `revoked`; anything else is all of them."""
-    if state == "live":
-        return keys.filter(state__in=LIVE_KEYS)
-    if state == "expiring":
-        return keys.filter(state=KeyState.ACTIVE, expires_at__lt=timezone.now() + SOON)
-    return keys.filter(state=KeyState.REVOKED) if state == "revoked" else keys
+STATES = {
+    "live": "Live",
+    "expiring": f"Expiring in {duration(SOON)}",
+    "unconfirmed": "Never confirmed",
+    "changed": "Different at Twilio",
+    "revoking": "Revoking",
+    "revoked": "Revoked",
+}
+"""What `in_state` knows, as lists offer it."""
 
 
-def keys_matching(keys: QuerySet[ApiKey], words: str) -> QuerySet[ApiKey]:
-    """Narrow keys to those whose name at Twilio or SID holds `words`."""
-    return keys.filter(Q(friendly_name__icontains=words) | Q(sid__icontains=words)) if words else keys
+def in_state(state: str) -> Q:
+    """Return the condition that a key is in one of `STATES`."""
+    match state:
+        case "live":
+            return Q(state__in=LIVE_KEYS)
+        case "expiring":
+            return ends_before(timezone.now() + SOON)
+        case "unconfirmed":
+            return never_confirmed()
+        case "changed":
+            return Q(state=KeyState.ACTIVE) & ~Q(drift_json="")
+    return Q(state=state)
+
+
+def ends_before(end: datetime) -> Q:
+    """Return the condition that a key is active and expires before a moment, or should have."""
+    return Q(state=KeyState.ACTIVE, expires_at__lt=end)
+
+
+def never_confirmed() -> Q:
+    """Return the condition that nobody said in time that an active key is stored; no one can of an adopted one."""
+    before = timezone.now() - settings.CONFIRM_WITHIN
+    return Q(state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None, issued_at__lt=before)
+
+
+def has_word(word: str) -> Q:
+    """Return the condition that a key has a word in its name at Twilio, its SID or its owner's name or login."""
+    columns = ("friendly_name", "sid", "owner__username", "owner__first_name", "owner__last_name")
+    return Q(*((f"{column}__icontains", word) for column in columns), _connector=Q.OR)
+
+
+def has_risk(risk: str) -> Q:
+    """Return the condition that a key has a risk: that of its request; an adopted one's as rated today.
+
+    The policies of adopted keys are few, and each is read once.
+    """
+    adopted = Q(request=None)
+    policies = ApiKey.objects.filter(adopted).order_by().values_list("policy_json", flat=True).distinct()
+    rated = [policy for policy in policies if risk_of_key(policy) == risk]
+    return Q(request__risk=risk) | (adopted & Q(policy_json__in=rated))
 
 
 def successor_of(key: ApiKey) -> ApiKey | None:

@@ -2,7 +2,8 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.urls import reverse
 
 from keys_app.core.model_fields import choices_of, key_sid
@@ -51,7 +52,13 @@ class UnmanagedKey(models.Model):
 
     class Meta:
         ordering = ["-first_seen", "-sid"]
-        indexes = [models.Index(fields=["account", "-first_seen"], name="unmanaged_by_account")]
+        indexes = [
+            models.Index(fields=["account", "-first_seen"], name="unmanaged_by_account"),
+            # One for each order of the list, see `views/lists.py`.
+            models.Index(fields=["-first_seen", "-sid"], name="unmanaged_newest"),
+            models.Index(fields=["created_at", "sid"], name="unmanaged_oldest"),
+            models.Index(Lower("friendly_name"), F("sid"), name="unmanaged_by_name"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(policy_json="") | Q(checked_at__isnull=False), name="policy_was_looked_at"

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -12,8 +11,7 @@ from keys_app.audit.search.query import Term
 from keys_app.core.actor import with_login
 from keys_app.core.db import in_batches
 from keys_app.keys.models import ApiKey, risk_of_key
-from keys_app.keys.queries import LIVE_KEYS
-from keys_app.keys.states import KeyState
+from keys_app.keys.queries import LIVE_KEYS, ends_before, never_confirmed
 from keys_app.permissions.risk import Risk
 
 AGES = ((30, "up to 30 days"), (90, "31 to 90 days"), (180, "91 to 180 days"), (365, "181 to 365 days"))
@@ -100,13 +98,11 @@ def _scaled(name: str, bars: Iterable[Bar]) -> list[Bar]:
 
 def expiring_keys(within: timedelta) -> QuerySet[ApiKey]:
     """Return the active keys whose lifetime is over soon, the next one first."""
-    until = timezone.now() + within
-    keys = ApiKey.objects.filter(state=KeyState.ACTIVE, expires_at__lt=until)
+    keys = ApiKey.objects.filter(ends_before(timezone.now() + within))
     return keys.select_related("owner", "team", "account", "request").order_by("expires_at", "pk")
 
 
 def unconfirmed_keys() -> QuerySet[ApiKey]:
     """Return the active keys nobody confirmed in time to have stored, the oldest first; adopted ones need no word."""
-    before = timezone.now() - settings.CONFIRM_WITHIN
-    keys = ApiKey.objects.filter(state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None, issued_at__lt=before)
+    keys = ApiKey.objects.filter(never_confirmed())
     return keys.select_related("owner", "team", "account", "request").order_by("issued_at", "pk")

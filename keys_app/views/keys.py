@@ -12,18 +12,14 @@ from django.views.decorators.http import require_safe
 
 from keys_app.catalogue import current
 from keys_app.core.errors import InvalidInput, PortalError
-from keys_app.core.times import duration
 from keys_app.forms import ReasonForm
 from keys_app.key_requests.models import KeyRequest
 from keys_app.keys import confirm, handover, replace, revoke, rotate
 from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import (
-    SOON,
     can_revoke,
     can_take_over,
     doubts_about,
-    keys_in_state,
-    keys_matching,
     left_keys,
     successor_of,
     visible_keys,
@@ -38,11 +34,11 @@ from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.drafts import given_back
 from keys_app.views.http.fresh import needs_fresh, require_fresh
-from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import history, key_status, page_title
 
+from .lists import KEYS, LEFT_KEYS
 from .snippets import snippets_for
 
 if TYPE_CHECKING:
@@ -50,25 +46,17 @@ if TYPE_CHECKING:
 
     from keys_app.keys.queries import KeyNotes
 
-STATES = {"": "All", "live": "Live", "expiring": f"Expiring in {duration(SOON)}", "revoked": "Revoked"}
 DEFAULT_OVERLAP = 24
 ADOPTED_ADVICE = "request a new key, then revoke this one. An adopted key can’t be rotated."
 
 
 @require_safe
 def key_list(request: SignedInRequest) -> HttpResponse:
-    """Show the keys this person may see, narrowed by `?state=` and `?q=`, part of a name or SID."""
+    """Show the keys this person may see; `lists.KEYS` says how they are searched, narrowed and sorted."""
     who = access.person(request.user)
-    state, words = request.GET.get("state", ""), request.GET.get("q", "").strip()[:100]
-    keys = keys_matching(keys_in_state(visible_keys(who), state), words)
-    rows, next_url = newest_first(request, keys, "issued_at")
     context = {
-        "keys": rows,
-        "next_url": next_url,
+        "listing": KEYS.page(request, visible_keys(who), who),
         "shows_others": who.is_approver,
-        "states": STATES.items(),
-        "state": state if state in STATES else "",
-        "words": words,
         "left_count": left_keys(who).count() if who.is_approver else 0,
     }
     return render(request, "portal/key_list.html", context)
@@ -78,8 +66,7 @@ def key_list(request: SignedInRequest) -> HttpResponse:
 def left_list(request: SignedInRequest) -> HttpResponse:
     """Show the keys of people who left, to leads and Security."""
     who = require_approver(request)
-    rows, next_url = newest_first(request, left_keys(who), "issued_at")
-    context = {"keys": rows, "next_url": next_url, "led_teams": who.own_led_team_ids}
+    context = {"listing": LEFT_KEYS.page(request, left_keys(who), who), "led_teams": who.own_led_team_ids}
     return render(request, "portal/key_left_list.html", context)
 
 

@@ -35,11 +35,11 @@ from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back
 from keys_app.views.http.drafts import given_back
 from keys_app.views.http.fresh import needs_fresh
-from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import history, page_title, request_status
 
+from .lists import REQUESTS
 from .snippets import snippets_for
 
 if TYPE_CHECKING:
@@ -50,10 +50,9 @@ if TYPE_CHECKING:
 
 @require_safe
 def request_list(request: SignedInRequest) -> HttpResponse:
-    """Show the requests this person may see, newest first."""
+    """Show the requests this person may see; `lists.REQUESTS` says how they are searched, narrowed and sorted."""
     who = access.person(request.user)
-    rows, next_url = newest_first(request, visible_requests(who), "created_at")
-    context = {"requests": rows, "next_url": next_url, "shows_others": who.is_approver}
+    context = {"listing": REQUESTS.page(request, visible_requests(who), who), "shows_others": who.is_approver}
     return render(request, "portal/request_list.html", context)
 
 

@@ -103,15 +103,16 @@ def test_it_escapes_what_people_type(cast):
 
 
 def test_it_pages_through_many_requests_without_losing_or_repeating_one(cast):
-    names = {f"request-{number:03}" for number in range(55)}
+    names = [f"request-{number:03}" for number in range(55)]
     for name in names:
         cast.ask(friendly_name=name)
     client = cast.client("engineer")
-    first = client.get("/requests/")
-    second = client.get("/requests/" + first.context["next_url"])
-    seen = [item.friendly_name for page in (first, second) for item in page.context["requests"]]
-    assert sorted(seen) == sorted(names)
-    assert second.context["next_url"] is None
+    pages = [client.get("/requests/").context["listing"]]
+    while pages[-1].next_url:
+        pages.append(client.get(pages[-1].next_url).context["listing"])
+    seen = [item.friendly_name for page in pages for item in page.rows]
+    assert [len(page.rows) for page in pages] == [20, 20, 15]
+    assert seen == sorted(names, reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.test import override_settings
 
 import portal.urls  # noqa: F401 which pages there are depends on a setting that is changed here
-from keys_app.views.http import paging
+from keys_app.views.http import listing, paging
 from tests.cast import assemble
 from tests.twilio_iam.simulator import StandIn
 
@@ -49,3 +49,4 @@ def _taken_back(world: World, db, monkeypatch) -> None:
     """What a test writes is rolled back: who was refused, what was exported, what was pressed. Lists have one page."""
     cache.clear()
     monkeypatch.setattr(paging, "PAGE_SIZE", 1000)
+    monkeypatch.setattr(listing, "SIZES", (1000,))
