@@ -1,9 +1,13 @@
 """The forms of the sign-in library that take a password or an address past its limits, made to count them."""
 
+from typing import Any
+
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import ChangePasswordForm as LibraryChangePasswordForm
 from allauth.account.forms import ResetPasswordForm as LibraryResetPasswordForm
+from allauth.account.forms import ResetPasswordKeyForm as LibraryResetPasswordKeyForm
 from allauth.core import context
+from django import forms
 from django.http import HttpRequest
 
 from keys_app.users import password_resets, password_tries
@@ -12,9 +16,27 @@ from keys_app.views.http.actor import address_of
 
 from .accounts import refusal
 
+_WORDS = {
+    "oldpassword": "Current password",
+    "password1": "New password",
+    "password2": "New password, again",
+    "email": "Mail address",
+}
+
+
+def _in_words(form: forms.Form) -> None:
+    """Label the fields as the portal does; the library writes each label into the box as well, in title case."""
+    for name, field in form.fields.items():
+        field.label = _WORDS.get(name, field.label)
+        field.widget.attrs.pop("placeholder", None)
+
 
 class ChangePasswordForm(LibraryChangePasswordForm):  # type: ignore[misc]  # a class without types
     """Looks at the present password as signing in does, so that it can't be guessed here either."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _in_words(self)
 
     def clean_oldpassword(self) -> str:
         password = str(self.cleaned_data["oldpassword"])
@@ -25,6 +47,10 @@ class ChangePasswordForm(LibraryChangePasswordForm):  # type: ignore[misc]  # a 
 
 class ResetPasswordForm(LibraryResetPasswordForm):  # type: ignore[misc]  # a class without types
     """Queues a link without looking whose the address is: the same work and answer for each."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _in_words(self)
 
     def clean_email(self) -> str:
         mail = str(self.cleaned_data["email"])
@@ -38,3 +64,11 @@ class ResetPasswordForm(LibraryResetPasswordForm):  # type: ignore[misc]  # a cl
         address = str(self.cleaned_data["email"])
         password_resets.ask(address=address)
         return address
+
+
+class ResetPasswordKeyForm(LibraryResetPasswordKeyForm):  # type: ignore[misc]  # a class without types
+    """The library's, in the portal's words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _in_words(self)

@@ -222,6 +222,7 @@ ACCOUNT_RATE_LIMITS = False
 ACCOUNT_FORMS = {
     "change_password": "portal.account_forms.ChangePasswordForm",
     "reset_password": "portal.account_forms.ResetPasswordForm",
+    "reset_password_from_key": "portal.account_forms.ResetPasswordKeyForm",
 }
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # an address that is no one's gets no mail
 ACCOUNT_SESSION_REMEMBER = False

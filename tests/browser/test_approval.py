@@ -46,6 +46,7 @@ def test_it_asks_answers_narrows_and_issues(sign_in):
     url = ask_for(engineer.page, "to-narrow", READ, LISTING)
 
     lead.page.goto(LIST)
+    lead.page.get_by_text("Filters", exact=True).click()
     lead.page.get_by_role("link", name=re.compile(r"^High")).first.click()
     expect(lead.page.get_by_role("link", name="to-narrow", exact=True)).to_be_visible()
     lead.page.get_by_role("link", name=re.compile(r"^Decide")).first.click()
