@@ -6,7 +6,7 @@ from keys_app.connections.models import Connection
 from keys_app.key_requests.decision_models import Approval, ApprovalRule, Comment, Narrowing
 from keys_app.key_requests.models import Issuance, KeyRequest
 from keys_app.keys.models import ApiKey
-from keys_app.notifications.models import Heartbeat, NoticeKey, Trouble, Webhook, WebhookDelivery
+from keys_app.notifications.models import Heartbeat, NoticeKey, NoticeRecipient, Trouble, Webhook, WebhookDelivery
 from keys_app.organisation.models import (
     MAX_LIFETIME_DAYS,
     Account,
@@ -46,6 +46,7 @@ __all__ = [
     "LimitedUse",
     "Narrowing",
     "NoticeKey",
+    "NoticeRecipient",
     "PasswordReset",
     "Probe",
     "ProviderGroup",

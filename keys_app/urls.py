@@ -19,6 +19,7 @@ urlpatterns = [
     path("requests/<uuid:request_id>/issue/", requests.request_issue, name="request_issue"),
     path("requests/<uuid:request_id>/cancel/", requests.request_cancel, name="request_cancel"),
     path("requests/<uuid:request_id>/comment/", requests.request_comment, name="request_comment"),
+    path("requests/<uuid:request_id>/nudge/", requests.request_nudge, name="request_nudge"),
     path("deputies/", deputies.deputies, name="deputies"),
     path("deputies/<int:delegation_id>/end/", deputies.deputy_end, name="deputy_end"),
     path("keys/", keys.key_list, name="key_list"),

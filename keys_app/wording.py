@@ -316,6 +316,7 @@ _WORDS = {
     "request.narrowed": "narrowed it",
     "request.rated": "rated it anew",
     "request.commented": "wrote",
+    "request.nudged": "reminded those who decide",
     "request.glass_broken": "broke glass for an incident",
     "request.reviewed": "reviewed it",
     "request.rejected": "rejected it",

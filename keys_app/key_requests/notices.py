@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 
 from keys_app.core.actor import Actor, name_and_login
 from keys_app.core.present import present
 from keys_app.core.text import counted
-from keys_app.core.times import moment
+from keys_app.core.times import duration, moment
 from keys_app.notifications.notify import notify
 from keys_app.organisation import access
 from keys_app.permissions.paste.credentials import drop_credentials
@@ -22,6 +23,7 @@ from keys_app.permissions.paste.credentials import drop_credentials
 from . import deciders, turn
 from .decision_models import Approval
 from .models import KeyRequest
+from .told import about
 
 if TYPE_CHECKING:
     from keys_app.keys.models import ApiKey
@@ -43,6 +45,13 @@ def second_approval_needed(key_request: KeyRequest, actor: Actor) -> None:
     _ask_deciders("request.approval_given", key_request, f"“{key_request}” needs another approval", what)
 
 
+def request_nudged(key_request: KeyRequest) -> None:
+    """Remind those who may decide a request that it waits for them, in the name of its requester."""
+    waited = duration(timezone.now() - key_request.pending_since)
+    title = f"{_requester(key_request)} reminds you of the key “{key_request}”"
+    _ask_deciders("request.nudged", key_request, title, f"It has waited for {waited}.\n\n{_facts(key_request)}")
+
+
 def _ask_deciders(kind: str, key_request: KeyRequest, title: str, what: str) -> None:
     notify(
         kind,
@@ -51,6 +60,7 @@ def _ask_deciders(kind: str, key_request: KeyRequest, title: str, what: str) -> 
         path=_approval_path(key_request),
         people=_deciders(key_request),
         team=key_request.team,
+        about=about(key_request),
     )
 
 
@@ -130,6 +140,7 @@ def approval_void(key_request: KeyRequest, reason: str) -> None:
         path=key_request.get_absolute_url(),
         people=[key_request.requester, *_deciders(key_request)],
         team=key_request.team,
+        about=about(key_request),
     )
 
 
@@ -150,6 +161,7 @@ def approval_withdrawn(key_request: KeyRequest, actor: Actor, reason: str) -> No
         path=key_request.get_absolute_url(),
         people=people,
         team=key_request.team,
+        about=about(key_request),
     )
 
 

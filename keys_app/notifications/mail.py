@@ -17,7 +17,7 @@ from post_office.models import PRIORITY, STATUS, Email
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
 
-from .models import DailyLine, NoticeKey, WebhookDelivery
+from .models import DailyLine, NoticeKey, NoticeRecipient, WebhookDelivery
 from .outbox import Failure, Outbox, Sent
 
 KEPT_FOR = timedelta(days=30)
@@ -112,6 +112,7 @@ def remove_old() -> None:
     """Remove what is older than 30 days, sent or not: mails, notices for one, and deliveries to webhooks."""
     now = timezone.now()
     DailyLine.objects.filter(at__lt=now - KEPT_FOR).delete()
+    NoticeRecipient.objects.filter(at__lt=now - KEPT_FOR).delete()
     Email.objects.filter(created__lt=now - KEPT_FOR).delete()
     WebhookDelivery.objects.filter(created_at__lt=now - KEPT_FOR).delete()
     NoticeKey.objects.filter(created_at__lt=now - KEYS_KEPT_FOR).delete()

@@ -30,15 +30,15 @@ def _is_address(address: str) -> bool:
     return True
 
 
-def queue_mail(title: str, text: str, addresses: list[str], *, urgent: bool) -> None:
-    """Queue a mail for each address alone, so that nobody learns the others'.
+def queue_mail(title: str, text: str, addresses: list[str], *, urgent: bool) -> list[Email]:
+    """Queue a mail for each address alone, so that nobody learns the others', and return them.
 
     The rows are made directly: `post_office.mail.send` takes subject and text for Django templates, and people's
     words are in them.
     """
     now = timezone.now()
     subject = f"[Key portal] {title}".translate(_PLAIN_QUOTES)  # most stay readable without decoding
-    Email.objects.bulk_create(
+    queued: list[Email] = Email.objects.bulk_create(
         Email(
             from_email=settings.DEFAULT_FROM_EMAIL,
             to=[address],
@@ -53,3 +53,4 @@ def queue_mail(title: str, text: str, addresses: list[str], *, urgent: bool) -> 
         )
         for address in addresses
     )
+    return queued

@@ -97,6 +97,39 @@ class DailyLine(models.Model):
         return self.title
 
 
+class NoticeRecipient(models.Model):
+    """Whom a notice was for, and by which mail, so that a page can say who was told. It is kept as long as the mail.
+
+    `about` says what the notice was about, as `request:<uuid>`.
+    """
+
+    class How(models.TextChoices):
+        MAIL = "mail"
+        DAILY = "daily", "once a day, or not, as they chose"
+        NO_ADDRESS = "no address"
+        NO_MAIL = "no mail", "the portal sends no mail"
+
+    about = models.CharField(max_length=60)
+    kind = models.CharField(max_length=60)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    how = models.CharField(max_length=10, choices=How.choices)
+    # Without a constraint: mails are removed after a while, and nothing then has to look here.
+    mail = models.ForeignKey(
+        "post_office.Email", null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["at", "id"]
+        indexes = [models.Index(fields=["about", "at"], name="recipient_about")]
+        constraints = [
+            models.CheckConstraint(condition=Q(how="mail") | Q(mail__isnull=True), name="mailed_by_a_mail"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} to {self.user_id}"
+
+
 class NoticeKey(models.Model):
     """Remembers that a notice which may be queued only once was."""
 

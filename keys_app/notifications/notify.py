@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
+from post_office.models import Email
 
 from keys_app.organisation.access import in_security
 from keys_app.organisation.models import Team
@@ -18,6 +19,7 @@ from keys_app.organisation.models import Team
 from .daily import put_off
 from .mail_queue import addresses_of, queue_mail
 from .models import NoticeKey, Webhook, WebhookDelivery
+from .recipients import note_recipients
 from .webhooks import body_for
 
 ALARM = "alarm."
@@ -36,6 +38,7 @@ def notify(
     team: Team | None = None,
     addresses: Iterable[str] = (),
     key: str = "",
+    about: str = "",
     to_webhooks: bool = True,
 ) -> None:
     """Queue a notice in the running transaction; with a `key`, before `record`, since it may have to wait for another.
@@ -43,6 +46,7 @@ def notify(
     `kind` is the ledger's name of the event, or `alarm.<what>`: an alarm goes to everybody in Security too.
     Mail goes to those of `people` who are active and have an address, as they chose, once to each address, to the
     team's and to `addresses`. `path` is the portal's page it is about. A second with the same `key` is not queued.
+    With `about`, as `request:<uuid>`, it is written down which of `people` it was for: see `recipients`.
     Title and text must not hold a secret. Raises `TransactionManagementError` outside a transaction.
     """
     if not connection.in_atomic_block:
@@ -51,11 +55,16 @@ def notify(
         raise ValueError("the path of a notice begins with one slash")
     if key and not _first_with(key):
         return
+    people = list(people)
     title, text, url = one_line(title, MAX_TITLE), plain_text(text), settings.BASE_URL.geturl() + path
+    mails: list[Email] = []
+    now: list[User] = []
     if settings.SENDS_MAIL:
-        now = put_off(kind, people, title=title, path=path)
-        everybody = [*now, *(in_security() if kind.startswith(ALARM) else ())]
-        queue_mail(title, f"{text}\n\n{url}\n", addresses_of(everybody, team, addresses), urgent=kind.startswith(ALARM))
+        now, urgent = put_off(kind, people, title=title, path=path), kind.startswith(ALARM)
+        to = addresses_of([*now, *(in_security() if urgent else ())], team, addresses)
+        mails = queue_mail(title, f"{text}\n\n{url}\n", to, urgent=urgent)
+    if about:
+        note_recipients(about, kind, people, now=now, mails=mails)
     if to_webhooks:
         _queue_webhooks(kind, title, text, url, team)
 

@@ -39,6 +39,7 @@ _DECIDERS = {
     "request.created",
     "request.approval_given",
     "request.answered",
+    "request.nudged",
     "request.lapses_soon",
     "request.approval_void",
     "request.approval_withdrawn",

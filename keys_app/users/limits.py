@@ -34,7 +34,7 @@ _CLEARED_AT_ONCE = 10_000
 
 NAMES = {
     "requests": "new requests",
-    "comments": "comments",
+    "comments": "comments and reminders",
     "exports": "downloads of the audit",
     "pastes": "pastes",
     "issues": "keys issued, rotated or replaced",

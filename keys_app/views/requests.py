@@ -3,6 +3,7 @@
 import uuid
 from typing import TYPE_CHECKING
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -10,9 +11,10 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
 from keys_app.catalogue import current
+from keys_app.core.actor import name_list
 from keys_app.core.errors import PortalError
 from keys_app.forms import CommentForm
-from keys_app.key_requests import comments, submit
+from keys_app.key_requests import comments, nudge, submit
 from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import (
     TO_PRESS,
@@ -24,6 +26,7 @@ from keys_app.key_requests.queries import (
     visible_requests,
 )
 from keys_app.key_requests.states import RequestState
+from keys_app.key_requests.told import told_of
 from keys_app.key_requests.turn import Todo, turns_of
 from keys_app.keys import issue
 from keys_app.keys.same_names import twins_of
@@ -83,10 +86,13 @@ def _request_page(
     to_press = own and key_request.state in TO_PRESS
     why_not_issue = issue.why_not_issuable(key_request, keys, who) if to_press else ""
     turns = turns_of(key_request)
+    told = told_of(key_request, turns)
     context = {
         "key_request": key_request,
         "title": page_title(key_request, turns, request.user),
         "status": request_status(key_request, issuances[-1] if issuances else None, key, turns, request.user),
+        "told": told,
+        "nudge": nudge.offered(key_request, turns, told, request.user),
         "review": next((one for one in turns if one.todo == Todo.REVIEW), None),
         "summary": summarize(key_request.policy, current.current_catalogue()),
         "diff": key_request.difference,
@@ -122,6 +128,18 @@ def request_comment(request: SignedInRequest, request_id: uuid.UUID) -> HttpResp
     except PortalError as error:
         return _problem(request, key_request, error)
     return redirect(key_request.get_absolute_url() + "#thread")
+
+
+@post_or_go_back
+def request_nudge(request: SignedInRequest, request_id: uuid.UUID) -> HttpResponse:
+    """Remind those who may decide the request, as its requester."""
+    key_request = _visible(request, request_id)
+    try:
+        reminded = nudge.send_reminder(key_request=key_request, actor=actor_of(request))
+    except PortalError as error:
+        return _problem(request, key_request, error)
+    messages.success(request, f"You reminded {name_list(reminded, 'and')}.")
+    return redirect(key_request)
 
 
 @post_or_go_back

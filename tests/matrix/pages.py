@@ -27,6 +27,7 @@ portal:request_detail            request    200   200  200    200      404   404
 portal:request_issue             request    back  back back   back     -     -     -
 portal:request_cancel            request    back  back back   back     -     -     -
 portal:request_comment           request    back  back back   back     -     -     -
+portal:request_nudge             request    back  back back   back     -     -     -
 portal:deputies                  -          404   200  404    404      404   200   404
 portal:deputy_end                deputy     -     back -      -        -     -     -
 portal:key_list                  -          200   200  200    200      200   200   200

@@ -88,6 +88,7 @@ NOT_MADE = {
     "request.approval_lapses_soon": "test_outgoing",
     "request.digest": "test_outgoing",
     "request.lapses_soon": "test_outgoing",
+    "request.nudged": "test_nudge",
     "request.rated": "test_rating",
     "trouble.began": "test_deadlines",
     "trouble.ended": "test_deadlines",

@@ -234,6 +234,7 @@ NONE_NEEDED = {
     "admin:keys_app_keyrequest_several": "approves low risk alone",
     "portal:request_cancel": "gives up one's own request",
     "portal:request_comment": "is a question or an answer",
+    "portal:request_nudge": "reminds those who decide",
     "portal:deputy_end": "takes a right away",
     "portal:key_confirm": "says that a secret is stored",
     "portal:unmanaged_propose": "asks a lead",

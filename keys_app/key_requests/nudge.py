@@ -1,0 +1,78 @@
+"""A reminder from the requester to those who may decide, at most once a day."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from keys_app.audit.record import record
+from keys_app.core.actor import Actor
+from keys_app.core.db import lock_row
+from keys_app.core.errors import Conflict, NotAllowed
+from keys_app.core.times import moment
+from keys_app.notifications.recipients import recipients_of
+from keys_app.users.limits import limited
+
+from .deciders import deciders_of, why_closed
+from .models import KeyRequest
+from .notices import request_nudged
+from .queries import THREAD, Thread
+from .told import ToldOf, about, last_nudge
+from .turn import NO_ONE, Todo, Turn, turn_of
+
+EVERY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """A reminder that the requester may send; with `again` only from then on, since they did at `last`."""
+
+    last: datetime | None
+    again: datetime | None
+
+
+def offered(key_request: KeyRequest, turns: Sequence[Turn], told: ToldOf, user: User) -> Nudge | None:
+    """Return the reminder this user may send about a request; None if they may not, or it is no approver's turn."""
+    turn = turn_of(turns, user)
+    waits = turn is not None and turn.todo == Todo.DECIDE and bool(turn.whose)
+    if not waits or key_request.requester_id != user.pk:
+        return None
+    return Nudge(told.nudged_at, _again(told.nudged_at))
+
+
+def _again(last: datetime | None) -> datetime | None:
+    """Return from when on another reminder may be sent; None if one may be now."""
+    return last + EVERY if last and last + EVERY > timezone.now() else None
+
+
+def send_reminder(*, key_request: KeyRequest, actor: Actor) -> list[User]:
+    """Remind those who may decide a pending request, as its requester, and return them.
+
+    Raises `NotAllowed` for others, `Conflict` if it is not an approver's turn or the last reminder was sent less than a
+    day ago, `TooMany` for a user who wrote too much.
+    """
+    if key_request.requester_id != actor.signed_in.pk:
+        raise NotAllowed("Only the requester sends a reminder.")
+    with limited("comments", actor):
+        locked = lock_row(KeyRequest, key_request.pk)  # of two presses the second waits here, and sees the first
+        if closed := why_closed(locked):
+            raise Conflict(f"{closed} No reminder was sent.")
+        reminded = _whom(locked)
+        request_nudged(locked)
+        record("request.nudged", actor, key_request=locked, reminded=[user.get_username() for user in reminded])
+    return reminded
+
+
+def _whom(key_request: KeyRequest) -> list[User]:
+    """Return whom a reminder is for. Raises `Conflict` where none may be sent now."""
+    if KeyRequest.objects.filter(pk=key_request.pk).annotate(thread=THREAD).get().thread == Thread.ASKED:
+        raise Conflict("It is your turn: answer the question first. No reminder was sent.")
+    last = last_nudge(recipients_of(about(key_request)))
+    if last and (again := _again(last)):
+        raise Conflict(f"You reminded them at {moment(last)}; you can again at {moment(again)}.")
+    reminded = deciders_of(key_request)
+    if not reminded:
+        raise Conflict(f"{NO_ONE} No reminder was sent.")
+    return reminded
