@@ -114,6 +114,14 @@ def has_word(word: str) -> Q:
 _REQUESTER = ("requester__username", "requester__first_name", "requester__last_name")
 
 
+def yours_count(who: Person) -> int:
+    """Return how many of this person's own requests wait for them: for an answer, or for the key to be issued."""
+    to_issue = Q(state__in=TO_PRESS, claim_until__gte=timezone.now())
+    asked = Q(state=RequestState.PENDING, thread=Thread.ASKED)
+    mine = KeyRequest.objects.filter(requester=who.user, state__in=(RequestState.PENDING, *TO_PRESS))
+    return mine.annotate(thread=THREAD).filter(to_issue | asked).count()
+
+
 def requests_to_oversee(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, RequestNotes]]":
     """Return the requests of the teams this person decides for, all of them for Security."""
     requests = visible_requests(who)

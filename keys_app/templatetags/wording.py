@@ -71,6 +71,26 @@ def draft(context: template.Context, path: str, is_shown: bool = True) -> SafeSt
 
 
 @register.simple_tag
+def poll(element: str, address: str, seconds: int, others: str) -> SafeString | str:
+    """Return what lets an element with this id ask for its page again every few seconds, if `seconds` is not 0.
+
+    It is replaced by what it is there, and so are the `others`, by their ids, and the counts of the navigation: see
+    `poll.js`. Without that script nothing happens.
+    """
+    if not seconds:
+        return ""
+    oob = ",".join(f"#{name}" for name in [*others.split(), "nav-yours", "nav-waiting"])
+    return format_html(
+        'hx-get="{}" hx-trigger="every {}s, portal:look" hx-select="#{}" hx-target="this" hx-swap="outerHTML" '
+        'hx-select-oob="{}" data-poll',
+        address,
+        seconds,
+        element,
+        oob,
+    )
+
+
+@register.simple_tag
 def time(at: datetime | None, form: str = "minute", css: str = "", beside: bool = False) -> SafeString | str:
     """Return a moment for people, in their zone, exact in UTC on hover; `form` and `beside` are those of `moments`."""
     return moments.element(at, form, css, beside) if at else ""

@@ -91,10 +91,12 @@ def _key_page(
 ) -> HttpResponse:
     who = access.person(request.user)
     overlap = given_back(request, reverse("portal:key_rotate", args=[key.pk])).one("overlap_hours")
+    status_now = key_status(key)
     context = {
         "key": key,
         "title": page_title(key, turns_of_keys([key])[key.pk], request.user),
-        "status": key_status(key),
+        "status": status_now,
+        "poll_every": status_now.poll_every(waits=key.state != KeyState.REVOKED),
         "summary": summarize(key.policy, current.current_catalogue()) if key.policy_json else None,
         "timeline": history(key_sid=key.pk),
         "form": form,

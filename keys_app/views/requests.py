@@ -17,6 +17,7 @@ from keys_app.forms import CommentForm
 from keys_app.key_requests import comments, nudge, submit
 from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import (
+    OPEN_REQUESTS,
     TO_PRESS,
     can_cancel,
     can_send_changed,
@@ -87,10 +88,12 @@ def _request_page(
     why_not_issue = issue.why_not_issuable(key_request, keys, who) if to_press else ""
     turns = turns_of(key_request)
     told = told_of(key_request, turns)
+    status_now = request_status(key_request, issuances[-1] if issuances else None, key, turns, request.user)
     context = {
         "key_request": key_request,
         "title": page_title(key_request, turns, request.user),
-        "status": request_status(key_request, issuances[-1] if issuances else None, key, turns, request.user),
+        "status": status_now,
+        "poll_every": status_now.poll_every(waits=key_request.state in OPEN_REQUESTS),
         "told": told,
         "nudge": nudge.offered(key_request, turns, told, request.user),
         "review": next((one for one in turns if one.todo == Todo.REVIEW), None),

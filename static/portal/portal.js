@@ -112,15 +112,8 @@
 
   // Answers to htmx
 
-  const isPoll = (detail) => detail.elt?.hasAttribute?.("data-poll") || detail.target?.hasAttribute?.("data-poll");
-  const pollNote = (shown) => {
-    const note = document.querySelector("[data-poll-note]");
-    if (note) note.hidden = !shown;
-  };
+  const isPoll = (detail) => Boolean(detail.elt?.hasAttribute?.("data-poll")); // see poll.js
 
-  document.addEventListener("htmx:configRequest", ({ detail }) => {
-    if (detail.elt.hasAttribute("data-poll")) detail.headers["X-Portal-Background"] = "1"; // no use of the session
-  });
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.hasAttribute("data-issue")) waiting += 1;
   });
@@ -132,16 +125,9 @@
     if (detail.xhr.getResponseHeader("HX-Redirect")) leaving = true; // to sign in again, with nothing done
   });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    if (isPoll(detail)) swapIfNew(detail);
-    else if (detail.target === slot && detail.xhr.status !== 204) swapIfFits(detail, /^\s*<dialog\b/);
+    if (detail.target === slot && detail.xhr.status !== 204) swapIfFits(detail, /^\s*<dialog\b/);
     else if (detail.target.hasAttribute("data-row")) swapIfFits(detail, /^\s*<li\b/);
   });
-
-  function swapIfNew(detail) {
-    const found = /id="\w+-status" data-version="([^"]*)"/.exec(detail.xhr.responseText);
-    detail.shouldSwap = Boolean(found) && found[1] !== document.querySelector("[data-poll]")?.dataset.version;
-    pollNote(!found);
-  }
 
   function swapIfFits(detail, begins) {
     const { xhr } = detail;
@@ -158,9 +144,8 @@
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, (event) => {
-      if (leaving) return;
-      if (isPoll(event.detail)) pollNote(true);
-      else fail("The portal did not answer", `No answer came. ${LOOK}`);
+      if (leaving || isPoll(event.detail)) return;
+      fail("The portal did not answer", `No answer came. ${LOOK}`);
     });
   }
 

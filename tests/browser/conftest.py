@@ -1,6 +1,7 @@
 """A real browser against a real `make demo`, which each test worker starts once, from a clone of its own."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 
@@ -54,6 +55,11 @@ def browser(chromium: str) -> Iterator[Browser]:
         started.close()
 
 
+CUT_OFF = re.compile(r"htmx:(afterRequest|sendError|sendAbort), \[object HTMLElement\]")
+"""How htmx notes that a page which keeps itself up to date was left while it asked. Of no other request: what those
+are to replace is a `div`."""
+
+
 class Tab:
     """A signed-in person's browser window, which notes every console error and policy violation."""
 
@@ -65,7 +71,7 @@ class Tab:
         self.page: Page = context.new_page()
 
     def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not CUT_OFF.match(message.text):
             self.complaints.append(f"{message.text} at {message.location.get('url')}")
 
 

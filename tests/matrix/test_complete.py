@@ -118,6 +118,7 @@ ALWAYS_OR_NEVER = {
     "Delegation.ended_at": "set when a lead ends it before its time: test_deputies",
     "FeedToken.warned_at": "set when it is about to expire: test_audit_feeds",
     "ReconcileRun.finished_at": "empty while one runs, or after it was killed: test_reconcile_runs",
+    "NoticeRecipient.mail": "empty for who has no address: test_nudge",
     "Trouble.account": "empty only for a process: test_heartbeats",
     "Trouble.ended_at": "set when it is over: test_deadlines",
     "Trouble.reminded_at": "set after a day: test_deadlines",

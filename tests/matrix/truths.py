@@ -145,7 +145,7 @@ def _key(html: str, world: World, kind: str, who: str) -> Problems:
 
 def _badges(html: str, true: Kind) -> Problems:
     """The page has the same words for the state, and for what there is to know beside it, as a list."""
-    panel = re.search(r'<div class="panel stack" id="key-status".*?</p>', html, re.DOTALL)
+    panel = re.search(r'<section class="panel stack" id="key-status".*?</p>', html, re.DOTALL)
     found = [words(one) for one in re.findall(r'<span class="badge.*?</span>', panel.group() if panel else "")]
     marks = {
         "Overdue": "overdue" in true,

@@ -1,6 +1,7 @@
 """What every page needs to know."""
 
 import logging
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -9,6 +10,7 @@ from django.http import HttpRequest
 from keys_app import __version__
 from keys_app.core.http.simulator import EndpointKind, endpoint_at
 from keys_app.key_requests import deciders
+from keys_app.key_requests.queries import yours_count
 from keys_app.organisation import access
 
 from . import keyboard
@@ -37,7 +39,8 @@ def portal(request: HttpRequest) -> dict[str, object]:
     if user is not None and user.is_authenticated:
         who = access.person(user)
         context["person"] = who
-        context["waiting_count"] = _waiting(who)
+        context["waiting_count"] = _counted(deciders.waiting_count, who) if who.is_approver else 0
+        context["yours_count"] = _counted(yours_count, who) if who.may_request else 0
     return context
 
 
@@ -47,10 +50,10 @@ def _endpoint_note() -> str:
     return ENDPOINT_NOTES.get(endpoint_at(base_url), "").format(url=base_url.geturl())
 
 
-def _waiting(who: access.Person) -> int:
+def _counted(count: Callable[[access.Person], int], who: access.Person) -> int:
     """Return how many requests wait for this person. Without a database it is 0: a page with a secret is shown once."""
     try:
-        return deciders.waiting_count(who) if who.is_approver else 0
+        return count(who)
     except DatabaseError:
         log.exception("what waits for %s could not be counted", who.user.pk)
         return 0
