@@ -95,6 +95,7 @@ def _request_page(
         "status": status_now,
         "poll_every": status_now.poll_every(waits=key_request.state in OPEN_REQUESTS),
         "told": told,
+        "to_answer": any(one.todo == Todo.ANSWER and one.is_of(request.user) for one in turns),
         "nudge": nudge.offered(key_request, turns, told, request.user),
         "review": next((one for one in turns if one.todo == Todo.REVIEW), None),
         "summary": summarize(key_request.policy, current.current_catalogue()),

@@ -81,6 +81,15 @@ def test_an_approved_request_is_its_requesters_to_issue(cast, role, title):
     assert title_of(cast, role, f"/requests/{key_request.pk}/") == f"{title} · usage-report · Key portal"
 
 
+@pytest.mark.parametrize(
+    ("role", "title"), [("lead", "Your turn – decide"), ("security", "Waiting for Colead Person or Lead Person")]
+)
+def test_the_page_on_which_it_is_decided_begins_alike(cast, role, title):
+    key_request = cast.ask()
+    url = f"/admin/keys_app/keyrequest/{key_request.pk}/change/"
+    assert title_of(cast, role, url).startswith(f"{title} · usage-report · ")
+
+
 def test_the_title_of_a_closed_request_says_its_state(cast):
     key_request = cast.ask()
     cast.decide("lead", key_request, "reject", "No.")
@@ -138,7 +147,7 @@ def test_a_question_makes_it_the_requesters_turn_and_the_answer_the_approvers(ca
     answer_to(cast, "engineer", key_request, "The archive.")
     assert "Answer needed" not in text_of(engineer.get(seen))
     assert todos(key_request) == [(Todo.DECIDE, ["colead", "lead"])]
-    for approvals in ("/admin/keys_app/keyrequest/", f"/requests/{key_request.pk}/"):
+    for approvals in ("/", "/admin/keys_app/keyrequest/", f"/requests/{key_request.pk}/"):
         assert "Answered" in text_of(lead.get(approvals))
     ask(cast, "colead", key_request, "And who reads the archive?")
     assert "Answer needed" in text_of(engineer.get(seen))

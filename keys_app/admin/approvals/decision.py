@@ -3,7 +3,7 @@
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -38,7 +38,7 @@ from keys_app.views.http.drafts import given_back
 from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import signed_in
-from keys_app.wording import NOT_REVIEWED, history, request_marks
+from keys_app.wording import NOT_REVIEWED, history, page_title, request_marks
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -220,6 +220,7 @@ def _page(
     request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest, typed: FormState, status: int = 200
 ) -> HttpResponse:
     who = access.person(signed_in(request))
+    noted = cast("WithAnnotations[KeyRequest, RequestNotes]", key_request)  # the admin finds it so
     why_not = turn.why_not_decidable(who, key_request)
     not_grantable = decide.why_not_grantable(key_request)
     not_approvable = decide.why_not_approvable(key_request)
@@ -229,6 +230,7 @@ def _page(
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
         "title": f"Request “{key_request}”",
+        "page_title": page_title(noted, turn.turns_of(noted), signed_in(request)),
         "key_request": key_request,
         "summary": summarize(key_request.policy, known),
         "diff": key_request.difference,
