@@ -94,10 +94,13 @@ def never_confirmed() -> Q:
     return Q(state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None, issued_at__lt=before)
 
 
-def has_word(word: str) -> Q:
-    """Return the condition that a key has a word in its name at Twilio, its SID or its owner's name or login."""
+def has_word(word: str, path: str = "") -> Q:
+    """Return the condition that a key has a word in its name at Twilio, its SID or its owner's name or login.
+
+    `path` leads to the key from what is looked at.
+    """
     columns = ("friendly_name", "sid", "owner__username", "owner__first_name", "owner__last_name")
-    return Q(*((f"{column}__icontains", word) for column in columns), _connector=Q.OR)
+    return Q(*((f"{path}{column}__icontains", word) for column in columns), _connector=Q.OR)
 
 
 def has_risk(risk: str) -> Q:

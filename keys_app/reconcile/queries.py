@@ -11,8 +11,10 @@ from keys_app.keys.models import ApiKey
 from keys_app.keys.states import KeyState
 from keys_app.organisation.access import Person, teams_led
 from keys_app.organisation.models import Account, Team
+from keys_app.permissions.policy import Policy
+from keys_app.permissions.risk import Risk, policy_risk
 
-from .models import ReconcileRun, UnmanagedKey
+from .models import IN_DOUBT, ReconcileRun, UnmanagedKey
 
 
 def last_run() -> ReconcileRun | None:
@@ -79,6 +81,43 @@ def visible_unmanaged(who: Person) -> QuerySet[UnmanagedKey]:
         return keys
     accounts = Account.objects.filter(teams__in=who.led_team_ids)
     return keys.filter(account__in=accounts)
+
+
+SHOWN = {
+    "doubt": "Keep or delete",
+    "proposed": "Proposed to a team",
+    "deleting": "Being deleted",
+    "adopted": "Adopted",
+    "gone": "Gone",
+    "all": "Gone and adopted too",
+}
+"""What the list of unmanaged keys can show besides those that exist, see `is_shown`."""
+
+
+def is_shown(show: str) -> Q:
+    """Return the condition that an unmanaged key is one of those in `SHOWN`; for anything else, that it exists."""
+    here = Q(gone_at=None, adopted_at=None)
+    conditions = {
+        "doubt": IN_DOUBT,
+        "proposed": here & Q(proposed_team__isnull=False, delete_since=None),
+        "deleting": here & Q(delete_since__isnull=False),
+        "adopted": Q(adopted_at__isnull=False),
+        "gone": Q(gone_at__isnull=False, adopted_at=None),
+        "all": Q(),
+    }
+    return conditions.get(show, here)
+
+
+def unmanaged_has_word(word: str) -> Q:
+    """Return the condition that an unmanaged key has a word in its name at Twilio or its SID."""
+    return Q(friendly_name__icontains=word) | Q(sid__icontains=word)
+
+
+def unmanaged_has_risk(risk: str) -> Q:
+    """Return the condition that an unmanaged key has a risk, as rated today. Each policy there is is read once."""
+    policies = UnmanagedKey.objects.exclude(policy_json="").order_by().values_list("policy_json", flat=True).distinct()
+    rated = Q(policy_json__in=[policy for policy in policies if policy_risk(Policy.from_json(policy)) == risk])
+    return rated | Q(policy_json="", checked_at__isnull=False) if risk == Risk.CRITICAL else rated
 
 
 def adopting_teams(who: Person, unmanaged: UnmanagedKey) -> QuerySet[Team]:

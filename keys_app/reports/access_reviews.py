@@ -233,22 +233,6 @@ def to_decide(keys: QuerySet[ReviewedKey]) -> QuerySet[ReviewedKey]:
     return keys.filter(_OPEN)
 
 
-def rows_after(keys: QuerySet[ReviewedKey], number: int | None) -> QuerySet[ReviewedKey]:
-    """Return those that come after one of them in their order; all where there is no such one."""
-    last = keys.filter(pk=number).first() if number else None
-    if last is None:
-        return keys
-    team, owner = last.team.name, last.key.owner.username
-    later = Q(key__owner__username__gt=owner) | Q(key__owner__username=owner, pk__gt=last.pk)
-    return keys.filter(Q(team__name__gt=team) | Q(later, team__name=team))
-
-
-def first_of(keys: QuerySet[ReviewedKey], most: int) -> tuple[list[ReviewedKey], bool]:
-    """Return the first of them, and whether there are more."""
-    rows = list(keys[: most + 1])
-    return rows[:most], len(rows) > most
-
-
 def progress(who: Person, review: AccessReview) -> list[Progress]:
     """Return how far each team is that this person may see."""
     counted = (

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from keys_app.core.actor import with_login
 from keys_app.key_requests.decision_models import Approval
@@ -13,17 +13,29 @@ RULE = "rule:"
 """What stands before a rule's name where a user name could stand, which has no colon."""
 
 
-def decisions(*, by: str = "") -> QuerySet[Approval]:
-    """Return who decided what; with `by`, a user name or `rule:` and a rule's name, only their decisions."""
+def decisions() -> QuerySet[Approval]:
+    """Return who decided what."""
     people = ("approver", "authority", "request__requester")
-    found = Approval.objects.select_related(*people, "request__team", "request__account")
+    return Approval.objects.select_related(*people, "request__team", "request__account")
+
+
+def decided_by(by: str) -> Q:
+    """Return the condition that a decision is that of a user name, or of `rule:` and a rule's name."""
     if by.startswith(RULE):
-        return found.filter(rule_name=by.removeprefix(RULE))
-    return found.filter(approver__username=by) if by else found
+        return Q(rule_name=by.removeprefix(RULE))
+    return Q(approver__username=by)
+
+
+def has_word(word: str) -> Q:
+    """Return the condition that a decision has a word in its request's name or ticket, a user in it, or its reason."""
+    people = ("approver", "request__requester")
+    names = [f"{user}__{name}" for user in people for name in ("username", "first_name", "last_name")]
+    columns = ("request__friendly_name", "request__ticket_url", "rule_name", "reason", *names)
+    return Q(*((f"{column}__icontains", word) for column in columns), _connector=Q.OR)
 
 
 def all_who_decided() -> list[tuple[str, str]]:
-    """Return each user and rule that decided something, as `decisions` takes it and in words. One query.
+    """Return each user and rule that decided something, as `decided_by` takes it and in words. One query.
 
     Users come first, by login; a rule is among them whether or not there still is such a rule.
     """

@@ -1,27 +1,39 @@
 """The lists of the portal: what each is searched by, narrowed by and sorted by.
 
-| list | filters in the address | `sort` |
+Filters in the address, and what `sort` takes:
+
+| list | filters | orders |
 |---|---|---|
 | `/requests/` | `state` (or `open`), `risk`, `account`, `team`, `requester`, `age` | `newest`, `waiting`, `risk` |
 | `/keys/` | `state`, `risk`, `account`, `team`, `owner`, `age`, `ending` | `newest`, `ending`, `name` |
 | `/keys/left/` | `account`, `team`, `owner` | `revoked`, `newest`, `name` |
+| `/keys/unmanaged/` | `show`, `risk`, `account`, `age` | `newest`, `oldest`, `name` |
+| `/reviews/<quarter>/` | `show` (`all`), `team`, `account`, `owner`, `risk`, `ending` | `team`, `ending`, `name` |
+| `…/reports/decisions/` | `by`, `decision`, `risk`, `account`, `team`, `requester` | `newest`, `oldest`, `decision` |
 
 What the names mean is said in `http/listing.py`. Each order has its index, with the same keys: `request_newest` and so
-on, in the `Meta` of the model.
+on, in the `Meta` of the model. Only a review's orders have none: its rows are found by the review, and are few.
 """
 
-from django.db.models import F, Q
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Lower
 
 from keys_app.core.text import label
 from keys_app.key_requests import queries as requests
+from keys_app.key_requests.decision_models import Approval
 from keys_app.key_requests.models import PENDING_RANK, PENDING_SINCE, RISK_RANK
 from keys_app.key_requests.states import RequestState
 from keys_app.keys import queries as keys
-from keys_app.keys.models import STATE_RANK
+from keys_app.keys.models import STATE_RANK, ApiKey
+from keys_app.organisation.access import Person
 from keys_app.organisation.models import Account, Team
 from keys_app.permissions.risk import Risk
-from keys_app.views.http.filters import DaysFilter, Filter, PersonFilter, RelatedFilter
+from keys_app.reconcile import queries as unmanaged
+from keys_app.reports import decisions
+from keys_app.views.http.filters import DaysFilter, Filter, Found, Options, PersonFilter, RelatedFilter
 from keys_app.views.http.keyset import Sort, SortKey, key
 from keys_app.views.http.listing import Listing
 
@@ -102,4 +114,79 @@ LEFT_KEYS = Listing(
         _KEYS_BY_NAME,
     ),
     filters=(account_filter(), team_filter(), PersonFilter("owner", "Who left", "owner")),
+)
+
+UNMANAGED = Listing(
+    noun=("key", "keys"),
+    searched="Name or SID",
+    found_by=unmanaged.unmanaged_has_word,
+    sorts=(
+        by_time("newest", "Found last", "-first_seen", "-sid"),
+        Sort("oldest", "Oldest at Twilio", (key("created_at", nullable=True), key("sid"))),
+        _KEYS_BY_NAME,
+    ),
+    filters=(
+        Filter("show", "Show", unmanaged.SHOWN, unmanaged.is_shown, any_label="Those that exist"),
+        Filter("risk", "Risk", RISKS, unmanaged.unmanaged_has_risk),
+        account_filter(),
+        DaysFilter("age", "First seen", "Over {} ago", (1, 7, 30, 90), lambda moment: Q(first_seen__lt=moment)),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedByFilter:
+    """Who decided: a user name, or a rule."""
+
+    name: str = "by"
+    label: str = "Decided by"
+    any_label: str = "Anyone"
+    is_text: bool = False
+
+    def options(self, rows: QuerySet[Any], who: Person) -> Options:
+        return decisions.all_who_decided()
+
+    def find(self, value: str, options: Options, who: Person) -> Found | None:
+        return dict(options).get(value, value), decisions.decided_by(value)
+
+
+DECISIONS = Listing(
+    noun=("decision", "decisions"),
+    searched="Request, ticket, person or reason",
+    found_by=decisions.has_word,
+    sorts=(
+        by_time("newest", "Newest", "-created_at", "-id"),
+        Sort("oldest", "Oldest", (key("created_at"), key("id")), back="Older", on="Newer"),
+        Sort("decision", "Decision", (key("-decision"), key("-created_at"), key("-id"))),
+    ),
+    filters=(
+        DecidedByFilter(),
+        Filter("decision", "Decision", dict(Approval.Decision.choices), lambda decision: Q(decision=decision)),
+        Filter("risk", "Risk", RISKS, lambda risk: Q(request__risk=risk)),
+        account_filter("request__account"),
+        team_filter("request__team"),
+        PersonFilter("requester", "For", "request__requester"),
+    ),
+)
+
+REVIEWED = Listing(
+    noun=("key", "keys"),
+    searched="Name, SID or owner",
+    found_by=lambda word: keys.has_word(word, "key__"),
+    sorts=(
+        Sort("team", "Team and owner", (key("team__name"), key("key__owner__username"), key("id"))),
+        Sort("ending", "Ending soonest", (key("key__expires_at"), key("id"))),
+        Sort("name", "Name", (SortKey(Lower("key__friendly_name")), key("id"))),
+    ),
+    filters=(
+        Filter("show", "Show", {"all": "Every key of the review"}, lambda _: Q(), any_label="Those to decide"),
+        Filter("risk", "Risk", RISKS, lambda risk: Q(key__in=ApiKey.objects.filter(keys.has_risk(risk)))),
+        account_filter("key__account"),
+        team_filter(),
+        PersonFilter("owner", "Owner", "key__owner"),
+        DaysFilter(
+            "ending", "Ending", "Within {}", (3, 14, 30, 90), lambda end: Q(key__expires_at__lt=end), ahead=True
+        ),
+    ),
+    most=50,  # which is also the most that one press decides
 )

@@ -1,7 +1,6 @@
 """Quarterly access reviews, for Security and for the leads of teams."""
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
@@ -25,8 +24,7 @@ from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 
-SHOWN = 50
-"""Keys of a page, and the most that one press decides."""
+from .lists import REVIEWED
 
 
 def _approver(request: SignedInRequest) -> access.Person:
@@ -85,15 +83,19 @@ def _page(
 
     `typed` is what was typed and is not recorded; `outcome` says what is wrong with which rows. They come first.
     """
-    keys, team = access_reviews.reviewed_keys(who, review), request.GET.get("team", "")
-    if team.isascii() and team.isdecimal() and len(team) < 10:
-        keys = keys.filter(team=int(team))
-    everything = "all" in request.GET or review.closed_at is not None
+    keys = access_reviews.reviewed_keys(who, review)
+    shows_all = "all" in request.GET or request.GET.get("show") == "all"
     wrong = {one.choice.reviewed.pk: one for one in outcome}
-    some = access_reviews.rows_after(keys, _row_number(request.GET.get("after", "")))
-    some = (some if everything else access_reviews.to_decide(some)).exclude(pk__in=wrong)
-    page, has_more = access_reviews.first_of(some, SHOWN)
-    rows = [*keys.filter(pk__in=wrong), *page]
+    some = keys if shows_all or review.closed_at else access_reviews.to_decide(keys)
+    listing = REVIEWED.page(
+        request,
+        some.exclude(pk__in=wrong),
+        who,
+        seen=keys,
+        path=review.get_absolute_url(),
+        given={"show": "all" if shows_all and not review.closed_at else ""},
+    )
+    rows = [*keys.filter(pk__in=wrong), *listing.rows]
     for row in rows:
         _fill(row, who, typed, wrong.get(row.pk))
     context = {
@@ -102,9 +104,9 @@ def _page(
         "keys": rows,
         "wrong": [row for row in rows if row.pk in wrong],
         "can_decide": any(not row.why_not for row in rows),
-        "next_url": _next_url(request, page[-1]) if has_more else "",
-        "everything": everything,
-        "team": team,
+        "listing": listing,
+        "everything": shows_all or review.closed_at is not None,
+        "show_url": listing.address(show="" if shows_all else "all"),
         "note": typed.one("note"),
     }
     refused = any(not one.is_recorded for one in outcome)
@@ -120,10 +122,6 @@ def _fill(row: ReviewedKey, who: access.Person, typed: Fields, wrong: ReviewOutc
     if wrong:
         row.error, row.is_recorded = wrong.words, wrong.is_recorded
         row.typed = row.typed or ("" if wrong.is_recorded else wrong.choice.note)
-
-
-def _next_url(request: SignedInRequest, last: ReviewedKey) -> str:
-    return "?" + urlencode({**request.GET.dict(), "after": last.pk})
 
 
 @post_or_go_back
@@ -148,7 +146,7 @@ def _choices(request: SignedInRequest, who: access.Person, review: AccessReview)
     chosen = {name.removeprefix("choice-"): posted[name] for name in posted if name.startswith("choice-")}
     chosen = {posted["reviewed"]: posted.get("decision", "")} if is_one else chosen
     numbers = {number: what for text, what in chosen.items() if what or is_one if (number := _row_number(text))}
-    rows = list(access_reviews.reviewed_keys(who, review).filter(pk__in=list(numbers)[:SHOWN]))
+    rows = list(access_reviews.reviewed_keys(who, review).filter(pk__in=list(numbers)[: REVIEWED.most]))
     if missing := len(numbers) - len(rows):
         note_page(request)
         messages.error(request, f"{counted(missing, 'decision')} not saved: no longer yours to decide.")

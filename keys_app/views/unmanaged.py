@@ -16,28 +16,27 @@ from keys_app.permissions.describe import summarize
 from keys_app.reconcile.adopt import adopt_key, propose_team
 from keys_app.reconcile.doubtful import delete_key, keep_key
 from keys_app.reconcile.models import UnmanagedKey
-from keys_app.reconcile.queries import adopting_teams, visible_unmanaged
+from keys_app.reconcile.queries import SHOWN, adopting_teams, is_shown, visible_unmanaged
 from keys_app.views.http.access import require_approver, visible_or_404
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import post_or_go_back, security_only
 from keys_app.views.http.drafts import given_back
 from keys_app.views.http.fresh import needs_fresh
-from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import history
 
+from .lists import UNMANAGED
+
 
 @require_safe
 def unmanaged_list(request: SignedInRequest) -> HttpResponse:
-    """For leads, of their teams' accounts; for Security, of all. Without `?show=all` only those that exist."""
+    """For leads, of their teams' accounts; for Security, of all. Without `?show=` only those that exist."""
     who = require_approver(request)
+    show = request.GET.get("show", "")
     keys = visible_unmanaged(who)
-    shows_all = request.GET.get("show") == "all"
-    rows, next_url = newest_first(
-        request, keys if shows_all else keys.filter(gone_at=None, adopted_at=None), "first_seen"
-    )
-    return render(request, "portal/unmanaged_list.html", {"keys": rows, "next_url": next_url, "shows_all": shows_all})
+    listing = UNMANAGED.page(request, keys if show in SHOWN else keys.filter(is_shown("")), who, seen=keys)
+    return render(request, "portal/unmanaged_list.html", {"listing": listing, "shows_all": show == "all"})
 
 
 def _visible(request: SignedInRequest, sid: str) -> UnmanagedKey:

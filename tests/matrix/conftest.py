@@ -9,7 +9,8 @@ from django.db import transaction
 from django.test import override_settings
 
 import portal.urls  # noqa: F401 which pages there are depends on a setting that is changed here
-from keys_app.views.http import listing, paging
+from keys_app.views.audit import reports
+from keys_app.views.http import listing
 from tests.cast import assemble
 from tests.twilio_iam.simulator import StandIn
 
@@ -48,5 +49,5 @@ def world(django_db_setup, django_db_blocker, standin_process: StandIn, tmp_path
 def _taken_back(world: World, db, monkeypatch) -> None:
     """What a test writes is rolled back: who was refused, what was exported, what was pressed. Lists have one page."""
     cache.clear()
-    monkeypatch.setattr(paging, "PAGE_SIZE", 1000)
+    monkeypatch.setattr(reports, "SHOWN", 1000)
     monkeypatch.setattr(listing, "SIZES", (1000,))

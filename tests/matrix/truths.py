@@ -328,7 +328,7 @@ def _review(html: str, world: World, kind: str, who: str) -> Problems:
 def _unmanaged(html: str, world: World, kind: str, who: str) -> Problems:
     if who == "lead2":
         return
-    lines, all_shown = rows(html), 'href="?show=all"' not in html
+    lines, all_shown = rows(html), '?show=all">Gone' not in html
     states = {"nobodys-proposed": "Proposed to Payments", "nobodys-gone": "Gone"}
     states |= {"in-doubt": "Keep or delete", "to-be-deleted": "Being deleted"}
     for name, made in world.kinds.items():

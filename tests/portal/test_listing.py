@@ -16,7 +16,10 @@ from keys_app.key_requests.queries import visible_requests
 from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import left_keys, visible_keys
 from keys_app.organisation import access
+from keys_app.permissions.policy import Policy
 from keys_app.reconcile.models import UnmanagedKey
+from keys_app.reconcile.queries import visible_unmanaged
+from keys_app.reports import decisions
 from keys_app.views import lists
 from keys_app.views.http import keyset
 from keys_app.views.http.keyset import page_of
@@ -364,6 +367,95 @@ def test_the_keys_of_people_who_left_are_narrowed_as_well(cast, keys):
     assert shown(cast, "/keys/left/?owner=engineer&sort=newest") == ["C", "a", "b"]
 
 
+# Unmanaged keys, decisions
+
+
+def found_at_twilio(cast, name, **values):
+    now = timezone.now()
+    sid = f"SK{UnmanagedKey.objects.count():032x}"
+    made = {"account": cast.account, "friendly_name": name, "first_seen": now, "last_seen": now, "created_at": now}
+    return UnmanagedKey.objects.create(sid=sid, **{**made, **values})
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["c", "b", "a"]),
+        ("?show=all", ["adopted", "gone", "c", "b", "a"]),
+        ("?show=gone", ["gone"]),
+        ("?show=adopted", ["adopted"]),
+        ("?show=proposed", ["b"]),
+        ("?show=nonsense", ["c", "b", "a"]),
+        ("?sort=oldest", ["b", "a", "c"]),
+        ("?sort=name", ["a", "b", "c"]),
+        ("?sort=name&show=all", ["a", "adopted", "b", "c", "gone"]),
+        ("?risk=critical", ["c"]),
+        ("?risk=high", ["b"]),
+        ("?age=7d", ["a"]),
+        ("?q=SK0", ["c", "b", "a"]),
+        ("?q=gon", []),
+    ],
+)
+def test_it_narrows_and_sorts_unmanaged_keys(cast, query, expected):
+    now = timezone.now()
+    found_at_twilio(cast, "a", first_seen=now - 8 * DAY)
+    policy = Policy.of(READ_MESSAGES).to_json()
+    found_at_twilio(cast, "b", created_at=now - 9 * DAY, proposed_team=cast.team, policy_json=policy, checked_at=now)
+    found_at_twilio(cast, "c", created_at=None, checked_at=now)
+    found_at_twilio(cast, "gone", gone_at=now)
+    found_at_twilio(cast, "adopted", adopted_at=now)
+    assert shown(cast, f"/keys/unmanaged/{query}", "lead") == expected
+    assert shown(cast, f"/keys/unmanaged/{query}", "lead2") == []
+
+
+def test_it_narrows_and_sorts_decisions(cast):
+    cast.approved(friendly_name="first")
+    for name, decision in (("second", "reject"), ("third", "approve")):
+        cast.decide("colead", cast.ask(friendly_name=name), decision, "So.")
+    client = cast.client("security")
+
+    def found(query):
+        rows = client.get(f"/audit/reports/decisions/{query}").context["listing"].rows
+        return [row.request.friendly_name for row in rows]
+
+    assert found("") == ["third", "second", "first"]
+    assert found("?sort=oldest") == ["first", "second", "third"]
+    assert found("?sort=decision") == ["second", "third", "first"]
+    assert found("?decision=rejected") == ["second"]
+    assert found("?by=colead&decision=approved") == ["third"]
+    assert found("?q=colead+seco") == ["second"]
+    assert found(f"?team={cast.other_team.pk}&requester=engineer") == ["third", "second", "first"]  # no such team here
+    assert found(f"?team={cast.team.pk}&requester=colleague") == []
+
+
+def test_it_narrows_and_sorts_the_keys_of_a_review(cast, keys):
+    other = ApiKey.objects.get(pk=keys["b"].pk)
+    ApiKey.objects.filter(pk=other.pk).update(owner=cast.people["colleague"])
+    client = cast.client("security")
+    client.post("/reviews/", {"quarter": "2026-Q4"})
+    client.post("/reviews/2026-Q4/decide/", {"reviewed": str(other.reviews.get().pk), "decision": "kept"})
+
+    def found(query, role="security"):
+        answer = cast.client(role).get(f"/reviews/2026-Q4/{query}")
+        assert answer.status_code == 200
+        return [row.key.name for row in answer.context["listing"].rows]
+
+    assert found("?sort=name") == ["a", "C"]
+    assert found("?sort=name&all") == found("?sort=name&show=all") == ["a", "b", "C"]
+    assert found("?sort=ending&show=all") == ["C", "a", "b"]
+    assert found("?show=all")[0] == "b"  # the first team's first owner
+    assert found("?ending=3d") == ["C"]
+    assert found("?risk=high&owner=engineer&sort=name") == ["a", "C"]
+    assert found("?risk=low") == []
+    assert found("?show=all&owner=colleague", "lead") == ["b"]
+    assert found("?show=all", "lead2") == []
+    page = text_of(client.get("/reviews/2026-Q4/?owner=colleague"))
+    assert "Nothing of what you chose is left to decide. Show all keys to decide" in page
+    listing = client.get(f"/reviews/2026-Q4/?all&team={cast.team.pk}&rows=100").context["listing"]
+    assert (listing.size, listing.clear_url) == (20, "/reviews/2026-Q4/")  # at most 50: what one press decides
+    assert listing.chips[0].url == f"/reviews/2026-Q4/?team={cast.team.pk}"
+
+
 # What the database is asked
 
 
@@ -371,6 +463,8 @@ SEEN = {
     "requests": (lists.REQUESTS, visible_requests),
     "keys": (lists.KEYS, visible_keys),
     "left": (lists.LEFT_KEYS, left_keys),
+    "unmanaged": (lists.UNMANAGED, visible_unmanaged),
+    "decisions": (lists.DECISIONS, lambda who: decisions.decisions()),
 }
 INDEXES = {
     "requests newest": "request_newest",
@@ -380,6 +474,12 @@ INDEXES = {
     "keys ending": "key_ending_soonest",
     "keys name": "key_by_name",
     "left revoked": "key_by_handover",
+    "unmanaged newest": "unmanaged_newest",
+    "unmanaged oldest": "unmanaged_oldest",
+    "unmanaged name": "unmanaged_by_name",
+    "decisions newest": "approval_by_time",
+    "decisions oldest": "approval_by_time",
+    "decisions decision": "approval_by_decision",
 }
 
 
@@ -397,6 +497,7 @@ def plan(rows):
 @pytest.mark.parametrize("order", INDEXES)
 def test_each_order_is_read_from_its_index(cast, order, backwards):
     cast.issued()
+    found_at_twilio(cast, "x")
     which, name = order.split()
     listing, seen = SEEN[which]
     rows = seen(access.person(cast.people["security"]))

@@ -150,9 +150,9 @@ def test_who_approved_what(cast):
     ):
         assert shown in page
     assert key_request.keys.get().sid[:10] in page
-    decided = client.get("/audit/reports/decisions/?by=colead").context["decisions"]
+    decided = client.get("/audit/reports/decisions/?by=colead").context["listing"].rows
     assert [one.request.friendly_name for one in decided] == ["refused"]
-    assert client.get("/audit/reports/decisions/?by=nobody").context["decisions"] == []
+    assert client.get("/audit/reports/decisions/?by=nobody").context["listing"].rows == []
     assert client.get("/audit/reports/decisions/?after=x").status_code == 404
 
 
@@ -174,11 +174,11 @@ def test_it_names_who_decided_whoever_it_was(cast):
         "Lead Person (lead)",
         "The rule “Usage in staging”",
     ]
-    ordinals = [one.ordinal for one in answer.context["decisions"]]
+    ordinals = [one.ordinal for one in answer.context["listing"].rows]
     assert ordinals == ["third", "second", "", ""]
     assert "third" in text_of(answer)
     assert 'value="rule:Usage in staging">The rule' in answer.content.decode()
-    found = client.get("/audit/reports/decisions/", {"by": "rule:Usage in staging"}).context["decisions"]
+    found = client.get("/audit/reports/decisions/", {"by": "rule:Usage in staging"}).context["listing"].rows
     assert [one.request.friendly_name for one in found] == ["ruled"]
     page = text_of(client.get(f"/admin/keys_app/keyrequest/{key_request.pk}/change/"))
     assert "Colleague Person (colleague) approved for Colead Person (colead)" in page

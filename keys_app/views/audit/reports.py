@@ -21,14 +21,14 @@ from keys_app.users.limits import TooMany
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.decorators import security_only
 from keys_app.views.http.fresh import fresh_download
-from keys_app.views.http.paging import newest_first
 from keys_app.views.http.problem import problem, with_wait
 from keys_app.views.http.signed_in import SignedInRequest
+from keys_app.views.lists import DECISIONS
 
 from .downloads import download
 
 SOON = (7, 30, 90)
-SHOWN = 200
+SHOWN = 20
 
 
 @require_safe
@@ -75,14 +75,12 @@ def report_keys(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @security_only
 def report_decisions(request: SignedInRequest) -> HttpResponse:
-    """Show who approved and rejected what, newest first."""
-    by = request.GET.get("by", "").strip()[:150]
-    rows, next_url = newest_first(request, decisions.decisions(by=by), "created_at")
-    issued = decisions.issued_of(rows)
-    for row in rows:
+    """Show who approved and rejected what; `lists.DECISIONS` says how it is searched, narrowed and sorted."""
+    listing = DECISIONS.page(request, decisions.decisions(), access.person(request.user))
+    issued = decisions.issued_of(listing.rows)
+    for row in listing.rows:
         row.key_sids = issued.get(row.request_id, [])
-    context = {"decisions": rows, "next_url": next_url, "by": by, "all_who_decided": decisions.all_who_decided()}
-    return render(request, "portal/audit_report_decisions.html", context)
+    return render(request, "portal/audit_report_decisions.html", {"listing": listing})
 
 
 @require_GET

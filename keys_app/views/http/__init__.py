@@ -1,1 +1,1 @@
-"""What all pages share: who asks, refusals, paging, error pages."""
+"""What all pages share: who asks, refusals, lists, error pages."""

@@ -8,8 +8,7 @@ from django.http import HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 
 from .access import require_security
-from .paging import Answer
-from .signed_in import SignedInRequest, page_above
+from .signed_in import Answer, SignedInRequest, page_above
 
 View = Callable[..., HttpResponse]
 

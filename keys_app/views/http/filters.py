@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
@@ -24,27 +24,46 @@ Options = list[tuple[str, str]]
 Found = tuple[str, Q]
 
 
+class AnyFilter(Protocol):
+    """What a list asks of a filter. `name` stands in the address, `label` and `any_label` on the page.
+
+    `is_text` is for what is typed, with the options as suggestions.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def any_label(self) -> str: ...
+    @property
+    def is_text(self) -> bool: ...
+
+    def options(self, rows: QuerySet[Any], who: Person) -> Options:
+        """Return the values to offer a person who sees these rows, with their labels."""
+        ...
+
+    def find(self, value: str, options: Options, who: Person) -> Found | None:
+        """Return what a value is called and which rows it leaves; None if there is no such value for this person."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A choice of fixed values: each with its label and the condition it stands for.
-
-    `conditions` maps a value to its condition, or to a function that makes one: most ask what time it is.
-    """
+    """A choice of fixed values with their labels; `condition` says which rows a value leaves."""
 
     name: str
     label: str
     labels: Mapping[str, str]
-    conditions: Callable[[str], Q]
+    condition: Callable[[str], Q]
     any_label: str = "Any"
     is_text: bool = field(default=False, init=False)
 
     def options(self, rows: QuerySet[Any], who: Person) -> Options:
-        """Return the values to offer a person who sees these rows, with their labels."""
         return list(self.labels.items())
 
     def find(self, value: str, options: Options, who: Person) -> Found | None:
-        """Return what a value is called and which rows it leaves; None if there is no such value for this person."""
-        return (self.labels[value], self.conditions(value)) if value in self.labels else None
+        return (self.labels[value], self.condition(value)) if value in self.labels else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +135,6 @@ class DaysFilter:
 
     def _called(self, number: int) -> str:
         return self.words.format(counted(number, "day"))
-
-
-AnyFilter = Filter | RelatedFilter | PersonFilter | DaysFilter
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from keys_app.users.fresh import is_fresh
 
 from . import drafts
-from .paging import Answer
-from .signed_in import PortalRequest, as_path, current_path, page_above
+from .signed_in import Answer, PortalRequest, as_path, current_path, page_above
 
 _PRESSED = "portal.pressed"
 

@@ -45,7 +45,8 @@ class ListLink:
 class Listing:
     """A kind of list. `noun` is one row and several; `searched` says in words what `q` looks into.
 
-    `found_by` returns the condition that a row has a word in it. The first sort is the one without `sort=`.
+    `found_by` returns the condition that a row has a word in it. The first sort is the one without `sort=`. A page has
+    at most `most` rows.
     """
 
     noun: tuple[str, str]
@@ -53,24 +54,39 @@ class Listing:
     found_by: Callable[[str], Q]
     sorts: tuple[Sort, ...]
     filters: tuple[AnyFilter, ...]
+    most: int = 100
 
-    def page(self, request: PortalRequest, rows: QuerySet[Any], who: Person) -> "ListPage":
-        """Return the page of `rows`, which are all this person may see, that the request's address asks for.
+    def page(
+        self,
+        request: PortalRequest,
+        rows: QuerySet[Any],
+        who: Person,
+        *,
+        seen: QuerySet[Any] | None = None,
+        path: str = "",
+        given: Mapping[str, str] | None = None,
+    ) -> "ListPage":
+        """Return the page of `rows` that the request's address asks for, and a form to ask for others.
 
-        As many queries for many rows as for few. Raises `Http404` for a place that is none.
+        `rows` holds nothing this person may not see. Where it is less than they may, `seen` is all of that: the filters
+        offer what is there. `path` is the list's own, if the request went elsewhere; `given` stands for what its
+        address says. As many queries for many rows as for few. Raises `Http404` for a place that is none.
         """
-        words = " ".join("".join(map(_printable, request.GET.get("q", ""))).split())[:100]
-        controls = [control(one, request.GET.get(one.name, ""), rows, who) for one in self.filters]
-        sort = next((one for one in self.sorts if one.name == request.GET.get("sort")), self.sorts[0])
-        size = next((one for one in SIZES if str(one) == request.GET.get("rows")), SIZES[0])
+        asked = {**request.GET.dict(), **(given or {})}
+        words = " ".join("".join(map(_printable, asked.get("q", ""))).split())[:100]
+        seen = rows if seen is None else seen
+        controls = [control(one, asked.get(one.name, ""), seen, who) for one in self.filters]
+        sort = next((one for one in self.sorts if one.name == asked.get("sort")), self.sorts[0])
+        size = next((one for one in self.row_numbers if str(one) == asked.get("rows")), SIZES[0])
         for word in words.split()[:MOST_WORDS]:
             rows = rows.filter(self.found_by(word))
         for one in controls:
             rows = rows.filter(one.condition) if one.is_active else rows
-        places = {name: request.GET.get(name, "") for name in ("after", "before")}
-        piece = page_of(rows, sort, size, **places)
+        piece = page_of(rows, sort, size, after=asked.get("after", ""), before=asked.get("before", ""))
         total = rows.order_by().values("pk")[: EXACT + 1].count()
-        address = _Address(request.path, _kept(words, controls, "" if sort is self.sorts[0] else sort.name, size))
+        address = _Address(
+            path or request.path, _kept(words, controls, "" if sort is self.sorts[0] else sort.name, size)
+        )
         return ListPage(
             listing=self,
             rows=piece.rows,
@@ -83,6 +99,11 @@ class Listing:
             previous_url=address(before=sort.cursor(piece.rows[0])) if piece.has_previous and piece.rows else "",
             next_url=address(after=sort.cursor(piece.rows[-1])) if piece.has_next else "",
         )
+
+    @property
+    def row_numbers(self) -> list[int]:
+        """Return how many rows a page may have, the fewest first."""
+        return [one for one in SIZES if one <= self.most] or list(SIZES[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +212,7 @@ class ListPage:
             return []
         return [
             ListLink(str(one), self.address(rows="" if one == SIZES[0] else str(one)), one == self.size)
-            for one in SIZES
+            for one in self.listing.row_numbers
         ]
 
     @property

@@ -1,13 +1,16 @@
 """The user of a request, where the sign-in has let no one else through, and the page it comes from."""
 
 from contextlib import suppress
-from typing import cast
+from typing import TypeVar, cast
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
+
+Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
 class PortalRequest(HttpRequest):
