@@ -54,7 +54,7 @@ class PortalAdminSite(admin.AdminSite):
     index_title = "Administration"
     site_url = "/"
     enable_nav_sidebar = False
-    empty_value_display = ""
+    empty_value_display = "None"
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let in portal admins and approvers; what each may do there is each model's own business."""

@@ -39,7 +39,6 @@ class IdentityAdmin(AuditedAdmin[Identity]):
     list_display = ["who", named("subject", "Subject at the provider"), named("issuer", "Provider"), "since"]
     list_select_related = ["user"]
     search_fields = ["user__username", "subject"]
-    autocomplete_fields = ["user"]
 
     @admin.display(description="User", ordering="user__username")
     def who(self, identity: Identity) -> str:

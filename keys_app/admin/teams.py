@@ -27,8 +27,7 @@ class MembershipInline(PlainFields, _TabularInline):
     form = AsShownForm
     verbose_name, verbose_name_plural = "member", "members"
     stays = "user"  # on a member's row: another user is another row
-    extra = 0
-    autocomplete_fields = ["user"]
+    extra = 1  # so that a member is added without JavaScript too
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TeamMembership]:
         return super().get_queryset(request).select_related("user", "team").order_by("pk")

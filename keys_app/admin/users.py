@@ -9,7 +9,7 @@ from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import UsernameField
+from django.contrib.auth.forms import AdminPasswordChangeForm, UsernameField
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -35,8 +35,10 @@ from .columns import when, yes_no
 
 if TYPE_CHECKING:
     _UserAdmin = UserAdmin[User]
+    _PasswordForm = AdminPasswordChangeForm[User]
 else:
     _UserAdmin = UserAdmin
+    _PasswordForm = AdminPasswordChangeForm
 
 
 admin.site.unregister(UserSession)  # users see their own alone, and no one a session's key
@@ -73,6 +75,15 @@ class _PersonForm(ModelForm[User]):
         return login
 
 
+class NewPasswordForm(_PasswordForm):
+    """A password that a portal admin sets for a user."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password1"].label, self.fields["password2"].label = "New password", "New password, again"
+        self.fields["password2"].help_text = ""
+
+
 class PortalUserForm(_PersonForm):
     """A user who is there."""
 
@@ -91,6 +102,7 @@ class PortalUserAdmin(AuditedAdmin[User], _UserAdmin):
 
     form = PortalUserForm
     add_form = _PersonForm
+    change_password_form = NewPasswordForm
     add_form_template = "admin/keys_app/add_form.html"
     change_list_template = "admin/auth/user/users.html"
     many, one = "Users", "user"

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.auth.models import User
 from django.http import HttpRequest
+
+from keys_app.core.actor import name_and_login
 
 if TYPE_CHECKING:
     _Fields = admin.options.BaseModelAdmin[Any]
@@ -30,9 +33,14 @@ class PlainFields(_Fields):
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.blank:
-            kwargs.setdefault("empty_label", self.empty_labels.get(db_field.name, "None"))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        without = "None" if db_field.blank else "Choose…"
+        kwargs.setdefault("empty_label", self.empty_labels.get(db_field.name, without))
+        if db_field.remote_field.model is User:
+            kwargs.setdefault("queryset", User.objects.order_by("first_name", "last_name", "username"))
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.remote_field.model is User and field is not None:
+            setattr(field, "label_from_instance", name_and_login)  # noqa: B010 as Django says to do
+        return field
 
 
 class WordedChangeList(ChangeList):

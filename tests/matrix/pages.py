@@ -109,7 +109,7 @@ ELSEWHERE = {
     "mfa_edit_webauthn": "a passkey: test_passkeys",
     "admin:login": "leads to the portal's own",
     "admin:logout": "leads to the portal's own",
-    "admin:autocomplete": "people, for the team's page",
+    "admin:autocomplete": "Django's own; no page asks it",
     "admin:jsi18n": "Django's script",
     "admin:auth_user_password_change": "a password: test_admin_records",
     "admin:keys_app_keyrequest_add": "refused: a request is sent on the form",
