@@ -40,6 +40,13 @@ def rfc3339(at: datetime, timespec: str = "seconds") -> str:
     return at.astimezone(UTC).isoformat(timespec=timespec)
 
 
+def about(length: timedelta) -> str:
+    """Return a length of time in its largest whole unit: “1 hour”, also of one with 50 minutes more."""
+    seconds = int(length.total_seconds())
+    name, size = next(((name, size) for name, size, _ in _UNITS if seconds >= size), ("second", 1))
+    return counted(seconds // size, name)
+
+
 def duration(length: timedelta) -> str:
     """Return a length of time as one would say it: “7 seconds”, “1 hour 30 minutes”, “4 days”."""
     seconds = max(length.total_seconds(), 0.0)

@@ -233,6 +233,14 @@ def to_decide(keys: QuerySet[ReviewedKey]) -> QuerySet[ReviewedKey]:
     return keys.filter(_OPEN)
 
 
+def undecided_by_review(who: Person) -> list[tuple[str, int]]:
+    """Return the quarter of each open review with keys that this person still has to decide, and how many."""
+    rows = ReviewedKey.objects.filter(_OPEN, review__closed_at=None).exclude(key__owner=who.user)
+    mine = rows if who.is_security else rows.filter(team__in=who.led_team_ids)
+    counted = mine.order_by("review__quarter").values("review__quarter").annotate(keys=Count("pk"))
+    return [(row["review__quarter"], row["keys"]) for row in counted]
+
+
 def progress(who: Person, review: AccessReview) -> list[Progress]:
     """Return how far each team is that this person may see."""
     counted = (

@@ -18,7 +18,7 @@ from tests.key_requests.test_questions import ask
 from tests.users.test_session_times import HOUR, last_used, unused
 
 MOST = 18
-MOST_NAMING = 25  # a pending request names who may decide it, and says who was told
+MOST_NAMING = 25  # a pending request names who may decide it, and says who was told; home does for all that is to do
 
 
 def every(answer) -> int:
@@ -72,7 +72,7 @@ def test_a_poll_is_no_use_and_stays_cheap(cast, pages, role):
         before = (last_used(client), LimitedUse.objects.count(), ledger.size())
         with CaptureQueriesContext(connection) as captured:
             assert client.get(url, headers={BACKGROUND: "1", "HX-Request": "true"}).status_code == 200
-        most = MOST_NAMING if name in ("pending", "asked") else MOST
+        most = MOST_NAMING if name in ("home", "pending", "asked") else MOST
         assert len(captured) <= most, (name, [one["sql"][:100] for one in captured])
         assert not [one["sql"] for one in captured if not one["sql"].startswith("SELECT")], name
         assert (last_used(client), LimitedUse.objects.count(), ledger.size()) == before, name

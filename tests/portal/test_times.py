@@ -24,7 +24,8 @@ def seen_from(cast, role, zone):
         (timedelta(seconds=-5), "just now"),
         (timedelta(seconds=30), "in less than a minute"),
         (timedelta(hours=-3), "3 hours ago"),
-        (timedelta(hours=-1, minutes=-30), "1 hour 30 minutes ago"),
+        (timedelta(hours=-1, minutes=-50), "1 hour ago"),
+        (timedelta(days=1, hours=6, minutes=1), "in 1 day 6 hours"),
         (timedelta(days=5, minutes=1), "in 5 days"),
     ],
 )

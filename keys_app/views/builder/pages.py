@@ -21,6 +21,7 @@ from keys_app.keys.models import ApiKey
 from keys_app.keys.same_names import Twin, same_names
 from keys_app.organisation import access
 from keys_app.organisation.drafts import Fields
+from keys_app.organisation.first_steps import why_no_request
 from keys_app.permissions.catalogue import Catalogue, expand
 from keys_app.permissions.describe import summarize
 from keys_app.permissions.guardrails import GuardRails
@@ -268,5 +269,6 @@ def _page(
         "changes_key": selection.changes_key,
         "diff": policy.since(selection.changes_key.policy) if selection.changes_key else None,
         "earlier": earlier_policies(form.who),
+        "why_no_request": "" if form.accounts else why_no_request(form.who),
     }
     return render(request, "portal/request_form.html", context, status=status)

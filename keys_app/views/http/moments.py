@@ -17,11 +17,11 @@ _NOW = timedelta(minutes=1)
 
 
 def relative(at: datetime) -> str:
-    """Return how far a moment is from now: “3 hours ago”, “in 5 days”, “just now”."""
+    """Return how far a moment is from now: “3 hours ago”, “in 1 day 6 hours”, “just now”. What is to come is exact."""
     distance = at - timezone.now()
     if abs(distance) < _NOW:
         return "just now" if distance <= timedelta(0) else "in less than a minute"
-    return f"in {times.duration(distance)}" if distance > timedelta(0) else f"{times.duration(-distance)} ago"
+    return f"in {times.duration(distance)}" if distance > timedelta(0) else f"{times.about(-distance)} ago"
 
 
 def element(at: datetime, form: str = "minute", css: str = "", beside: bool = False) -> SafeString:
