@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 c ?= help
 
-.PHONY: install demo manage test coverage e2e lint lint-js screenshots bench chaos fuzz lock clean
+.PHONY: install demo manage test coverage e2e lint lint-js screenshots bench lighthouse chaos fuzz lock clean
 
 install: .venv/installed
 
@@ -49,12 +49,17 @@ tests/node/node_modules/installed: tests/node/package-lock.json
 
 screenshots: .venv/installed-dev
 	$(BIN)/python -m tests.browser.screenshots
+	PICTURES=var/screenshots $(BIN)/python -m pytest -n 2 tests/matrix/test_looks.py -k pictures
 
 bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench.picker
 	$(BIN)/python -m tests.bench.overload
 	$(BIN)/python -m tests.bench.slow_clients
 	$(BIN)/python -m tests.bench.audit $(if $(events),--events $(events))
+
+lighthouse: .venv/installed-dev
+	cd tests/node/lighthouse && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m tests.bench.lighthouse $(args)
 
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos $(args)
