@@ -56,6 +56,7 @@ ASK_NOTHING_OF_ITS_OWN = [
     "keys/test_key_list.py",
     "matrix/test_complete.py",
     "matrix/test_hostile.py",
+    "matrix/test_looks.py",
     "matrix/test_offered.py",
     "matrix/test_rows.py",
     "matrix/test_told.py",
@@ -92,6 +93,7 @@ WHOLE_PORTALS = [
 """Start the portal as processes, some with a browser, some of them killed. `make e2e` runs them."""
 ALL_WITH_ALL = [
     "matrix/test_hostile.py",
+    "matrix/test_looks.py",
     "matrix/test_offered.py",
     "oidc/test_both_worlds.py",
     "organisation/test_who_may_what.py",
