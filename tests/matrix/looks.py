@@ -22,13 +22,10 @@ _VIOLATIONS = """async () => (await axe.run(document, {
 _TOO_WIDE = """() => {
     const root = document.documentElement, [all, seen] = [root.scrollWidth, root.clientWidth];
     if (all <= seen) return "";
-    const beyond = [...document.body.querySelectorAll("*")].filter(one => one.getBoundingClientRect().right > seen + 1);
-    const free = beyond.filter(one => {
-        for (let up = one.parentElement; up; up = up.parentElement)
-            if (getComputedStyle(up).overflowX !== "visible") return false;
-        return true;
-    });
-    const worst = free.at(-1) ?? beyond.at(-1);
+    const reach = one => one.getBoundingClientRect().left + Math.max(one.scrollWidth, one.offsetWidth || 0);
+    const cut = one => one && (getComputedStyle(one).overflowX !== "visible" || cut(one.parentElement));
+    const beyond = [...document.body.querySelectorAll("*")].filter(one => reach(one) > seen + 1);
+    const worst = beyond.filter(one => !cut(one)).at(-1) ?? beyond.at(-1);
     return `${all} px of ${seen}, by ${worst?.outerHTML.slice(0, 120)}`;
 }"""
 
