@@ -77,7 +77,8 @@ class AccountAdmin(AuditedAdmin[Account]):
             return format_html('<span class="badge warn">{}</span>', "Never")
         if check.failed_runs:
             since = when(check.failing_since)
-            return format_html('<div><span class="badge bad">Failing</span> since {}: {}</div>', since, check.last_error)
+            failing = '<div><span class="badge bad">Failing</span> since {}: {}</div>'
+            return format_html(failing, since, check.last_error)
         return when(check.last_complete_at)
 
     @admin.display(description="Twilio SID", ordering="sid")

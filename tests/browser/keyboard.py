@@ -1,4 +1,4 @@
-"""A person without a mouse and without eyes: keys are pressed, and what is there is read from the accessibility tree."""
+"""A person without mouse and eyes: keys are pressed, and what is there is read from the accessibility tree."""
 
 import re
 import time

@@ -11,6 +11,7 @@ from django.test import override_settings
 import portal.urls  # noqa: F401 which pages there are depends on a setting that is changed here
 from keys_app.views.audit import reports
 from keys_app.views.http import listing
+from tests.browser.conftest import browser, chromium, database_beside_the_browser  # noqa: F401 fixtures of test_looks
 from tests.cast import assemble
 from tests.twilio_iam.simulator import StandIn
 

@@ -11,7 +11,6 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import browser, chromium, database_beside_the_browser  # noqa: F401 fixtures
 from tests.node_tools import require_node
 
 from .hostile import one_of_each
@@ -62,7 +61,7 @@ def look(world: World, browser: Browser, role: str, see: Callable[[Window], list
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_page_scrolls_sideways(world, browser, role):  # noqa: F811
+def test_no_page_scrolls_sideways(world, browser, role):
     def see(shown: Window) -> list[str]:
         return [f"at {width} {found}" for width in WIDTHS if (found := shown.too_wide(width))]
 
@@ -71,7 +70,7 @@ def test_no_page_scrolls_sideways(world, browser, role):  # noqa: F811
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("role", ["owner", "lead", "security", "admin"])
-def test_axe_finds_nothing_wrong(world, browser, role, scheme):  # noqa: F811
+def test_axe_finds_nothing_wrong(world, browser, role, scheme):
     require_node("axe-core", "axe")
     look(world, browser, role, Window.violations, color_scheme=scheme, viewport={"width": 1280, "height": 800})
 
@@ -98,7 +97,7 @@ def answers(world: World) -> Iterator[tuple[str, str, dict[str, object]]]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong_in_an_answer(world, browser, scheme):  # noqa: F811
+def test_axe_finds_nothing_wrong_in_an_answer(world, browser, scheme):
     require_node("axe-core", "axe")
     wrong, shown = [], 0
     with ExitStack() as stack:
@@ -155,7 +154,7 @@ def pictured(world: World) -> Iterator[tuple[str, str, str]]:
 @pytest.mark.skipif(not PICTURES, reason="takes pictures: make screenshots")
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pictures(world, browser, scheme, width):  # noqa: F811
+def test_pictures(world, browser, scheme, width):
     Path(PICTURES).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         windows: dict[str, Window] = {}
