@@ -18,7 +18,7 @@ from .approval_policy import ApprovalRequirement, Shortfall, count_of, with_shor
 from .decision_models import Approval, Narrowing
 from .models import PENDING_SINCE, KeyRequest
 from .outcome import happened
-from .queries import THREAD, UNREVIEWED, is_overdue
+from .queries import THREAD, UNREVIEWED, Thread, is_overdue
 from .states import RequestState, RequestStep
 
 if TYPE_CHECKING:
@@ -98,6 +98,20 @@ def waiting_count(who: Person) -> int:
     """Return how many requests wait for this person. Every page asks, so first it looks whether any is pending."""
     any_pending = KeyRequest.objects.filter(state=RequestState.PENDING).exists()
     return waiting_for(who).count() if any_pending else 0
+
+
+def next_for(who: Person, key_request: KeyRequest) -> KeyRequest | None:
+    """Return what this person decides after a request: the next that waits for them, or else the oldest.
+
+    Then what they review; one whose requester has a question to answer comes last. None if nothing is left.
+    """
+    later = Q(created_at__gt=key_request.created_at) | Q(created_at=key_request.created_at, id__gt=key_request.pk)
+    for waiting in (waiting_for(who), reviewable(who).annotate(thread=THREAD)):
+        others = waiting.exclude(pk=key_request.pk)
+        ready = others.exclude(thread=Thread.ASKED)
+        if found := ready.filter(later).first() or ready.first() or others.first():
+            return found
+    return None
 
 
 def authority_to_decide(who: Person, key_request: KeyRequest) -> DecisionAuthority | None:

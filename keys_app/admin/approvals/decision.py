@@ -102,10 +102,38 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: Key
             error = Conflict(closed)  # what is wrong with the form does not matter any more
         status = 422 if isinstance(error, InvalidInput) else 409
         return with_wait(_page(request, admin, key_request, _typed(request.POST, error), status=status), error)
-    admin.message_user(request, done, messages.SUCCESS)
-    here = request.POST.get("decision") == "ask"
+    return _onward(request, admin, key_request, done)
+
+
+def _onward(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest, done: str) -> HttpResponse:
+    """Say what was done, and go on to the next request that is this person's to decide; without one, to the list.
+
+    The filters of the list they came from go with them. A question leads back to its request, a withdrawal to the list.
+    """
+    decision = request.POST.get("decision", "")
+    ended = decision in ("approve", "narrow", "reject", "review")
+    following = deciders.next_for(access.person(signed_in(request)), key_request) if ended else None
+    here = key_request if decision == "ask" else following
     page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
-    return HttpResponseRedirect(page if here else reverse("admin:keys_app_keyrequest_changelist"))
+    if following:
+        words = '{} <a href="{}">Open it again</a>. Next: “{}”.'
+        done = format_html(words, done, page, following)
+    elif ended:
+        done = f"{done} Nothing else waits for you."
+    admin.message_user(request, done, messages.SUCCESS)
+    return HttpResponseRedirect(_change_url(request, admin, here) if here else list_url(request, admin))
+
+
+def list_url(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> str:
+    """Return the address of the list, with the filters it had when this person left it."""
+    kept = QueryDict(admin.get_preserved_filters(request)).get("_changelist_filters", "")
+    address = reverse("admin:keys_app_keyrequest_changelist")
+    return f"{address}?{kept}" if kept else address
+
+
+def _change_url(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest) -> str:
+    page, kept = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk]), admin.get_preserved_filters(request)
+    return f"{page}?{kept}" if kept else page
 
 
 def _not_theirs_any_more(request: HttpRequest) -> HttpResponse:
@@ -231,6 +259,7 @@ def _page(
         "opts": admin.opts,
         "title": f"Request “{key_request}”",
         "page_title": page_title(noted, turn.turns_of(noted), signed_in(request)),
+        "list_url": list_url(request, admin),
         "key_request": key_request,
         "summary": summarize(key_request.policy, known),
         "diff": key_request.difference,
