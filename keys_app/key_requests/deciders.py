@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
 
 from django.conf import settings
@@ -107,9 +107,10 @@ def next_for(who: Person, key_request: KeyRequest) -> KeyRequest | None:
     """
     later = Q(created_at__gt=key_request.created_at) | Q(created_at=key_request.created_at, id__gt=key_request.pk)
     for waiting in (waiting_for(who), reviewable(who).annotate(thread=THREAD)):
-        others = waiting.exclude(pk=key_request.pk)
+        others: QuerySet[Any] = waiting.exclude(pk=key_request.pk)
         ready = others.exclude(thread=Thread.ASKED)
-        if found := ready.filter(later).first() or ready.first() or others.first():
+        found: KeyRequest | None = ready.filter(later).first() or ready.first() or others.first()
+        if found:
             return found
     return None
 

@@ -13,7 +13,7 @@ PAGES = {
     "engineer": ["/", "/requests/", "/requests/new/", "/keys/", "/accounts/password/change/", "/nowhere/", "/audit/",
                  "/accounts/profile/", "/accounts/sessions/"],
     "lead": ["/", "/requests/", "/admin/", "/admin/keys_app/keyrequest/", "/admin/keys_app/team/", "/reviews/",
-             "/deputies/", "/admin/keys_app/keyrequest/?yours=decide", "/admin/keys_app/keyrequest/several/"],
+             "/deputies/", "/admin/keys_app/keyrequest/?show=all", "/admin/keys_app/keyrequest/several/"],
     "security": ["/", "/audit/", "/audit/?q=action:key.*+-risk:low", "/audit/1/", "/audit/reports/",
                  "/audit/reports/keys/", "/audit/reports/decisions/", "/audit/feeds/", "/reviews/", "/keys/",
                  "/requests/", "/admin/keys_app/keyrequest/", "/accounts/logout/"],

@@ -160,10 +160,12 @@ def test_it_lists_only_the_teams_one_leads_oldest_pending_first(cast):
     first, _, _ = (cast.ask(friendly_name=name) for name in ("first", "second", "third"))
     foreign = cast.ask("engineer2", friendly_name="foreign", account=cast.other_account.sid)
     cast.decide("lead", first, "approve")
-    shown = [item.friendly_name for item in cast.client("lead").get(LIST).context["cl"].result_list]
-    assert shown == ["second", "third", "first"]
+    shown = [item.friendly_name for item in cast.client("lead").get(LIST).context["listing"].rows]
+    assert shown == ["second", "third"]
+    decided = cast.client("lead").get(LIST, {"show": "decided"}).context["listing"].rows
+    assert [item.friendly_name for item in decided] == ["first"]
     assert cast.client("lead").get(_url(foreign)).status_code == 404
-    assert len(cast.client("security").get(LIST).context["cl"].result_list) == 4
+    assert len(cast.client("security").get(LIST, {"show": "all"}).context["listing"].rows) == 4
 
 
 @pytest.mark.parametrize("role", ["engineer", "stranger", "admin"])

@@ -158,7 +158,7 @@ VARIANTS = {
     "portal:audit_complete": ("?q=key:SK", "?q=actor:", "?q=team:"),
     "portal:audit_report_keys": ("", "?days=7", "?days=90"),
     "portal:audit_report_decisions": ("", "?by=lead", "?by=deputy", "?by=rule:Usage+in+staging"),
-    "admin:keys_app_keyrequest_changelist": ("", "?yours=decide", "?yours=review", "?state__exact=issued", "?q=glass"),
+    "admin:keys_app_keyrequest_changelist": ("", "?show=waiting", "?show=decided", "?show=all&q=glass"),
 }
 
 

@@ -10,7 +10,7 @@ from tests.cast import READ_MESSAGES
 
 MOST = 15
 MOST_AT_HOME = 22  # each part of the to-do list asks once, however long it is
-MOST_DECIDING = 19  # the approver's list counts what each filter would leave; the page of one shows what is held
+MOST_DECIDING = 19  # the page of one request shows what is held
 
 
 @pytest.fixture

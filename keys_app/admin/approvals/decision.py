@@ -12,7 +12,7 @@ from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 
 from keys_app.catalogue import current
 from keys_app.core.actor import Actor
@@ -38,7 +38,7 @@ from keys_app.views.http.drafts import given_back
 from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import signed_in
-from keys_app.wording import NOT_REVIEWED, history, page_title, request_marks
+from keys_app.wording import history, page_title
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -70,20 +70,6 @@ class ExistingKey:
     key: ApiKey
     shared: tuple[str, ...] = field(default=())
     own: bool = False
-
-
-def risk_mark(risk: str) -> str:
-    """Return a risk as the lists of the admin show it."""
-    return format_html('<span class="risk" data-risk="{}">{}</span>', risk, risk.capitalize())
-
-
-def state_mark(key_request: "WithAnnotations[KeyRequest, RequestNotes]") -> str:
-    """Return the state of a request of the list, with what else there is to know; red while a review is due."""
-    state = key_request.get_state_display()
-    if key_request.is_break_glass and not key_request.unreviewed:
-        state = f"{state}, glass broken and reviewed"
-    marks = [("glass" if mark == NOT_REVIEWED else "", mark.label) for mark in request_marks(key_request)]
-    return format_html("{}{}", state, format_html_join("", ' <strong class="{}">{}</strong>', marks))
 
 
 def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest | None) -> HttpResponse:
@@ -132,7 +118,10 @@ def list_url(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> str:
 
 
 def _change_url(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest) -> str:
-    page, kept = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk]), admin.get_preserved_filters(request)
+    page, kept = (
+        reverse("admin:keys_app_keyrequest_change", args=[key_request.pk]),
+        admin.get_preserved_filters(request),
+    )
     return f"{page}?{kept}" if kept else page
 
 
