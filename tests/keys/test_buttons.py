@@ -20,7 +20,7 @@ from tests.cast import READ_MESSAGES
 
 DAY = timedelta(days=1)
 ROLES = ["engineer", "colleague", "lead", "security"]
-ON_REQUEST = {"issue": {}, "cancel": {}, "comment": {"comment": "Well?"}}
+ON_REQUEST = {"issue": {}, "cancel": {}, "nudge": {}, "comment": {"comment": "Well?"}}
 DECISIONS = ["approve", "reject", "narrow", "ask", "review", "withdraw"]
 ON_KEY = {
     "confirm": {},

@@ -109,7 +109,7 @@ def test_comments_are_limited(cast):
     client = cast.client("engineer")
     assert [client.post(url, {"comment": "Why?"}).status_code for _ in range(4)] == [302, 302, 429, 429]
     answer = client.post(url, {"comment": "A long answer."})
-    assert says_when(answer, "comments")
+    assert says_when(answer, "comments and reminders")
     assert "A long answer.</textarea>" in answer.content.decode()
     assert Comment.objects.count() == MOST
     assert one_event("comments")
@@ -119,7 +119,7 @@ def test_so_are_the_questions_of_those_who_decide(cast):
     key_request = cast.ask()
     at_the_limit(cast, "comments", "lead")
     answer = cast.decide("lead", key_request, "ask", question="What for, in detail?")
-    assert says_when(answer, "comments")
+    assert says_when(answer, "comments and reminders")
     assert "What for, in detail?</textarea>" in answer.content.decode()
     assert not Comment.objects.exists()
     assert cast.decide("colead", key_request, "ask", question="What for?").status_code == 302
