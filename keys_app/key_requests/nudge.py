@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from keys_app.audit.record import record
-from keys_app.core.actor import Actor
+from keys_app.core.actor import Actor, name_list
 from keys_app.core.db import lock_row
 from keys_app.core.errors import Conflict, NotAllowed
 from keys_app.core.times import moment
-from keys_app.notifications.recipients import recipients_of
+from keys_app.notifications.recipients import recipients_of, without_mail
 from keys_app.users.limits import limited
 
 from .deciders import deciders_of, why_closed
@@ -47,8 +47,8 @@ def _again(last: datetime | None) -> datetime | None:
     return last + EVERY if last and last + EVERY > timezone.now() else None
 
 
-def send_reminder(*, key_request: KeyRequest, actor: Actor) -> list[User]:
-    """Remind those who may decide a pending request, as its requester, and return them.
+def send_reminder(*, key_request: KeyRequest, actor: Actor) -> str:
+    """Remind those who may decide a pending request, as its requester, and say who was reminded and who can't be.
 
     Raises `NotAllowed` for others, `Conflict` if it is not an approver's turn or the last reminder was sent less than a
     day ago, `TooMany` for a user who wrote too much.
@@ -62,7 +62,15 @@ def send_reminder(*, key_request: KeyRequest, actor: Actor) -> list[User]:
         reminded = _whom(locked)
         request_nudged(locked)
         record("request.nudged", actor, key_request=locked, reminded=[user.get_username() for user in reminded])
-    return reminded
+    return _said(reminded)
+
+
+def _said(reminded: Sequence[User]) -> str:
+    """Return whom a reminder reaches and, where no mail does, whom its requester tells without the portal."""
+    unreached = without_mail(reminded)
+    reached = [user for user in reminded if user not in unreached]
+    said = f"You reminded {name_list(reached, 'and')}." if reached else "Your reminder is recorded."
+    return f"{said} No mail reaches {name_list(unreached)}: tell them yourself." if unreached else said
 
 
 def _whom(key_request: KeyRequest) -> list[User]:

@@ -10,6 +10,7 @@ from keys_app.core.typed import unified
 from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import OPEN_REQUESTS
 from keys_app.key_requests.validation import name_problem
+from keys_app.organisation.access import Person
 
 from .models import ApiKey
 from .queries import LIVE_KEYS
@@ -26,9 +27,13 @@ class Twin:
     at: datetime
 
 
-def twins_of(key_request: KeyRequest) -> list[Twin]:
-    """Return what has the name of an open request besides it; nothing for one that is over, or became a key."""
-    if key_request.state not in OPEN_REQUESTS:
+def twins_of(key_request: KeyRequest, who: Person) -> list[Twin]:
+    """Return what has the name of an open request besides it; nothing for one that is over, or became a key.
+
+    Nor for who has nothing to do with its team, as a requester who left it: what a team has is not told to others.
+    """
+    may_know = who.is_security or key_request.team_id in {*who.team_ids, *who.led_team_ids}
+    if key_request.state not in OPEN_REQUESTS or not may_know:
         return []
     return same_names(
         name=key_request.friendly_name,

@@ -46,6 +46,11 @@ def _how(user: User, mail: Email | None) -> str:
     return How.DAILY if addresses_of([user], None, []) else How.NO_ADDRESS
 
 
+def without_mail(users: Iterable[User]) -> list[User]:
+    """Return those of the users whom no mail of the portal reaches: it sends none, or knows no address of theirs."""
+    return [user for user in users if not settings.SENDS_MAIL or not addresses_of([user], None, [])]
+
+
 def recipients_of(about: str) -> list[Recipient]:
     """Return whom the notices about one thing were for, the oldest first, with one query."""
     rows = NoticeRecipient.objects.filter(about=about).values_list(

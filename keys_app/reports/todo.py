@@ -92,10 +92,8 @@ def _wrong() -> Iterator[Section]:
 def _to_decide(who: Person) -> Iterator[Section]:
     approvals = reverse("admin:keys_app_keyrequest_changelist")
     glass, waiting = deciders.reviewable(who), deciders.waiting_for(who)
-    yield _first(
-        Section("review", "Glass broken, not reviewed", "glass", f"{approvals}?yours=review", tone="bad"), glass
-    )
-    yield _first(Section("waiting", "Waiting for your decision", "decide", f"{approvals}?yours=decide"), waiting)
+    yield _first(Section("review", "Glass broken, not reviewed", "glass", approvals, tone="bad"), glass)
+    yield _first(Section("waiting", "Waiting for your decision", "decide", approvals), waiting)
 
 
 def _to_issue() -> Q:

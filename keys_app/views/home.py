@@ -1,5 +1,6 @@
 """The page a user starts from: what they have to do."""
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -24,6 +25,7 @@ def home(request: SignedInRequest) -> HttpResponse:
         "leads_teams": bool(who.own_led_team_ids),
         "accounts": accounts,
         "reconciler_warning": reconciler_warning(last_run()) if who.is_security else "",
+        "sends_mail": settings.SENDS_MAIL,
         "can_request": bool(accounts),
         "why_no_request": "" if accounts else why_no_request(who),
     }

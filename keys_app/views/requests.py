@@ -11,7 +11,6 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
 from keys_app.catalogue import current
-from keys_app.core.actor import name_list
 from keys_app.core.errors import PortalError
 from keys_app.forms import CommentForm
 from keys_app.key_requests import comments, nudge, submit
@@ -108,7 +107,7 @@ def _request_page(
         "why_not_issue": why_not_issue,
         "can_cancel": own and can_cancel(key_request),
         "can_send_changed": can_send_changed(who, key_request),
-        "twins": twins_of(key_request),
+        "twins": twins_of(key_request, who),
         "can_copy": may_copy(who, key_request),
         "can_oversee": not own and who.is_approver,
         "timeline": history(request_id=key_request.pk),
@@ -139,10 +138,10 @@ def request_nudge(request: SignedInRequest, request_id: uuid.UUID) -> HttpRespon
     """Remind those who may decide the request, as its requester."""
     key_request = _visible(request, request_id)
     try:
-        reminded = nudge.send_reminder(key_request=key_request, actor=actor_of(request))
+        said = nudge.send_reminder(key_request=key_request, actor=actor_of(request))
     except PortalError as error:
         return _problem(request, key_request, error)
-    messages.success(request, f"You reminded {name_list(reminded, 'and')}.")
+    messages.success(request, said)
     return redirect(key_request)
 
 

@@ -120,6 +120,21 @@ def test_of_presses_in_three_tabs_one_reminds(live_cast, actions):
     assert NoticeRecipient.objects.filter(kind="request.nudged").count() == 2, "one for each lead"
 
 
+@pytest.mark.parametrize(
+    ("sends", "says"),
+    [
+        (True, "You reminded Colead Person. No mail reaches Lead Person"),
+        (False, "Your reminder is recorded. No mail reaches Colead Person or Lead Person"),
+    ],
+)
+def test_it_says_reminded_only_of_those_whom_a_mail_reaches(mailing, settings, sends, says):
+    key_request = mailing.ask()
+    User.objects.filter(username="lead").update(email="")
+    settings.SENDS_MAIL = sends
+    answer = press(mailing, "engineer", key_request)
+    assert f"{says}: tell them yourself." in text_of(answer.client.get(answer["Location"]))
+
+
 # Who was told
 
 

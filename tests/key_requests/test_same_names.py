@@ -5,6 +5,7 @@ import re
 import pytest
 
 from keys_app.keys.models import ApiKey
+from keys_app.organisation.models import TeamMembership
 from tests.cast import text_of
 
 TOLD = "has this name on this account already"
@@ -37,6 +38,16 @@ def test_only_what_is_live_or_open_and_the_teams_counts(cast, state):
     else:
         cast.ask("engineer2", friendly_name="twin", account=cast.other_account.sid)
     assert bool(notice(summary(cast, friendly_name="twin"))) is (state == "open")
+
+
+def test_who_left_the_team_is_not_told_what_it_has_now(cast):
+    own = cast.ask(friendly_name="twin")
+    cast.ask("colleague", friendly_name="twin")
+    url = f"/requests/{own.pk}/"
+    assert TOLD in text_of(cast.client("engineer").get(url))
+    TeamMembership.objects.filter(user=cast.people["engineer"]).delete()
+    answer = cast.client("engineer").get(url)
+    assert answer.status_code == 200 and "Colleague Person" not in text_of(answer)
 
 
 def test_it_is_told_after_sending_and_to_the_approver_and_not_refused(cast):

@@ -115,7 +115,8 @@ def test_what_waits_for_others_says_for_whom(cast):
         ("admin", "connect_account"),
     ],
 )
-def test_with_nothing_to_do_it_teaches_the_first_step(cast, role, words):
+def test_with_nothing_to_do_it_teaches_the_first_step(cast, settings, role, words):
+    settings.SENDS_MAIL = True
     reconcile()
     answer = home(cast, role)
     assert "Nothing waits for you" in text_of(answer)
@@ -123,6 +124,15 @@ def test_with_nothing_to_do_it_teaches_the_first_step(cast, role, words):
     if role == "engineer":
         cast.approved()
         assert "Nothing waits for you" not in text_of(home(cast))
+
+
+def test_it_promises_no_mail_where_none_is_sent(cast, settings):
+    settings.SENDS_MAIL = False
+    reconcile()
+    cast.ask("engineer2", account=cast.other_account.sid)
+    for role in ("lead", "engineer2"):
+        answer = text_of(home(cast, role))
+        assert "Nothing waits for you" in answer and "mail" not in answer
 
 
 WHY = {
@@ -144,6 +154,12 @@ def test_who_cannot_ask_is_told_before_the_form_is_filled_and_whom_to_ask(cast, 
     answer = cast.client("engineer" if why == "no account" else "stranger").get(url)
     assert f"You cannot request a key: {WHY[why]}" in text_of(answer)
     assert "You cannot request a key" not in text_of(cast.client("security").get(url))
+
+
+def test_who_is_in_several_teams_without_a_role_is_told_so_in_the_plural(cast):
+    for team in (cast.team, cast.other_team):
+        TeamMembership.objects.create(team=team, user=cast.people["stranger"])
+    assert "you are in teams Payments and Support, but" in text_of(home(cast, "stranger"))
 
 
 @pytest.mark.parametrize("role", ["engineer", "lead", "security"])

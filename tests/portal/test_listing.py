@@ -531,3 +531,22 @@ def test_it_asks_as_often_for_sixty_rows_of_many_people_as_for_three(cast, url):
     assert len(after) == len(before)
     rows = [sql for sql in after if '"purpose"' in sql]
     assert len(rows) == 1 and re.search(r"LIMIT (21|101)\b", rows[0])
+
+
+AT = "2026-01-01T00:00:00Z"
+FORGED = [
+    ("/keys/", "name", "%00~SK1"),
+    ("/keys/", "ending", f"0~{AT}~SK%00"),
+    ("/keys/", "ending", f"{'9' * 22}~{AT}~SK1"),
+    ("/keys/left/", "revoked", "-~SK%00"),
+    ("/keys/unmanaged/", "oldest", "-~SK%00"),
+    ("/requests/", "risk", f"-{'9' * 22}~{AT}~00000000-0000-0000-0000-000000000000"),
+    ("/audit/reports/decisions/", "newest", f"{AT}~{'9' * 22}"),
+    ("/audit/reports/decisions/", "decision", f"a%00~{AT}~1"),
+]
+
+
+@pytest.mark.parametrize("way", ["after", "before"])
+@pytest.mark.parametrize(("url", "sort", "place"), FORGED)
+def test_a_forged_place_that_no_database_can_compare_is_not_found(cast, url, sort, place, way):
+    assert cast.client("security").get(url, {"sort": sort, way: place}).status_code == 404

@@ -54,6 +54,16 @@ def test_what_waits_for_twilio_asks_oftener_than_what_waits_for_people(cast, pag
     assert asked == dict.fromkeys(("home", "pending", "asked", "approved", "key"), 15) | soon
 
 
+def test_a_request_that_is_narrowed_meanwhile_follows_with_its_policy_and_lifetime(cast):
+    page = cast.client("engineer").get(f"/requests/{cast.ask(permissions=READ_MESSAGES).pk}/").content.decode()
+    (others,) = re.findall(r'hx-select-oob="([^"]*)"', page)
+    assert {"#request-policy", "#request-lifetime"} <= set(others.split(","))
+    assert all(page.count(f'id="{name[1:]}"') == 1 for name in others.split(",") if name != "#nav-waiting")
+    policy = page.partition('id="request-policy"')[2].partition("</div>\n")[0]
+    assert READ_MESSAGES[0] in policy
+    assert re.search(r'<dd id="request-lifetime">30 days', page)
+
+
 def test_what_is_over_asks_no_more(cast):
     rejected = cast.ask()
     cast.decide("lead", rejected, "reject", "No.")

@@ -274,7 +274,7 @@ def _page(
         "comments": key_request.comments.select_related("author"),
         "timeline": history(request_id=key_request.pk),
         "held": _held(key_request),
-        "twins": twins_of(key_request),
+        "twins": twins_of(key_request, who),
     }
     template = "admin/keys_app/keyrequest/change_form.html"
     return TemplateResponse(request, template, context, status=status)

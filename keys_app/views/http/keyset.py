@@ -13,6 +13,7 @@ from django.http import Http404
 from keys_app.core.times import rfc3339
 
 _END = "~"  # behind each part of a cursor but the last
+_GREATEST = 2**63 - 1
 _NOTHING = "-"  # what stands for NULL in a cursor; a text of this one letter is escaped
 
 
@@ -140,7 +141,12 @@ def _read(part: str, one: SortKey, kind: "Field[Any, Any]") -> Any:
     """Return a part of a cursor as the database compares it. Raises `ValueError` and `ValidationError`."""
     if part == _NOTHING and one.nullable:
         return None
-    value = kind.to_python(unquote(part))
+    text = unquote(part)
+    if "\0" in text:
+        raise ValueError("a text that PostgreSQL can't hold")
+    value = kind.to_python(text)
+    if isinstance(value, int) and abs(value) > _GREATEST:
+        raise ValueError("a number that no column can hold")
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("a moment without a zone")
