@@ -26,6 +26,9 @@ from keys_app.views.http.signed_in import SignedInRequest
 
 from .lists import REVIEWED
 
+_MOST_AT_ONCE = 2 * REVIEWED.most
+"""How many decisions one press takes: after a refusal the page has the rows that were refused, and its own."""
+
 
 def _approver(request: SignedInRequest) -> access.Person:
     """Return the person if reviews are any of their business. Raises `Http404` otherwise, and notes it."""
@@ -146,7 +149,7 @@ def _choices(request: SignedInRequest, who: access.Person, review: AccessReview)
     chosen = {name.removeprefix("choice-"): posted[name] for name in posted if name.startswith("choice-")}
     chosen = {posted["reviewed"]: posted.get("decision", "")} if is_one else chosen
     numbers = {number: what for text, what in chosen.items() if what or is_one if (number := _row_number(text))}
-    rows = list(access_reviews.reviewed_keys(who, review).filter(pk__in=list(numbers)[: REVIEWED.most]))
+    rows = list(access_reviews.reviewed_keys(who, review).filter(pk__in=list(numbers)[:_MOST_AT_ONCE]))
     if missing := len(numbers) - len(rows):
         note_page(request)
         messages.error(request, f"{counted(missing, 'decision')} not saved: no longer yours to decide.")

@@ -6,7 +6,9 @@ import time
 import pytest
 
 from keys_app.audit.ledger import matching
+from keys_app.keys.models import ApiKey
 from keys_app.reports.models import AccessReview, ReviewedKey
+from keys_app.views import lists, reviews
 from tests.cast import text_of
 from tests.forms import forms_of
 from tests.users.stale import NOTED, stale
@@ -247,3 +249,30 @@ def test_a_page_of_many_needs_no_more_queries(cast, review, django_assert_num_qu
         client.get(URL, {"team": "0"})
     with django_assert_num_queries(len(few)):
         client.get(URL)
+
+
+def test_a_press_takes_the_rows_refused_before_and_those_of_the_page(cast, review):
+    """After a refusal both are on one page."""
+    assert 2 * lists.REVIEWED.most == reviews._MOST_AT_ONCE
+    key = row("first").key
+    copies = [
+        ApiKey(
+            **{
+                **_columns(key),
+                "sid": f"SK{number:032x}",
+                "issuance_id": None,
+                "request_id": None,
+                "adopted_at": key.issued_at,
+            }
+        )
+        for number in range(55)
+    ]
+    ApiKey.objects.bulk_create(copies)
+    ReviewedKey.objects.bulk_create(ReviewedKey(review=review, key=one, team=cast.team) for one in copies)
+    rows = ReviewedKey.objects.filter(key__in=copies)
+    answer = cast.client("lead").post(DECIDE, {f"choice-{one.pk}": "kept" for one in rows})
+    assert "Saved: 55 kept." in text_of(answer.client.get(answer["Location"]))
+
+
+def _columns(key):
+    return {column.attname: getattr(key, column.attname) for column in key._meta.concrete_fields}
