@@ -153,7 +153,7 @@ def test_sending_a_request_takes_no_more_queries_with_more_people(mailing, group
 
 
 def test_deciding_takes_no_more_queries_with_more_people(mailing):  # noqa: F811
-    requests = [mailing.ask(permissions=MAKE_KEYS, friendly_name=name) for name in ("few", "many")]
+    requests = [mailing.ask(permissions=MAKE_KEYS, friendly_name=name) for name in ("few", "many", "next")]
     few = queries(lambda: mailing.decide("lead", requests[0], "approve"))
     more_in(access.SECURITY, 30)
     assert queries(lambda: mailing.decide("lead", requests[1], "approve")) == few
