@@ -38,7 +38,7 @@ def readme_pictures(browser: Browser, demo: Demo) -> None:
     lead.goto(request_url.replace("/requests/", "/admin/keys_app/keyrequest/") + "change/")
     lead.screenshot(path=IMAGES / "approval.png")
     lead.get_by_role("button", name="Approve").click()
-    lead.wait_for_url("**/admin/keys_app/keyrequest/")
+    lead.get_by_text("“delivery-check” is approved.").wait_for()
     engineer.reload()
     engineer.get_by_role("button", name="Issue key").click()
     engineer.locator("#key-secret").wait_for()

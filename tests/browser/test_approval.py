@@ -16,7 +16,7 @@ LOW = "/twilio/messaging/services/read"
 
 
 def open_in_list(page: Page, name: str) -> None:
-    page.goto(LIST)
+    page.goto(f"{LIST}?show=all")
     page.get_by_role("link", name=name, exact=True).first.click()
     expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
 
@@ -47,9 +47,9 @@ def test_it_asks_answers_narrows_and_issues(sign_in):
 
     lead.page.goto(LIST)
     lead.page.get_by_text("Filters", exact=True).click()
-    lead.page.get_by_role("link", name=re.compile(r"^High")).first.click()
-    expect(lead.page.get_by_role("link", name="to-narrow", exact=True)).to_be_visible()
-    lead.page.get_by_role("link", name=re.compile(r"^Decide")).first.click()
+    lead.page.get_by_label("Risk", exact=True).select_option("high")
+    lead.page.get_by_role("button", name="Search", exact=True).click()
+    expect(lead.page.get_by_role("link", name=re.compile("High"))).to_be_visible()  # the chip
     lead.page.get_by_role("link", name="to-narrow", exact=True).click()
     lead.page.get_by_text("Ask a question", exact=True).click()
     lead.page.get_by_label("Question").fill("Do you need the texts?")
@@ -118,7 +118,7 @@ def test_a_lead_names_a_deputy_and_ends_it(sign_in):
     row = lead.page.get_by_role("row").filter(has_text="Erin Engineer")
     expect(row).to_be_visible()
     engineer.page.goto(LIST)
-    expect(engineer.page.get_by_role("heading", level=1)).to_contain_text("Requests to decide")
+    expect(engineer.page.get_by_role("heading", level=1)).to_contain_text("Approvals")
     row.get_by_role("button", name="End now").click()
     expect(lead.page.get_by_text("Ended.")).to_be_visible()
     assert engineer.page.goto(LIST).status == 403
@@ -133,8 +133,7 @@ def test_a_lead_approves_several_of_low_risk(sign_in):
     for name in ("low-one", "low-two"):
         row = lead.page.get_by_role("row").filter(has=lead.page.get_by_role("link", name=name, exact=True))
         row.get_by_role("checkbox").check()
-    lead.page.get_by_label("Action:").select_option(label="Read and approve together (low risk only)")
-    lead.page.get_by_role("button", name="Run").or_(lead.page.get_by_role("button", name="Go")).click()
+    lead.page.get_by_role("button", name="Approve together").click()
     expect(lead.page.get_by_role("heading", name="Approve low-risk requests together")).to_be_visible()
     assert lead.page.locator("main, #content").first.inner_text().count(LOW) >= 2
     lead.page.get_by_role("checkbox", name="low-two").uncheck()

@@ -27,7 +27,7 @@ def approve(page: Page, name: str) -> None:
     page.goto("/admin/keys_app/keyrequest/")
     page.get_by_role("link", name=name, exact=True).first.click()
     page.get_by_role("button", name="Approve").click()
-    page.wait_for_url("**/admin/keys_app/keyrequest/")
+    expect(page.get_by_text(f"“{name}” is approved.")).to_be_visible()
 
 
 def issue(page: Page, url: str) -> tuple[str, str]:
