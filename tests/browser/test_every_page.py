@@ -52,7 +52,7 @@ def test_it_has_no_console_error_and_fits_a_narrow_screen(sign_in, demo: Demo, r
         urls += _links(demo, role, "/audit/?q=action:key.issued", r"/audit/keys/SK[0-9a-f]{32}/")
     if role in ("lead", "security"):
         changes = r"/admin/keys_app/keyrequest/[0-9a-f-]{36}/change/"
-        urls += _links(demo, role, "/admin/keys_app/keyrequest/", changes)
+        urls += _links(demo, role, "/admin/keys_app/keyrequest/?show=all", changes)
         urls += [f"/admin/keys_app/keyrequest/several/?id={url.split('/')[4]}" for url in urls[-2:]]
     for url in urls:
         tab.page.goto(url)
