@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from keys_app.views import deputies, home, keys, reconciliation, requests, reviews, unmanaged
+from keys_app.views import deputies, home, keys, reconciliation, requests, reviews, revoke_several, unmanaged
 from keys_app.views.audit import downloads, events, feeds, key, reports, verify
 from keys_app.views.builder import pages
 
@@ -23,6 +23,7 @@ urlpatterns = [
     path("deputies/", deputies.deputies, name="deputies"),
     path("deputies/<int:delegation_id>/end/", deputies.deputy_end, name="deputy_end"),
     path("keys/", keys.key_list, name="key_list"),
+    path("keys/revoke/", revoke_several.key_revoke_several, name="key_revoke_several"),
     re_path(KEY + "$", keys.key_detail, name="key_detail"),
     re_path(KEY + "confirm/$", keys.key_confirm, name="key_confirm"),
     re_path(KEY + "replace/$", keys.key_replace, name="key_replace"),

@@ -46,6 +46,12 @@ def visible_keys(who: Person) -> "QuerySet[WithAnnotations[ApiKey, KeyNotes]]":
     return keys.filter(Q(owner=who.user) | Q(team__in=who.led_team_ids))
 
 
+def revocable_keys(who: Person) -> "QuerySet[WithAnnotations[ApiKey, KeyNotes]]":
+    """Return the active keys among `visible_keys` for which `can_revoke` holds."""
+    keys = visible_keys(who).filter(state=KeyState.ACTIVE)
+    return keys if who.is_security else keys.filter(Q(owner=who.user) | Q(team__in=who.led_team_ids))
+
+
 def can_revoke(who: Person, key: ApiKey) -> bool:
     """Tell whether this person may revoke a key: its owner, who leads its team, or Security."""
     return key.owner_id == who.user.pk or key.team_id in who.led_team_ids or who.is_security

@@ -39,6 +39,7 @@ from keys_app.views.http.signed_in import SignedInRequest
 from keys_app.wording import history, key_status, page_title
 
 from .lists import KEYS, LEFT_KEYS
+from .revoke_several import link_from
 from .snippets import snippets_for
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ ADOPTED_ADVICE = "request a new key, then revoke this one. An adopted key can’
 def key_list(request: SignedInRequest) -> HttpResponse:
     """Show the keys this person may see; `lists.KEYS` says how they are searched, narrowed and sorted."""
     who = access.person(request.user)
+    listing = KEYS.page(request, visible_keys(who), who)
     context = {
-        "listing": KEYS.page(request, visible_keys(who), who),
+        "listing": listing,
+        "revoke": link_from(listing, who),
         "shows_others": who.is_approver,
         "left_count": left_keys(who).count() if who.is_approver else 0,
     }

@@ -35,6 +35,7 @@ portal:key_detail                key        200   200  200    200      404   404
 portal:key_confirm               key        back  back back   back     -     -     -
 portal:key_replace               key        back  back back   back     -     -     -
 portal:key_revoke                key        back  back back   back     -     -     -
+portal:key_revoke_several        several    200  200  200    200      404   404   404
 portal:key_rotate                key        back  back back   back     -     -     -
 portal:key_take_over             key        back  back back   back     -     -     -
 portal:key_left_list             -          403   200  200    200      403   200   403
@@ -191,6 +192,13 @@ def _review(name: str, world: World) -> Iterator[tuple[str, str]]:
         yield reverse(name, args=["2026-Q4"]) + query, ""
 
 
+def _several(name: str, world: World) -> Iterator[tuple[str, str]]:
+    """Return the page of each scope that has keys of the engineer, whom it is read by as their owner."""
+    cast = world.cast
+    for query in ("owner=engineer", f"team={cast.team.pk}", f"account={cast.account.sid}"):
+        yield f"{reverse(name)}?{query}", ""
+
+
 _ABOUT: dict[str, Callable[[str, World], Iterator[tuple[str, str]]]] = {
     "-": _alone,
     "request": _each("request", lambda made: made.request.pk),
@@ -199,6 +207,7 @@ _ABOUT: dict[str, Callable[[str, World], Iterator[tuple[str, str]]]] = {
     "event": _events,
     "subject": _subjects,
     "review": _review,
+    "several": _several,
     "deputy": lambda name, world: (
         (reverse(name, args=[pk]), "") for pk in Delegation.objects.values_list("pk", flat=True)
     ),

@@ -342,6 +342,26 @@ def _unmanaged(html: str, world: World, kind: str, who: str) -> Problems:
             yield from (f"{name}: {what}" for what in _iff("Standard key, full access", "standard" in name, line))
 
 
+def _several(html: str, world: World, _kind: str, _who: str) -> Problems:
+    """The page that revokes several keys has a box, ticked, for each active key, and nothing of those that are gone."""
+    ticked = re.findall(r'<input type="checkbox" name="keys" value="(SK[0-9a-f]{32})"[^>]*?checked', html)
+    yield from _iff(f"Revoke {len(ticked)} keys?", True, words(html))
+    for sid, line in rows(html).items():
+        yield from [] if sid in ticked else [f"no box for {sid}"]
+        true, key = by_sid(world).get(sid, (None, None))
+        if true and key:
+            yield from (f"{true.name}: {what}, in “{line}”" for what in _to_revoke(line, true, key))
+
+
+def _to_revoke(line: str, true: Kind, key: ApiKey) -> Problems:
+    yield from [] if true.key == "active" else ["it is not active"]
+    yield from _iff(re.escape(name_and_login(key.owner)), True, line)
+    yield from _iff(key.risk.capitalize(), True, line)
+    yield from _iff("may do nearly everything", not key.policy_json, line)
+    yield from _iff("Changed outside", "drifted" in true, line)
+    yield from _iff("Adopted", "adopted" in true, line)
+
+
 ABOUT: dict[str, Callable[[str, World, str, str], Problems]] = {
     "portal:key_detail": _key,
     "portal:request_detail": _request,
@@ -352,6 +372,7 @@ ABOUT: dict[str, Callable[[str, World, str, str], Problems]] = {
     "portal:audit_report_about": _about,
     "portal:audit_key": _life,
     "portal:key_left_list": _left,
+    "portal:key_revoke_several": _several,
     "portal:review_detail": _review,
     "portal:unmanaged_list": _unmanaged,
 }

@@ -33,6 +33,7 @@ def test_it_stays_within_the_limit_on_every_page(full_cast, role):
     urls += ["/admin/keys_app/keyrequest/"]
     urls += [f"/admin/keys_app/keyrequest/{key_request.pk}/change/"] if role in ("lead", "security") else []
     urls += ["/keys/?state=live&q=issued"]
+    urls += ["/keys/revoke/?owner=engineer", "/keys/?owner=engineer"] if role in ("lead", "security") else []
     urls += ["/keys/left/", "/keys/unmanaged/"] if role in ("lead", "security") else []
     urls += ["/reconciliation/"] if role == "security" else []
     seen = 0
@@ -54,7 +55,11 @@ def _queries(client: Client, url: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "url", ["/", "/requests/", "/keys/", "/keys/left/", "/keys/unmanaged/", "/admin/keys_app/keyrequest/"]
+    "url",
+    [
+        *("/", "/requests/", "/keys/", "/keys/left/", "/keys/unmanaged/", "/admin/keys_app/keyrequest/"),
+        *("/keys/revoke/?owner=engineer", "/keys/?owner=engineer"),
+    ],
 )
 def test_it_needs_no_more_queries_for_more_rows(full_cast, url):
     client = full_cast.client("lead")

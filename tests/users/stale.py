@@ -113,6 +113,15 @@ def _review(decision: str) -> Callable[..., Press]:
     return press
 
 
+def _together(role: str) -> Callable[..., Press]:
+    def press(cast: Cast, standin: Any) -> Press:
+        sid = cast.issued()[0].keys.get().sid
+        page = "/keys/revoke/?owner=engineer"
+        return Press(role, page, page, {"keys": [sid], "seen": sid, "reason": "Leaked."})
+
+    return press
+
+
 def _adopt(cast: Cast, standin: Any) -> Press:
     with standin.client() as client:
         client.create_restricted_key(
@@ -147,6 +156,7 @@ NEED: dict[str, tuple[str, Callable[..., Press]]] = {
     "rotate": ("portal:key_rotate", _on_key("rotate", overlap_hours="24")),
     "replace": ("portal:key_replace", _on_key("replace")),
     "revoke another's key": ("portal:key_revoke", _on_key("revoke", "security", reason="Leaked.")),
+    "revoke several of another": ("portal:key_revoke_several", _together("lead")),
     "take over": ("portal:key_take_over", _take_over),
     "break glass": ("portal:request_new", _ask(incident="INC-1234", lifetime_days="1")),
     "approve high risk": ("admin:keys_app_keyrequest_change", _decide("approve", HIGH)),
@@ -188,6 +198,7 @@ def _person(cast: Cast) -> Press:
 FREE: dict[str, tuple[str, Callable[..., Press]]] = {
     "ask": ("portal:request_new", _ask()),
     "revoke one's own key": ("portal:key_revoke", _on_key("revoke", reason="Leaked.")),
+    "revoke several of one's own": ("portal:key_revoke_several", _together("engineer")),
     "confirm": ("portal:key_confirm", _on_key("confirm")),
     "approve low risk": ("admin:keys_app_keyrequest_change", _decide("approve", LOW)),
     "approve several": ("admin:keys_app_keyrequest_several", _several),

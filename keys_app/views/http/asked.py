@@ -12,6 +12,7 @@ _BUTTONS = {
     "portal:key_confirm": "I have stored it",
     "portal:key_replace": "Replace key",
     "portal:key_revoke": "Revoke key",
+    "portal:key_revoke_several": "Revoke keys",
     "portal:key_rotate": "Rotate key",
     "portal:key_take_over": "Take over",
     "portal:unmanaged_adopt": "Adopt key",
@@ -26,6 +27,7 @@ _BUTTONS = {
 """The button that sends something to a page, by the page's name."""
 _KINDS = {
     "portal:request_": "request with this number",
+    "portal:key_revoke_several": "key of this owner, team or account",
     "portal:key_": "key with this SID",
     "portal:unmanaged_": "key with this SID",
     "portal:audit_event": "event with this number",

@@ -34,6 +34,7 @@ KEPT_FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "portal:request_comment": ("comment",),
     "portal:key_revoke": ("reason",),
+    "portal:key_revoke_several": ("keys", "reason", "seen", "of"),
     "portal:key_rotate": ("overlap_hours",),
     "portal:deputies": ("team", "deputy", "since", "until"),
     "portal:review_list": ("quarter",),
