@@ -46,7 +46,8 @@ def rate(url: str, cookies: str) -> dict[str, float]:
     command += [f"--only-categories={','.join(CATEGORIES)}", f"--chrome-flags={' '.join(['--headless=new', *FLAGS])}"]
     command += [f"--extra-headers={json.dumps({'Cookie': cookies})}"] if cookies else []
     environment = {**os.environ, "CHROME_PATH": find_chromium() or "", "LIGHTHOUSE_CHROMIUM_PATH": ""}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)
     assert report["finalDisplayedUrl"] == url, f"{url} led to {report['finalDisplayedUrl']}"
     for name in CATEGORIES[:2]:
