@@ -39,7 +39,7 @@ APPROVALS = ("Approvals", "Read the requests that wait for a decision, and appro
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What somebody may look after, on the front page."""
+    """What a user may look after, on the front page."""
 
     title: str
     what_for: str

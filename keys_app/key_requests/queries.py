@@ -87,7 +87,7 @@ def visible_requests(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Reque
     """Return the requests this person may see: their own, their teams' if they lead, all for Security.
 
     Each says with `unreviewed` whether glass was broken for it and nobody has looked at that yet, and with
-    `outcome_unknown` whether nobody waits any more for Twilio's answer to its attempt. `thread` is one of `Thread`, or
+    `outcome_unknown` whether no one waits any more for Twilio's answer to its attempt. `thread` is one of `Thread`, or
     empty.
     """
     unanswered = Q(state=IssuanceState.UNKNOWN) | Q(state=IssuanceState.STARTED, started_at__lt=answers_due_since())

@@ -95,7 +95,7 @@ def ends_before(end: datetime) -> Q:
 
 
 def never_confirmed() -> Q:
-    """Return the condition that nobody said in time that an active key is stored; no one can of an adopted one."""
+    """Return the condition that no one said in time that an active key is stored; no one can of an adopted one."""
     before = timezone.now() - settings.CONFIRM_WITHIN
     return Q(state=KeyState.ACTIVE, confirmed_at=None, adopted_at=None, issued_at__lt=before)
 

@@ -14,22 +14,29 @@ from .models import ApiKey
 from .revoke import begin_revoking, delete_now
 
 
+class SeveralOutcome:
+    """What became of one of several things done in one go, each of which may have failed by itself."""
+
+    __slots__ = ()
+    error: PortalError | None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is recorded, though Twilio may not have deleted the key yet: the portal does that by itself."""
+        return self.error is None or isinstance(self.error, NotDeleted | NotRecorded)
+
+    @property
+    def problem(self) -> str:
+        """What went wrong and what happens now; empty if nothing did."""
+        return f"{self.error.message} {getattr(self.error, 'next_step', '')}".strip() if self.error else ""
+
+
 @dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(SeveralOutcome):
     """What became of one of several keys: whether its revocation is recorded, and what went wrong."""
 
     key: ApiKey
     error: PortalError | None = None
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether the key is revoked or the portal goes on to delete it by itself."""
-        return self.error is None or isinstance(self.error, NotDeleted | NotRecorded)
-
-    @property
-    def words(self) -> str:
-        """What went wrong and what happens now; empty if the key is deleted."""
-        return f"{self.error.message} {getattr(self.error, 'next_step', '')}".strip() if self.error else ""
 
 
 def revoke_several(*, keys: Iterable[ApiKey], reason: str, actor: Actor) -> list[Revocation]:

@@ -31,7 +31,7 @@ def _is_address(address: str) -> bool:
 
 
 def queue_mail(title: str, text: str, addresses: list[str], *, urgent: bool) -> list[Email]:
-    """Queue a mail for each address alone, so that nobody learns the others', and return them.
+    """Queue a mail for each address alone, so that no one learns the others', and return them.
 
     The rows are made directly: `post_office.mail.send` takes subject and text for Django templates, and people's
     words are in them.

@@ -12,13 +12,13 @@ from django.utils import timezone
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_and_login
 from keys_app.core.db import compare_and_swap, lock_row
-from keys_app.core.errors import Conflict, InvalidInput, NotAllowed, NotDeleted, NotRecorded, PortalError
+from keys_app.core.errors import Conflict, InvalidInput, NotAllowed, PortalError
 from keys_app.core.text import MAX_REASON, check_reason, require_reason
 from keys_app.core.times import moment, rfc3339
 from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import why_not_active
 from keys_app.keys.revoke import delete_now, start_revoking
-from keys_app.keys.revoke_several import delete_each
+from keys_app.keys.revoke_several import SeveralOutcome, delete_each
 from keys_app.keys.states import KeyState
 from keys_app.notifications import notify
 from keys_app.organisation import access
@@ -78,24 +78,17 @@ class ReviewChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewOutcome:
+class ReviewOutcome(SeveralOutcome):
     """What became of a choice: whether it is recorded, and what went wrong with it or is still to come."""
 
     choice: ReviewChoice
     error: PortalError | None = None
 
     @property
-    def is_recorded(self) -> bool:
-        """Whether the decision stands, though Twilio may not have deleted the key yet."""
-        return self.error is None or isinstance(self.error, NotDeleted | NotRecorded)
-
-    @property
     def words(self) -> str:
         """What to tell at the key's row; empty if all of it is done."""
-        if self.error is None:
-            return ""
-        recorded = "Your decision is recorded. " if self.is_recorded else ""
-        return f"{recorded}{self.error.message} {getattr(self.error, 'next_step', '')}".strip()
+        recorded = "Your decision is recorded. " if self.error and self.is_recorded else ""
+        return f"{recorded}{self.problem}"
 
 
 def mark(reviewed: ReviewedKey) -> str:

@@ -190,7 +190,7 @@ def _rows(keys: Sequence[ApiKey], sent: SentTicks | None, wrong: Mapping[str, Re
         does, more = _what_it_may_do(key, known)
         is_new = sent is not None and sent.saw_all and key.pk not in sent.seen
         ticked = sent is None or key.pk in sent.ticked
-        rows.append(RowToRevoke(key, does, more, ticked, is_new, wrong[key.pk].words if key.pk in wrong else ""))
+        rows.append(RowToRevoke(key, does, more, ticked, is_new, wrong[key.pk].problem if key.pk in wrong else ""))
     return rows
 
 

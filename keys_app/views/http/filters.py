@@ -15,7 +15,7 @@ from keys_app.core.text import counted
 from keys_app.organisation.access import Person
 
 ME = "me"
-"""The value that stands for whoever asks, so that a link to one's own rows is the same for all."""
+"""The value that stands for the user who asks, so that a link to one's own rows is the same for all."""
 PEOPLE_OFFERED = 100
 """How many people are suggested for a filter of people; any other is found by their login."""
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
