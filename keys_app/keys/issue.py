@@ -91,6 +91,7 @@ def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
     if key_request.state in TO_PRESS and is_overdue(key_request):
         lapse(key_request, actor)
         raise Conflict("The approval was not used in time and has lapsed. Send the request again.")
+    _check_state(key_request, ())  # as T1 does; here so that Twilio is not connected to in vain
     return make_key(key_request.account, lambda incarnation: _record_intent(key_request, incarnation, actor), actor)
 
 
@@ -102,6 +103,7 @@ def make_key(account: Account, record_intent: Callable[[str], Issuance], actor: 
     Raises `PortalBusy` or `MarkNotKept` before.
     """
     with twilio_slot(), client_for(account) as client:
+        client.connect_ahead()  # nothing is sent on it before the attempt is durable
         issuance = record_intent(check.current())  # 1. durable, with a random marker
         _mark_attempt(issuance, actor)
         created = _ask_twilio(client, issuance, actor)  # 2. once

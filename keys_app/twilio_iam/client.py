@@ -66,8 +66,14 @@ class TwilioIamClient:
         self.close()
 
     def close(self) -> None:
-        """Let go of the credential. Later calls raise `ValueError`. May be called twice."""
-        self._transport = None
+        """Let go of the credential, and of a connection. Later calls raise `ValueError`. May be called twice."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def connect_ahead(self) -> None:
+        """Begin to make the connection of the next call, while there is nothing to send yet. Raises nothing of it."""
+        self._open_transport().connect_ahead()
 
     def create_restricted_key(self, *, account_sid: str, friendly_name: str, policy: Policy) -> CreatedKey:
         """Make a key that may do what `policy` says. Return it with its secret, which Twilio shows only now.

@@ -12,7 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from keys_app.core.http.connection import OneExchange
+from keys_app.core.http.ahead import Ahead, Ready
+from keys_app.core.http.connection import OneExchange, ca_file_of
 from keys_app.core.http.guard import Guard, Step
 from keys_app.core.http.public_addresses import is_https_or_loopback
 from keys_app.core.secret import Secret
@@ -67,9 +68,9 @@ class _BasicAuth(AuthBase):
 class Transport:
     """Speaks to one base URL with one credential.
 
-    It holds no connection, so it may be used from several threads. `ca_file` replaces the authorities shipped with
-    `certifi`; it is for tests. Raises `ValueError` for a base URL that is not https (plain http is allowed for a
-    loopback host) or has a user, a query or a fragment.
+    It holds no connection but one that is made ahead; with that it is for one thread. `ca_file` replaces the
+    authorities shipped with `certifi`; it is for tests. Raises `ValueError` for a base URL that is not https (plain
+    http is allowed for a loopback host) or has a user, a query or a fragment.
     """
 
     def __init__(
@@ -81,7 +82,20 @@ class Transport:
         self.base_url = base_url.rstrip("/")
         self._auth = _BasicAuth(username, password)
         self._limits = limits
-        self._verify: str | bool = ca_file or True
+        self._ca_file = ca_file_of(ca_file or True)
+        self._ahead: Ahead | None = None
+
+    def connect_ahead(self) -> None:
+        """Begin to make the connection of the next exchange; not a byte of a request is sent. `close` ends it."""
+        if self._ahead is None:
+            limits = self._limits
+            self._ahead = Ahead(self.base_url, timeout=limits.connect, deadline=limits.deadline, ca_file=self._ca_file)
+
+    def close(self) -> None:
+        """Let go of a connection that was made ahead and not used. May be called twice."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.discard()
 
     def exchange(
         self,
@@ -97,9 +111,11 @@ class Transport:
         in time, or the headers were malformed.
         """
         failure: BaseException
-        with Guard(self._limits.deadline) as guard:
+        ahead, self._ahead = self._ahead, None
+        ready = ahead.take() if ahead else None
+        with ready.guard if ready else Guard(self._limits.deadline) as guard:
             try:
-                return self._send(guard, method, path, query, form)
+                return self._send(guard, ready, method=method, path=path, query=query, form=form)
             except Exception as error:  # noqa: BLE001 once a byte has left, whatever breaks leaves the outcome unknown
                 failure = _failure(guard, type(error).__name__)
             except BaseException as stop:  # noqa: BLE001 a worker that is told to end
@@ -112,12 +128,16 @@ class Transport:
     def _send(
         self,
         guard: Guard,
+        ready: Ready | None,
+        *,
         method: str,
         path: str,
         query: Mapping[str, str] | None,
         form: Mapping[str, str] | None,
     ) -> Answer:
-        with OneExchange(guard) as session:
+        if ready and ready.failure:
+            raise ready.failure
+        with OneExchange(guard, ready.connection if ready else None) as session:
             response = session.request(
                 method,
                 self.base_url + path,
@@ -127,7 +147,7 @@ class Transport:
                 timeout=(self._limits.connect, self._limits.read),
                 allow_redirects=False,
                 stream=True,
-                verify=self._verify,
+                verify=self._ca_file,
             )
             with response:
                 body, problem = _read_body(response.raw, self._limits.max_bytes)

@@ -36,7 +36,7 @@ def _any_address(_address: str) -> bool:
 
 
 class Guard:
-    """Watches one exchange of at most `seconds`; use it in a `with` statement, for one connection only.
+    """Watches one exchange of at most `seconds` from now; end it with a `with` statement. For one connection only.
 
     `allowed` is asked for each address before it is connected to, so that what a name resolved to earlier
     does not count.
@@ -51,14 +51,18 @@ class Guard:
         self._watched: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
+        self._timer.start()
 
     def __enter__(self) -> Self:
-        self._timer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Watch no longer. May be called twice."""
         self._timer.cancel()
         with self._lock:
             if self._watched is not None:
@@ -95,6 +99,10 @@ class Guard:
         """Note that the connection is complete. Raises `TimeoutError` if the deadline is over already."""
         self._patience(0.0)
         self.step = Step.SENDING
+
+    def give_up(self) -> None:
+        """End what is under way, as the deadline does."""
+        self._expire()
 
     def _patience(self, timeout: float) -> float:
         left = self._ends - time.monotonic()
