@@ -1,10 +1,10 @@
 """Whose turn a request is, and what they do: one notion for pages, lists, titles, badges, mails and refusals."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -68,6 +68,10 @@ class Turn:
         """Say whose turn it is, and what is to be done, to this user."""
         return f"Your turn: {self.yours}." if self.is_of(user) else self.theirs
 
+    def in_a_row(self, user: User) -> str:
+        """Say it to this user in a row of a list."""
+        return f"Your turn: {self.yours}" if self.is_of(user) else self.title(user)
+
     def title(self, user: User) -> str:
         """Return how the title of its page begins for this user."""
         if self.is_of(user) or not self.whose:
@@ -80,6 +84,12 @@ class Turn:
 def turn_of(turns: Sequence[Turn], user: User) -> Turn | None:
     """Return the turn to show this user first: their own, or else the first there is; None without any."""
     return next((one for one in turns if one.is_of(user)), turns[0] if turns else None)
+
+
+def note_turns(rows: Iterable[Any], turns: Mapping[Any, Sequence[Turn]], user: User) -> None:
+    """Note on each row of a list, as `turn`, which of its turns to show this user; None without any."""
+    for row in rows:
+        row.turn = turn_of(turns[row.pk], user)
 
 
 def turns_of(key_request: "WithAnnotations[KeyRequest, RequestNotes]") -> list[Turn]:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 from django.conf import settings
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from keys_app.core.present import present
@@ -125,9 +125,10 @@ def successor_of(key: ApiKey) -> ApiKey | None:
     return ApiKey.objects.filter(issuance__rotates=key).first() if key.retires_at else None
 
 
-def left_keys(who: Person) -> QuerySet[ApiKey]:
+def left_keys(who: Person) -> "QuerySet[WithAnnotations[ApiKey, KeyNotes]]":
     """Return the live keys of people who left, of the teams this person leads; all for Security."""
-    keys = ApiKey.objects.filter(OWNER_LEFT, state=KeyState.ACTIVE).select_related("owner", "team", "account")
+    left = ApiKey.objects.filter(OWNER_LEFT, state=KeyState.ACTIVE).select_related("owner", "team", "account")
+    keys = left.annotate(owner_left=Value(True))
     return keys if who.is_security else keys.filter(team__in=who.led_team_ids)
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from keys_app.audit.incarnation import set_backs
 from keys_app.key_requests import deciders
 from keys_app.key_requests.queries import OPEN_REQUESTS, TO_PRESS, Thread, visible_requests
-from keys_app.key_requests.turn import turn_of, turns_of_each
+from keys_app.key_requests.turn import note_turns, turns_of_each
 from keys_app.keys.queries import SOON, left_keys, visible_keys
 from keys_app.keys.states import KeyState
 from keys_app.notifications import troubles
@@ -73,9 +73,7 @@ def waiting_for_others(who: Person) -> Section:
         Section("others", "Your requests that wait for others", "request", url),
         own.exclude(_to_issue()).exclude(thread=Thread.ASKED).order_by("-created_at"),
     )
-    turns = turns_of_each(section.rows)
-    for row in section.rows:
-        row.turn = turn_of(turns[row.pk], who.user)
+    note_turns(section.rows, turns_of_each(section.rows), who.user)
     return section
 
 

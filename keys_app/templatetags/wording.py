@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from keys_app.core import text, times, typed
 from keys_app.core.actor import name_and_login
 from keys_app.key_requests.models import KeyRequest
+from keys_app.key_requests.turn import Turn
 from keys_app.keys.models import ApiKey
 from keys_app.organisation.sent_forms import FIELD, new_token
 from keys_app.reconcile.models import UnmanagedKey
@@ -38,6 +39,12 @@ def marks(item: "ApiKey | WithAnnotations[KeyRequest, RequestNotes] | UnmanagedK
 def who(user: User) -> str:
     """Return a user as approvers and auditors see them: “Erin Engineer (engineer)”."""
     return name_and_login(user)
+
+
+@register.filter
+def in_a_row(turn: Turn, user: User) -> str:
+    """Return whose turn a request or key is, and what to do, as the row of a list says it to this user."""
+    return turn.in_a_row(user)
 
 
 @register.filter

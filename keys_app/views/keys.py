@@ -14,6 +14,7 @@ from keys_app.catalogue import current
 from keys_app.core.errors import InvalidInput, PortalError
 from keys_app.forms import ReasonForm
 from keys_app.key_requests.models import KeyRequest
+from keys_app.key_requests.turn import note_turns
 from keys_app.keys import confirm, handover, replace, revoke, rotate
 from keys_app.keys.models import ApiKey
 from keys_app.keys.queries import (
@@ -56,6 +57,7 @@ def key_list(request: SignedInRequest) -> HttpResponse:
     """Show the keys this person may see; `lists.KEYS` says how they are searched, narrowed and sorted."""
     who = access.person(request.user)
     listing = KEYS.page(request, visible_keys(who), who)
+    note_turns(listing.rows, turns_of_keys(listing.rows), who.user)
     context = {
         "listing": listing,
         "revoke": link_from(listing, who),
@@ -69,7 +71,9 @@ def key_list(request: SignedInRequest) -> HttpResponse:
 def left_list(request: SignedInRequest) -> HttpResponse:
     """Show the keys of people who left, to leads and Security."""
     who = require_approver(request)
-    context = {"listing": LEFT_KEYS.page(request, left_keys(who), who), "led_teams": who.own_led_team_ids}
+    listing = LEFT_KEYS.page(request, left_keys(who), who)
+    note_turns(listing.rows, turns_of_keys(listing.rows), who.user)
+    context = {"listing": listing, "led_teams": who.own_led_team_ids}
     return render(request, "portal/key_left_list.html", context)
 
 

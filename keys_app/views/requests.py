@@ -27,7 +27,7 @@ from keys_app.key_requests.queries import (
 )
 from keys_app.key_requests.states import RequestState
 from keys_app.key_requests.told import told_of
-from keys_app.key_requests.turn import Todo, turns_of
+from keys_app.key_requests.turn import Todo, note_turns, turns_of, turns_of_each
 from keys_app.keys import issue
 from keys_app.keys.same_names import twins_of
 from keys_app.organisation import access
@@ -55,7 +55,9 @@ if TYPE_CHECKING:
 def request_list(request: SignedInRequest) -> HttpResponse:
     """Show the requests this person may see; `lists.REQUESTS` says how they are searched, narrowed and sorted."""
     who = access.person(request.user)
-    context = {"listing": REQUESTS.page(request, visible_requests(who), who), "shows_others": who.is_approver}
+    listing = REQUESTS.page(request, visible_requests(who), who)
+    note_turns(listing.rows, turns_of_each(listing.rows), who.user)
+    context = {"listing": listing, "shows_others": who.is_approver}
     return render(request, "portal/request_list.html", context)
 
 

@@ -188,6 +188,46 @@ def test_a_question_about_an_approved_request_leaves_it_to_issue_first(cast):
     assert noted(key_request).thread == Thread.ASKED
 
 
+# Lists
+
+REQUESTS, KEYS, APPROVALS = "/requests/", "/keys/", "/admin/keys_app/keyrequest/?show=all"
+
+
+@pytest.mark.parametrize(
+    ("role", "url", "pending", "approved"),
+    [
+        ("engineer", REQUESTS, "Waiting for Colead Person or Lead Person", "Your turn: issue the key"),
+        ("lead", REQUESTS, "Your turn: approve or reject it", "Waiting for Engineer Person"),
+        ("lead", APPROVALS, "Your turn: approve or reject it", "Waiting for Engineer Person"),
+        ("security", APPROVALS, "Waiting for Colead Person or Lead Person", "Waiting for Engineer Person"),
+    ],
+)
+def test_each_row_of_a_list_says_whose_turn_it_is(cast, role, url, pending, approved):
+    cast.ask(friendly_name="undecided")
+    cast.approved(friendly_name="unissued")
+    rows = rows_of(cast.client(role).get(url))
+    assert pending in rows["undecided"] and approved in rows["unissued"]
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [("engineer", "Your turn: confirm that the secret is stored"), ("lead", "Waiting for Engineer Person")],
+)
+def test_a_key_in_a_list_says_whose_turn_it_is(cast, role, words):
+    key_request, _ = cast.issued()
+    key = key_request.keys.get()
+    assert words in rows_of(cast.client(role).get(KEYS))[key.name]
+    cast.client("engineer").post(f"/keys/{key.pk}/confirm/")
+    assert words not in rows_of(cast.client(role).get(KEYS))[key.name]
+
+
+def rows_of(page):
+    """Return the text of each row of a list by its name."""
+    rows = re.findall(r"<tr[^>]*data-row.*?</tr>", page.content.decode(), re.DOTALL)
+    texts = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
+    return {text.split()[0]: text for text in texts}
+
+
 # Names
 
 

@@ -61,18 +61,19 @@ def look(world: World, browser: Browser, role: str, see: Callable[[Window], list
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_page_scrolls_sideways(world, browser, role):
+def test_no_page_scrolls_sideways_or_has_small_print(world, browser, role):
     def see(shown: Window) -> list[str]:
-        return [f"at {width} {found}" for width in WIDTHS if (found := shown.too_wide(width))]
+        wide = [f"at {width} {found}" for width in WIDTHS if (found := shown.too_wide(width))]
+        return [*wide, *(f"small print: {found}" for found in [shown.small_print()] if found)]
 
     look(world, browser, role, see)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 412)])
 @pytest.mark.parametrize("role", ["owner", "lead", "security", "admin"])
-def test_axe_finds_nothing_wrong(world, browser, role, scheme):
+def test_axe_finds_nothing_wrong(world, browser, role, scheme, width):
     require_node("axe-core", "axe")
-    look(world, browser, role, Window.violations, color_scheme=scheme, viewport={"width": 1280, "height": 800})
+    look(world, browser, role, Window.violations, color_scheme=scheme, viewport={"width": width, "height": 800})
 
 
 def answers(world: World) -> Iterator[tuple[str, str, dict[str, object]]]:

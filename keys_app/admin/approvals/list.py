@@ -18,6 +18,7 @@ from keys_app.key_requests import deciders
 from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import requests_to_oversee
 from keys_app.key_requests.states import RequestState
+from keys_app.key_requests.turn import note_turns, turns_of_each
 from keys_app.organisation import access
 from keys_app.organisation.models import Account
 from keys_app.permissions.risk import Risk
@@ -151,6 +152,7 @@ class KeyRequestAdmin(ModelAdmin[KeyRequest]):
         yours = ids_to_decide(who)
         rows = narrowed(self.get_queryset(request), tab, yours)
         listing = (HISTORY if tab in ("decided", "all") else APPROVALS).page(request, rows, who)  # type: ignore[arg-type]
+        note_turns(listing.rows, turns_of_each(listing.rows), who.user)
         low = [one.pk for one in listing.rows if one.state == RequestState.PENDING and one.rated_risk == Risk.LOW]
         count = f"{len(yours):,}" if len(yours) <= EXACT else f"{EXACT:,}+"
         context = {
