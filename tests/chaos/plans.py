@@ -107,7 +107,7 @@ QUICK_ENDING = (
     ("tx2.in", "none"),
 )
 
-MAKING = ("arrived", *IN_TRANSACTIONS, "tx3.in", "tx3.committed", *calls("POST", "DELETE"), "rendered")
+MAKING = ("arrived", "connected", *IN_TRANSACTIONS, "tx3.in", "tx3.committed", *calls("POST", "DELETE"), "rendered")
 ISSUE = Plan(
     "issue",
     "issue",
@@ -118,6 +118,7 @@ ISSUE = Plan(
     get_a_key,
     quick=(
         ("arrived", "none"),
+        ("connected", "none"),
         ("tx1.in", "none"),
         ("tx1.committed", "none"),
         ("POST.before", "none"),

@@ -3,6 +3,7 @@
 A point is named after what any action of the portal does, not after a function of the product:
 
     arrived                   the request has come in, nothing is done
+    connected                 a connection to Twilio is there; the first transaction may not be on the disk yet
     tx1.in, tx2.in, …         in the first, second … transaction with an event, all written, not committed
     tx1.committed, …          that transaction is on the disk
     POST.before               Twilio is about to be asked (GET and DELETE likewise)
@@ -134,7 +135,10 @@ def watch_requests(application: Callable[..., Iterable[bytes]]) -> Callable[...,
 def install() -> None:
     """Put the points into this process: around each event of the ledger and each exchange with Twilio."""
     from keys_app.audit import ledger
+    from keys_app.core.http.ahead import Ahead
     from keys_app.twilio_iam import transport
+
+    Ahead.__init__ = _watch_ahead(Ahead.__init__)  # type: ignore[method-assign]
 
     ledger.append = _watch_append(ledger.append)
     transport.Transport.exchange = _watch_exchange(transport.Transport.exchange)  # type: ignore[method-assign]
@@ -157,6 +161,24 @@ def _watch_append(append: Callable[..., Any]) -> Callable[..., Any]:
 def _committed() -> None:
     place.commits += 1
     reached(f"tx{place.commits}.committed")
+
+
+def _watch_ahead(make: Callable[..., None]) -> Callable[..., None]:
+    """Wrap the making of a connection ahead, whose thread does what the thread does that began it."""
+
+    @wraps(make)
+    def watched(self: Any, *args: Any, **options: Any) -> None:
+        verb, connect = place.verb, type(self)._open
+
+        def open_it() -> None:
+            connect(self)
+            with doing(verb):
+                reached("connected")
+
+        self._open = open_it
+        make(self, *args, **options)
+
+    return watched
 
 
 def _watch_exchange(exchange: Callable[..., Any]) -> Callable[..., Any]:

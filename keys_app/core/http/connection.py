@@ -11,9 +11,9 @@ import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
-import certifi
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context
@@ -99,7 +99,7 @@ def ca_file_of(verify: str | bool) -> str:
     """Return the file with the authorities that `requests` means by `verify`. Raises `ValueError` for none."""
     if not verify:
         raise ValueError("a connection is never made without a look at the certificate")
-    return verify if isinstance(verify, str) else certifi.where()
+    return verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
 
 
 def _kind(scheme: str) -> type[Guarded]:
