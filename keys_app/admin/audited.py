@@ -57,8 +57,7 @@ def _rule(field: forms.Field) -> Callable[[str], None] | None:
 
 
 def _read_numbers_of_rows(field: "forms.ModelChoiceField[Any]", number: "Field[Any, Any]") -> None:
-    """Let what can't be the number of a row be none that is there: the widget and the field put it into a query."""
-    read = field.widget.value_from_datadict
+    """Let what can't be the number of a row be none that is there: widgets and the field put it into a query."""
 
     def possible(text: str) -> str:
         try:
@@ -67,11 +66,19 @@ def _read_numbers_of_rows(field: "forms.ModelChoiceField[Any]", number: "Field[A
             return "0"
         return text
 
-    def read_possible(*args: Any) -> Any:
-        given = read(*args)
-        return [possible(one) for one in given] if isinstance(given, list) else given and possible(given)
+    def guarded(widget: forms.Widget) -> forms.Widget:
+        read = widget.value_from_datadict
 
-    setattr(field.widget, "value_from_datadict", read_possible)  # noqa: B010 a form has its own widgets
+        def read_possible(*args: Any) -> Any:
+            given = read(*args)
+            return [possible(one) for one in given] if isinstance(given, list) else given and possible(given)
+
+        setattr(widget, "value_from_datadict", read_possible)  # noqa: B010 a form has its own widgets
+        return widget
+
+    make_hidden = field.hidden_widget  # for what the page showed, made anew each time
+    guarded(field.widget)
+    setattr(field, "hidden_widget", lambda: guarded(make_hidden()))  # noqa: B010 the same
 
 
 class Typed(_AnyForm):

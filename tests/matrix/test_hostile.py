@@ -7,12 +7,14 @@ each header and each type, as each role, and each field of each form each type w
 import os
 from collections.abc import Iterator
 from ipaddress import ip_network
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlencode
 
 import pytest
 from django.core.cache import cache
 from django.db import transaction
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import get_resolver
 
 from tests.forms import Form
@@ -46,11 +48,11 @@ def signed_in(world: World, role: str | None, header: str = "none") -> Client:
 
 
 def status_of(client: Client, method: str, url: str, content_type: str, content: bytes) -> int:
-    """Send one request, read all of the answer, and take back what it wrote."""
+    """Send one request, read all of the answer, and take back what it wrote, checkpoints outside the database too."""
     cache.clear()
     whole = transaction.atomic()
     whole._from_testcase = True
-    with whole:
+    with TemporaryDirectory() as directory, override_settings(CHECKPOINT_DIR=Path(directory)), whole:
         answer = client.generic(method, url, content, content_type)
         try:
             b"".join(answer) if answer.streaming else answer.content

@@ -141,6 +141,15 @@ def test_it_keeps_a_group_that_was_given_to_a_user_of_none(cast, admin):
     assert [group.name for group in user.groups.all()] == ["Security"]
 
 
+@pytest.mark.parametrize("number", ["9" * 400, str(2**63), "-1", "NaN", ""])
+def test_what_cannot_be_the_number_of_a_group_was_not_shown(cast, admin, number):
+    user = cast.user("stranger")
+    save = opened(admin, user)
+    save(**{"initial-groups": number, "first_name": "Sandra"})
+    user.refresh_from_db()
+    assert user.first_name == "Sandra"
+
+
 def test_the_page_of_a_user_does_not_hold_the_hash_of_the_password(cast, admin):
     user = cast.user("engineer")
     user.set_password("a-long-enough-passphrase")
