@@ -9,8 +9,11 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection
 from django.db.models import Field, QuerySet
+from django.forms.formsets import DELETION_FIELD_NAME
+from django.forms.utils import ErrorDict
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.http import urlencode
 
 from keys_app.core.typed import line_problem, prose_problem
@@ -116,7 +119,27 @@ class AsShown(_AnyForm):
 
 
 class AsShownForm(AsShown, Typed, ModelForm[Row]):
-    """For the rows of an inline."""
+    """For the rows of an inline. One that is sent as it was shown is not looked at: a team may have hundreds."""
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        return [] if self._is_as_shown else super().changed_data
+
+    def full_clean(self) -> None:
+        if not self._is_as_shown:
+            super().full_clean()
+            return
+        self._errors = ErrorDict()
+        self.cleaned_data = {one.name: getattr(self.instance, one.attname) for one in self.instance._meta.fields}
+
+    @cached_property
+    def _is_as_shown(self) -> bool:
+        """Whether each box of a stored row has, letter for letter, what the page showed; so it is not to be deleted."""
+        if not (self.is_bound and self.instance.pk) or self.add_prefix(DELETION_FIELD_NAME) in self.data:
+            return False
+        asked = [name for name, field in self.fields.items() if field.show_hidden_initial]
+        shown = [self.data.get(self.add_initial_prefix(name)) for name in asked]
+        return bool(asked) and [str(self[name].data) for name in asked] == shown
 
 
 class AuditedAdmin(PlainFields, ModelAdmin[Row]):

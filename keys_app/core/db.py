@@ -16,9 +16,17 @@ BATCH = 1000
 """How many rows `in_batches` reads at once."""
 
 
-def lock_row(model: type[Row], pk: object) -> Row:
-    """Return a row as it is now, locked until the transaction ends. Raises `DoesNotExist`."""
-    return locked(model._base_manager.all()).get(pk=pk)
+def lock_row(model: type[Row], pk: object, *related: str) -> Row:
+    """Return a row as it is now, locked until the transaction ends, with the `related` rows. Raises `DoesNotExist`.
+
+    PostgreSQL locks first: after a wait it would have the related rows as they were before it.
+    """
+    rows: QuerySet[Row] = model._base_manager.all()
+    if not related:
+        return locked(rows).get(pk=pk)
+    if _is_postgresql():
+        list(locked(rows.filter(pk=pk)).values_list("pk"))
+    return rows.select_related(*related).get(pk=pk)
 
 
 def locked(rows: QuerySet[Row]) -> QuerySet[Row]:
