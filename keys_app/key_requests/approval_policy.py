@@ -79,7 +79,16 @@ class ApprovalRequirement:
     @classmethod
     def now(cls, key_request: KeyRequest) -> "ApprovalRequirement":
         """Return what a request needs now: never less than when it was sent, more if account or risk ask for more."""
-        rule, alone = BY_RISK[key_request.rated_risk], key_request.security_alone
+        return cls._at(key_request, key_request.rated_risk)
+
+    @classmethod
+    def stored(cls, key_request: KeyRequest) -> "ApprovalRequirement":
+        """Return what a request needs by the risk it is stored with, by which the database counts as well."""
+        return cls._at(key_request, Risk(key_request.risk))
+
+    @classmethod
+    def _at(cls, key_request: KeyRequest, risk: Risk) -> "ApprovalRequirement":
+        rule, alone = BY_RISK[risk], key_request.security_alone
         leads = max(key_request.leads_required, key_request.account.leads_required)
         return cls(leads=0 if alone and rule.by_break_glass else leads, security=rule.security or alone)
 

@@ -18,6 +18,12 @@ def matching_rule(key_request: KeyRequest) -> ApprovalRule | None:
     return next((rule for rule in rules if approvals_today.rule_fits(rule, key_request)), None)
 
 
+def still_matching(rule: ApprovalRule, key_request: KeyRequest) -> ApprovalRule | None:
+    """Return a rule as it is now, under the lock, if it still approves this request."""
+    now = ApprovalRule.objects.filter(pk=rule.pk).first()
+    return now if now and approvals_today.rule_fits(now, key_request) else None
+
+
 def approve_by_rule(key_request: KeyRequest, rule: ApprovalRule) -> None:
     """Store the rule's approval and move the request on. Call it in the transaction that stores the request."""
     now = timezone.now()

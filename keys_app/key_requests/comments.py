@@ -4,7 +4,6 @@ from django.utils import timezone
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
-from keys_app.core.db import lock_row
 from keys_app.core.errors import Conflict, InvalidInput, NotAllowed
 from keys_app.core.text import comment_problem
 from keys_app.core.typed import unified
@@ -15,8 +14,8 @@ from keys_app.users.limits import limited
 from . import outcome
 from .decision_models import Comment
 from .models import KeyRequest
-from .notices import request_asked
-from .queries import is_discussed, may_comment
+from .notices import Audience, request_asked
+from .queries import is_discussed, lock_request, may_comment
 
 
 def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
@@ -29,14 +28,17 @@ def add_comment(*, key_request: KeyRequest, text: str, actor: Actor) -> Comment:
     if problem:
         raise InvalidInput("comment", problem)
     text = unified(text)
-    if not may_comment(access.Person(actor.signed_in), key_request):
+    author = actor.signed_in
+    if not may_comment(access.Person(author), key_request):
         raise NotAllowed("The requester, leads of the team and Security talk about a request.")
+    asks = author.pk != key_request.requester_id
+    audience = Audience.requester(key_request) if asks else Audience.of(key_request)
     with limited("comments", actor):
         claim(actor, key_request.get_absolute_url() + "#thread")
-        locked = lock_row(KeyRequest, key_request.pk)
+        locked = lock_request(key_request.pk)
         if not is_discussed(locked):
             raise Conflict(f"{outcome.happened(locked)} Comments are closed.")
-        comment = Comment.objects.create(request=locked, author=actor.signed_in, text=text, created_at=timezone.now())
-        request_asked(locked, actor.signed_in, text)
+        comment = Comment.objects.create(request=locked, author=author, text=text, created_at=timezone.now())
+        request_asked(locked, author, text, audience)
         record("request.commented", actor, key_request=locked, reason=text)
     return comment

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
 
 from django.conf import settings
@@ -11,8 +12,8 @@ from django.utils import timezone
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_and_login
-from keys_app.core.db import lock_row
 from keys_app.core.errors import Conflict, InvalidInput, NotAllowed, PortalError
+from keys_app.core.present import present
 from keys_app.core.text import check_reason, counted, require_reason
 from keys_app.organisation import access
 from keys_app.permissions.policy import Policy
@@ -24,12 +25,24 @@ from .content_digest import content_digest
 from .deciders import DecisionAuthority
 from .decision_models import Approval, Narrowing
 from .models import KeyRequest
-from .notices import request_decided, request_narrowed, second_approval_needed
+from .notices import Audience, request_decided, request_narrowed, second_approval_needed
+from .queries import lock_request
 from .rating import rate_again
 from .states import RequestStep, move_request
 from .submit import guard_rail_problems
 
 _RATING = Actor.system("risk rating")
+
+
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    """A request that is locked, who decides it in whose right, the approvals of it that stood before, whom it tells."""
+
+    key_request: KeyRequest
+    actor: Actor
+    authority: DecisionAuthority
+    given: Sequence[Approval]
+    audience: Audience | None = None
 
 
 def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "") -> KeyRequest:
@@ -40,14 +53,15 @@ def approve(*, request_id: uuid.UUID, digest: str, actor: Actor, reason: str = "
     `InvalidInput` for a reason that is too long.
     """
     reason = check_reason(reason)
-    rate_again(request_id, _RATING)
+    audience = _before_the_lock(request_id)
     with transaction.atomic(durable=True):
-        key_request, authority = _lock_for_decision(request_id, actor)
+        deciding = _lock_for_decision(request_id, actor, audience)
+        key_request = deciding.key_request
         if key_request.current_digest != digest:
             raise Conflict(_not_as_shown(key_request, digest))
         if problem := why_not_approvable(key_request):  # it could not be issued
             raise Conflict(problem)
-        _give(key_request, actor, authority, reason)
+        _give(deciding, reason)
     return key_request
 
 
@@ -77,42 +91,54 @@ def narrow(
     taken away, or for anything that was not asked for.
     """
     reason = require_reason(reason)
-    rate_again(request_id, _RATING)
+    audience = _before_the_lock(request_id)
     with transaction.atomic(durable=True):
-        key_request, authority = _lock_for_decision(request_id, actor)
+        deciding = _lock_for_decision(request_id, actor, audience)
+        key_request = deciding.key_request
         if key_request.current_digest != digest:
             raise Conflict(_not_as_shown(key_request, digest))
         _require_narrower(key_request, policy, lifetime_days)
         step = _narrow(key_request, policy, lifetime_days, reason, actor)
         if problem := why_not_approvable(key_request):
             raise Conflict(problem)
-        _give(key_request, actor, authority, reason, step)
+        _give(deciding, reason, step)
     return key_request
 
 
 def reject(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
     """Reject a request. Raises `InvalidInput` without a reason, otherwise as `approve`."""
     reason = require_reason(reason)
-    rate_again(request_id, _RATING)
+    audience = _before_the_lock(request_id)
     with transaction.atomic(durable=True):
-        key_request, authority = _lock_for_decision(request_id, actor)
-        _store(key_request, actor, authority, Approval.Decision.REJECTED, reason)
+        deciding = _lock_for_decision(request_id, actor, audience)
+        key_request = deciding.key_request
+        _store(deciding, Approval.Decision.REJECTED, reason)
         move_request(key_request, RequestStep.REJECT)
-        request_decided(key_request, actor, Approval.Decision.REJECTED, reason)
-        record("request.rejected", actor, key_request=key_request, reason=reason, details=_as(authority, actor))
+        request_decided(key_request, actor, Approval.Decision.REJECTED, reason, audience)
+        record("request.rejected", actor, key_request=key_request, reason=reason, details=_as(deciding))
     return key_request
 
 
-def _lock_for_decision(request_id: uuid.UUID, actor: Actor) -> tuple[KeyRequest, DecisionAuthority]:
-    """Read the request under a lock, with the actor's rights as they are now."""
-    key_request = lock_row(KeyRequest, request_id)
+def _before_the_lock(request_id: uuid.UUID) -> Audience:
+    """Rate the request as it is rated today, and read whom a decision may be told."""
+    key_request = KeyRequest.objects.select_related("requester", "account").get(pk=request_id)
+    if key_request.rated_risk != key_request.risk:
+        rate_again(request_id, _RATING)
+    more_than_one = ApprovalRequirement.now(key_request).total > 1
+    return Audience.of(key_request) if more_than_one else Audience.requester(key_request)
+
+
+def _lock_for_decision(request_id: uuid.UUID, actor: Actor, audience: Audience) -> _Deciding:
+    """Read the request under a lock, with the actor's right to decide it and the approvals that stand now."""
+    key_request = lock_request(request_id)
     if closed := deciders.why_closed(key_request):
         raise Conflict(f"{closed} Your decision was not recorded.")
+    given = deciders.approvals_of([key_request]).get(key_request.pk, [])
     who = access.Person(actor.signed_in)
-    authority = deciders.authority_to_decide(who, key_request)
+    authority = deciders.authority_to_decide(who, key_request, given)
     if authority is None:
         raise NotAllowed(turn.why_not_decidable(who, key_request))
-    return key_request, authority
+    return _Deciding(key_request, actor, authority, given, audience)
 
 
 def _not_as_shown(key_request: KeyRequest, digest: str) -> str:
@@ -179,27 +205,18 @@ def _narrow(key_request: KeyRequest, policy: Policy, lifetime_days: int, reason:
         reason=reason,
         created_at=timezone.now(),
     )
-    KeyRequest.objects.filter(pk=key_request.pk).update(
-        policy_json=step.to_policy_json,
-        lifetime_days=lifetime_days,
-        content_digest=step.to_digest,
-        risk=policy_risk(policy),
-    )
-    key_request.refresh_from_db()
+    key_request.policy_json, key_request.lifetime_days = step.to_policy_json, lifetime_days
+    key_request.content_digest, key_request.risk = step.to_digest, policy_risk(policy)
+    key_request.save(update_fields=["policy_json", "lifetime_days", "content_digest", "risk"])
     return step
 
 
-def _give(
-    key_request: KeyRequest,
-    actor: Actor,
-    authority: DecisionAuthority,
-    reason: str,
-    step: Narrowing | None = None,
-) -> None:
+def _give(deciding: _Deciding, reason: str, step: Narrowing | None = None) -> None:
     """Store an approval of what the request is now, and move it on if it was the last one needed."""
-    approval = _store(key_request, actor, authority, Approval.Decision.APPROVED, reason)
+    key_request, actor, audience = deciding.key_request, deciding.actor, present(deciding.audience)
+    approval = _store(deciding, Approval.Decision.APPROVED, reason)
     required = ApprovalRequirement.now(key_request)
-    given = approvals_given(key_request, key_request.content_digest)
+    given = approvals_given(key_request, key_request.content_digest) if deciding.given else [approval]
     last = not any(required.missing([one.capacity for one in given]))
     if last:
         now = timezone.now()
@@ -210,11 +227,11 @@ def _give(
     else:  # an approval given towards two leads stays one of two
         KeyRequest.objects.filter(pk=key_request.pk).update(leads_required=required.leads)
     if step:
-        request_narrowed(key_request, actor, removed=step.difference.removed, reason=reason)
+        request_narrowed(key_request, actor, step.difference.removed, reason, audience)
     elif last:
-        request_decided(key_request, actor, Approval.Decision.APPROVED, reason)
+        request_decided(key_request, actor, Approval.Decision.APPROVED, reason, audience)
     if not last:
-        second_approval_needed(key_request, actor)
+        second_approval_needed(key_request, actor, [*deciding.given, approval], audience)
     if step:
         record(
             "request.narrowed",
@@ -233,26 +250,27 @@ def _give(
         approval=approval.stage,
         needed=required.total,
         digest=key_request.content_digest,
-        details=_as(authority, actor),
+        details=_as(deciding),
     )
 
 
-def _as(authority: DecisionAuthority, actor: Actor) -> dict[str, object]:
+def _as(deciding: _Deciding) -> dict[str, object]:
     """Return in which capacity somebody decided, for the ledger."""
-    if authority.authority_id == actor.signed_in.pk:
+    authority = deciding.authority
+    if authority.authority_id == deciding.actor.signed_in.pk:
         return {"capacity": str(authority.capacity)}
     lead = User.objects.get(pk=authority.authority_id)  # the actor's own class is a lazy wrapper in a web request
     return {"capacity": str(authority.capacity), "for": lead.get_username()}
 
 
-def _store(key_request: KeyRequest, actor: Actor, authority: DecisionAuthority, decision: str, reason: str) -> Approval:
+def _store(deciding: _Deciding, decision: str, reason: str) -> Approval:
     """Write a decision, with the first number no standing approval has: it takes the place of a void one."""
-    taken = set(key_request.approvals.standing().values_list("stage", flat=True))
+    taken, key_request = {one.stage for one in deciding.given}, deciding.key_request
     return Approval.objects.create(
         request=key_request,
-        approver=actor.user,
-        authority_id=authority.authority_id,
-        capacity=authority.capacity,
+        approver=deciding.actor.user,
+        authority_id=deciding.authority.authority_id,
+        capacity=deciding.authority.capacity,
         decision=decision,
         stage=next(number for number in count(1) if number not in taken),
         content_digest=key_request.current_digest,
@@ -268,12 +286,14 @@ def review(*, request_id: uuid.UUID, reason: str, actor: Actor) -> KeyRequest:
     """
     reason = require_reason(reason)
     with transaction.atomic(durable=True):
-        key_request = lock_row(KeyRequest, request_id)
+        key_request = lock_request(request_id)
         if not key_request.needs_review:
             raise Conflict("There is nothing to review: no glass was broken, or somebody has reviewed it.")
         authority = deciders.authority_to_review(access.Person(actor.signed_in), key_request)
         if authority is None:
             raise NotAllowed("Another lead of the team, or Security, reviews this. Nobody reviews their own.")
-        _store(key_request, actor, authority, Approval.Decision.REVIEWED, reason)
-        record("request.reviewed", actor, key_request=key_request, reason=reason, details=_as(authority, actor))
+        given = deciders.approvals_of([key_request]).get(key_request.pk, [])
+        deciding = _Deciding(key_request, actor, authority, given)
+        _store(deciding, Approval.Decision.REVIEWED, reason)
+        record("request.reviewed", actor, key_request=key_request, reason=reason, details=_as(deciding))
     return key_request

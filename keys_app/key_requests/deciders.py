@@ -1,17 +1,18 @@
 """Who may decide which request, in whose right, and whose turn it is."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from keys_app.organisation.access import SECURITY, TEAM_LEADS, Person, persons_of
+from keys_app.organisation import access
+from keys_app.organisation.access import TEAM_LEADS, Person
 from keys_app.organisation.models import TeamMembership
 
 from .approval_policy import ApprovalRequirement, Shortfall, count_of, with_shortfall
@@ -57,20 +58,6 @@ SECURITY_STANDS_IN = Q(from_a_lead=True) | Q(other_leads__lt=F("leads"))
 SECURITYS_TURN = (~LEADS_TURN & Q(security_missing__gt=0)) | (LEADS_TURN & SECURITY_STANDS_IN)
 
 
-def _tells(condition: Q) -> Case:
-    return Case(When(condition, then=True), default=False)
-
-
-class Turns(TypedDict):
-    """Whose turn a pending request is."""
-
-    leads_turn: bool
-    securitys_turn: bool
-
-
-_TURNS = _PENDING.annotate(leads_turn=_tells(LEADS_TURN), securitys_turn=_tells(SECURITYS_TURN))
-
-
 def waiting_for(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Shortfall]]":
     """Return the pending requests this person may decide now, oldest first.
 
@@ -106,24 +93,29 @@ def next_for(who: Person, key_request: KeyRequest) -> KeyRequest | None:
     Then what they review; one whose requester has a question to answer comes last. None if nothing is left.
     """
     later = Q(created_at__gt=key_request.created_at) | Q(created_at=key_request.created_at, id__gt=key_request.pk)
+    turn = Case(When(thread=Thread.ASKED, then=Value(2)), When(later, then=Value(0)), default=Value(1))
     for waiting in (waiting_for(who), reviewable(who).annotate(thread=THREAD)):
         others: QuerySet[Any] = waiting.exclude(pk=key_request.pk)
-        ready = others.exclude(thread=Thread.ASKED)
-        found: KeyRequest | None = ready.filter(later).first() or ready.first() or others.first()
+        found: KeyRequest | None = others.order_by(turn, "created_at", "id").first()
         if found:
             return found
     return None
 
 
-def authority_to_decide(who: Person, key_request: KeyRequest) -> DecisionAuthority | None:
-    """Return in whose right this person decides a request now; None if it is not theirs to decide."""
-    asked = waiting_for(who).filter(pk=key_request.pk).first()
-    if asked is None:
+def authority_to_decide(
+    who: Person, key_request: KeyRequest, approvals: Sequence[Approval]
+) -> DecisionAuthority | None:
+    """Return in whose right this person decides a request now; None if it is not theirs to decide.
+
+    `approvals` are those of it that stand.
+    """
+    leads = access.leading([key_request.team_id])[key_request.team_id]
+    asked = _Asked.of(key_request, approvals, leads)
+    if not _pending([key_request]) or not asked.decided_by(who):
         return None
-    if asked.leads_missing <= 0:
+    if not asked.leads_turn:
         return DecisionAuthority(Approval.Capacity.SECURITY, who.user.pk)
-    used = asked.approvals.standing().values_list("authority_id", flat=True)
-    return _first_authority(who, asked, {asked.requester_id, *used})
+    return _first_authority(who, key_request, asked.voices_used)
 
 
 def _first_authority(who: Person, key_request: KeyRequest, used: Collection[int | None]) -> DecisionAuthority:
@@ -156,9 +148,37 @@ class DecisionDue:
     of_security: bool
 
 
-def deciders_of(key_request: KeyRequest) -> list[User]:
-    """Return everyone who may decide this request now, by name; no one if it is not pending."""
-    return deciders_of_each([key_request]).get(key_request.pk, [])
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Everyone who might decide for some teams, with their rights, and who leads these teams: see `access.leading`.
+
+    Whom a notice is for is asked of it. A service reads it before it locks a request.
+    """
+
+    people: Sequence[Person]
+    leads: Mapping[int, Mapping[int, bool]]
+
+    @classmethod
+    def teams(cls, teams: Collection[int]) -> "Around":
+        """Read who is around these teams. Five queries, however many they are."""
+        return cls(access.deciding_for(teams), access.leading(teams))
+
+    @property
+    def users(self) -> list[User]:
+        return [who.user for who in self.people]
+
+    def leads_of(self, team: int) -> list[User]:
+        """Return those who lead a team themselves, as `access.leads_of` does."""
+        return [who.user for who in self.people if team in who.own_led_team_ids]
+
+
+def deciders_of(key_request: KeyRequest, approvals: Sequence[Approval], around: Around | None) -> list[User]:
+    """Return everyone who may decide this request now, by name; no one if it is not pending.
+
+    `approvals` are those of it that stand. Who is `around` is read unless it is given.
+    """
+    due = decisions_due([key_request], {key_request.pk: approvals}, around).get(key_request.pk)
+    return list(due.users) if due else []
 
 
 def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User]]:
@@ -166,43 +186,81 @@ def deciders_of_each(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[User
     return {pk: list(due.users) for pk, due in decisions_due(key_requests).items()}
 
 
-def decisions_due(key_requests: Iterable[KeyRequest]) -> dict[UUID, DecisionDue]:
+def decisions_due(
+    key_requests: Iterable[KeyRequest],
+    approvals: Mapping[UUID, Sequence[Approval]] | None = None,
+    around: Around | None = None,
+) -> dict[UUID, DecisionDue]:
     """Return what each of these requests waits for, and who may decide it now; nothing for one that no one decides.
 
-    This is `waiting_for` asked for many users, with as many queries as for one; a test holds the two together.
+    This is `waiting_for` asked for many users, with as many queries as for one; a test holds the two together. The
+    `approvals` that stand, and who is `around`, are read unless they are given.
     """
-    asked = list(_TURNS.filter(_in_time(), pk__in=[one.pk for one in key_requests]))
-    if not asked:
+    pending = _pending(key_requests)
+    if not pending:
         return {}
-    people = _candidates({one.team_id for one in asked})
-    used: dict[UUID, list[tuple[int | None, int | None]]] = defaultdict(list)
-    approved = Approval.objects.standing().filter(request__in=asked)
-    for request_id, approver, authority in approved.values_list("request_id", "approver_id", "authority_id"):
-        used[request_id].append((approver, authority))
-    return {one.pk: _due(one, people, used[one.pk]) for one in asked}
+    given = approvals_of(pending) if approvals is None else approvals
+    around = around or Around.teams({one.team_id for one in pending})
+    asked = [_Asked.of(one, given.get(one.pk, ()), around.leads[one.team_id]) for one in pending]
+    return {
+        one.key_request.pk: DecisionDue(
+            users=tuple(who.user for who in around.people if one.decided_by(who)),
+            given=len(one.approvals),
+            needed=ApprovalRequirement.now(one.key_request).total,
+            of_security=not one.leads_turn,
+        )
+        for one in asked
+    }
 
 
-def _due(
-    asked: "WithAnnotations[KeyRequest, Turns]", people: list[Person], used: list[tuple[int | None, int | None]]
-) -> DecisionDue:
-    return DecisionDue(
-        users=tuple(who.user for who in people if _decides(who, asked, used)),
-        given=len(used),
-        needed=ApprovalRequirement.now(asked).total,
-        of_security=not asked.leads_turn,
-    )
+def _pending(key_requests: Iterable[KeyRequest]) -> list[KeyRequest]:
+    """Return those of these requests that can still be decided. The others lapse with the next run."""
+    return [one for one in key_requests if one.state == RequestState.PENDING and not is_overdue(one)]
 
 
-def _decides(
-    who: Person, asked: "WithAnnotations[KeyRequest, Turns]", used: list[tuple[int | None, int | None]]
-) -> bool:
-    """Tell what `waiting_for` tells. `used` has who gave each approval, and in whose right."""
-    if who.user.pk == asked.requester_id or any(who.user.pk in pair for pair in used):
-        return False
-    used_up = {asked.requester_id, *(authority for _, authority in used)}
-    if asked.leads_turn and not used_up.issuperset(who.authorities.get(asked.team_id, [])):
-        return True
-    return who.is_security and asked.securitys_turn and asked.requester_id not in who.stands_in_for
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A pending request, whose turn it is, and the approvals of it that stand, with whose voices they used up."""
+
+    key_request: KeyRequest
+    approvals: Sequence[Approval]
+    leads_turn: bool
+    securitys_turn: bool
+    decided: frozenset[int | None]
+    voices_used: frozenset[int | None]
+
+    @classmethod
+    def of(cls, asked: KeyRequest, approvals: Sequence[Approval], leads: Mapping[int, bool]) -> "_Asked":
+        """Return what is asked of whom; `leads` are the team's, with whether they can decide."""
+        requirement, requester = ApprovalRequirement.stored(asked), asked.requester_id
+        missing = requirement.missing([one.capacity for one in approvals])
+        others = [lead for lead, can_decide in leads.items() if can_decide and lead != requester]
+        stands_in = requester in leads or len(others) < requirement.leads
+        voices = {one.authority_id for one in approvals}
+        return cls(
+            asked,
+            approvals,
+            leads_turn=missing.leads > 0,
+            securitys_turn=stands_in if missing.leads > 0 else missing.security > 0,
+            decided=frozenset({requester, *voices, *(one.approver_id for one in approvals)}),
+            voices_used=frozenset({requester, *voices}),
+        )
+
+    def decided_by(self, who: Person) -> bool:
+        """Tell of one request and one person what `waiting_for` tells."""
+        if who.user.pk in self.decided:
+            return False
+        if self.leads_turn and not self.voices_used.issuperset(who.authorities.get(self.key_request.team_id, [])):
+            return True
+        return who.is_security and self.securitys_turn and self.key_request.requester_id not in who.stands_in_for
+
+
+def approvals_of(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[Approval]]:
+    """Return the approvals of each of these requests that stand, with one query."""
+    found: dict[UUID, list[Approval]] = defaultdict(list)
+    for approval in Approval.objects.standing().filter(request__in=[one.pk for one in key_requests]):
+        found[approval.request_id].append(approval)
+    return found
 
 
 def reviewable(who: Person) -> QuerySet[KeyRequest]:
@@ -221,27 +279,17 @@ def reviewable(who: Person) -> QuerySet[KeyRequest]:
     return seen.order_by("created_at", "id")
 
 
-def reviewers_of(key_request: KeyRequest) -> list[User]:
-    """Return everyone who may review this break-glass request now, by name; no one if it needs no review."""
-    if not KeyRequest.objects.filter(UNREVIEWED, pk=key_request.pk).exists():
-        return []
-    return reviewers_of_each([key_request])[key_request.pk]
-
-
-def reviewers_of_each(broken: Iterable[KeyRequest]) -> dict[UUID, list[User]]:
+def reviewers_of_each(broken: Iterable[KeyRequest], around: Around | None = None) -> dict[UUID, list[User]]:
     """Return everyone who may review each of these break-glass requests, which no one has reviewed, by name.
 
-    This is `reviewable` asked for many users, with as many queries as for one; a test holds the two together.
+    This is `reviewable` asked for many users, with as many queries as for one; a test holds the two together. Who is
+    `around` is read unless it is given.
     """
     asked = list(broken)
-    people = _candidates({one.team_id for one in asked}) if asked else []
+    if not asked:
+        return {}
+    people = around.people if around else access.deciding_for({one.team_id for one in asked})
     return {one.pk: [who.user for who in people if oversees(who, one)] for one in asked}
-
-
-def _candidates(teams: Collection[int]) -> list[Person]:
-    """Return everyone who might decide for these teams, by name."""
-    some = Q(groups__name=SECURITY) | Q(memberships__team__in=teams)
-    return persons_of(User.objects.filter(some, is_active=True).distinct().order_by("username"))
 
 
 def authority_to_review(who: Person, key_request: KeyRequest) -> DecisionAuthority | None:

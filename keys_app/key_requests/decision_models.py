@@ -102,6 +102,11 @@ class Approval(models.Model):
         return f"{self.decision} by {self.approver or self.rule_name}"
 
     @property
+    def stands(self) -> bool:
+        """Whether it is one of `Approvals.standing`."""
+        return self.decision == self.Decision.APPROVED and self.void_at is None
+
+    @property
     def ordinal(self) -> str:
         """Which of several approvals this is, in words; empty for the first, and for other decisions."""
         return ordinal(self.stage) if self.decision == self.Decision.APPROVED and self.stage > 1 else ""

@@ -9,16 +9,15 @@ from django.utils import timezone
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_list
-from keys_app.core.db import lock_row
 from keys_app.core.errors import Conflict, NotAllowed
 from keys_app.core.times import moment
 from keys_app.notifications.recipients import recipients_of, without_mail
 from keys_app.users.limits import limited
 
-from .deciders import deciders_of, why_closed
+from .deciders import decisions_due, why_closed
 from .models import KeyRequest
-from .notices import request_nudged
-from .queries import THREAD, Thread
+from .notices import Audience, request_nudged
+from .queries import THREAD, Thread, lock_request
 from .told import ToldOf, about, last_nudge
 from .turn import NO_ONE, Todo, Turn, turn_of
 
@@ -55,12 +54,13 @@ def send_reminder(*, key_request: KeyRequest, actor: Actor) -> str:
     """
     if key_request.requester_id != actor.signed_in.pk:
         raise NotAllowed("Only the requester sends a reminder.")
+    audience = Audience.of(key_request)
     with limited("comments", actor):
-        locked = lock_row(KeyRequest, key_request.pk)  # of two presses the second waits here, and sees the first
+        locked = lock_request(key_request.pk)  # of two presses the second waits here, and sees the first
         if closed := why_closed(locked):
             raise Conflict(f"{closed} No reminder was sent.")
-        reminded = _whom(locked)
-        request_nudged(locked)
+        reminded = _whom(locked, audience)
+        request_nudged(locked, reminded, audience)
         record("request.nudged", actor, key_request=locked, reminded=[user.get_username() for user in reminded])
     return _said(reminded)
 
@@ -73,14 +73,15 @@ def _said(reminded: Sequence[User]) -> str:
     return f"{said} No mail reaches {name_list(unreached)}: tell them yourself." if unreached else said
 
 
-def _whom(key_request: KeyRequest) -> list[User]:
+def _whom(key_request: KeyRequest, audience: Audience) -> list[User]:
     """Return whom a reminder is for. Raises `Conflict` where none may be sent now."""
     if KeyRequest.objects.filter(pk=key_request.pk).annotate(thread=THREAD).get().thread == Thread.ASKED:
         raise Conflict("It is your turn: answer the question first. No reminder was sent.")
     last = last_nudge(recipients_of(about(key_request)))
     if last and (again := _again(last)):
         raise Conflict(f"You reminded them at {moment(last)}; you can again at {moment(again)}.")
-    reminded = deciders_of(key_request)
+    due = decisions_due([key_request], around=audience.around).get(key_request.pk)
+    reminded = list(due.users) if due else []
     if not reminded:
         raise Conflict(f"{NO_ONE} No reminder was sent.")
     return reminded

@@ -3,12 +3,14 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Case, CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from keys_app.core.db import lock_row
 from keys_app.core.present import present
 from keys_app.organisation.access import Person
 
@@ -100,6 +102,11 @@ def visible_requests(who: Person) -> "QuerySet[WithAnnotations[KeyRequest, Reque
     if who.is_security:
         return requests
     return requests.filter(Q(requester=who.user) | Q(team__in=who.led_team_ids))
+
+
+def lock_request(pk: UUID) -> KeyRequest:
+    """Return a request as it is now, locked until the transaction ends, with whom and what its notices speak of."""
+    return lock_row(KeyRequest, pk, "requester", "team", "account")
 
 
 def has_word(word: str) -> Q:

@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_and_login
-from keys_app.core.db import lock_row
 from keys_app.core.errors import ApprovalNeeded, Conflict, InvalidInput, NotAllowed
 from keys_app.core.text import require_reason
 from keys_app.organisation import access
@@ -17,6 +16,7 @@ from .approval_policy import ApprovalRequirement, rated_today
 from .decision_models import Approval
 from .models import KeyRequest
 from .notices import approval_void, approval_withdrawn
+from .queries import lock_request
 from .states import RequestState, RequestStep, move_request
 
 
@@ -30,11 +30,12 @@ def reopen_void(key_request: KeyRequest, today: approvals_today.ApprovalsToday, 
     reopen(key_request, reason)
     for approval, why in today.lost:
         make_void(approval, why)
-    approval_void(key_request, reason)
+    due = deciders.decisions_due([key_request]).get(key_request.pk)
+    approval_void(key_request, reason, due)
     lost = [{"by": _name(approval), "why": why} for approval, why in today.lost]
     needed = ApprovalRequirement.now(key_request).total
     record("request.approval_void", actor, key_request=key_request, reason=reason, void=lost, needed=needed)
-    whose_turn = turn.next_decider(key_request)
+    whose_turn = turn.decided_by(due)
     return ApprovalNeeded(f"No key was made, and the request is pending again. {reason} {whose_turn}")
 
 
@@ -47,14 +48,14 @@ def withdraw(*, request_id: uuid.UUID, reason: str, actor: Actor, approval_id: i
     """
     reason = require_reason(reason)
     with transaction.atomic(durable=True):
-        key_request = lock_row(KeyRequest, request_id)
+        key_request = lock_request(request_id)
         _require_not_issued(key_request)
         approval = _chosen(access.Person(actor.signed_in), key_request, approval_id)
         by = name_and_login(actor.signed_in)
         reopen(key_request, f"{by} withdrew {_whose(approval, actor)}: “{reason}”")
         if approval:
             make_void(approval, reason, actor)
-        approval_withdrawn(key_request, actor, reason)
+        approval_withdrawn(key_request, actor, reason, deciders.decisions_due([key_request]).get(key_request.pk))
         of = _name(approval) if approval else "break-glass access"
         needed = ApprovalRequirement.now(key_request).total
         record("request.approval_withdrawn", actor, key_request=key_request, reason=reason, of=of, needed=needed)

@@ -98,8 +98,9 @@ def move_request(key_request: "KeyRequest", step: RequestStep, **values: object)
 
     Raises `Conflict` if the step does not begin in that state or the request has moved in the meantime.
     """
-    read = RequestState(key_request.state)
-    moved = read in step.before and compare_and_swap(key_request, Q(state=read), state=step.after, **values)
-    key_request.refresh_from_db()
-    if not moved:
+    read, values = RequestState(key_request.state), {"state": step.after.value, **values}
+    if not (read in step.before and compare_and_swap(key_request, Q(state=read), **values)):
+        key_request.refresh_from_db()
         raise Conflict(cannot_move("request", RequestState(key_request.state), step.after, read))
+    for name, value in values.items():
+        setattr(key_request, name, value)

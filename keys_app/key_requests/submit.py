@@ -22,10 +22,11 @@ from keys_app.users.limits import limited
 
 from . import outcome
 from .approval_policy import BY_RISK, glass_is_open
-from .auto_approve import approve_by_rule, matching_rule, record_approval_by_rule
+from .auto_approve import approve_by_rule, matching_rule, record_approval_by_rule, still_matching
+from .decision_models import ApprovalRule
 from .models import KeyRequest
-from .notices import break_glass_used, request_sent
-from .queries import can_cancel
+from .notices import Audience, break_glass_used, request_sent
+from .queries import can_cancel, lock_request
 from .states import RequestState, RequestStep, move_request
 from .validation import incident_problem, name_problem, purpose_problem, task_problem, ticket_problem
 
@@ -83,27 +84,28 @@ def create_request(
     if problems := key_request.broken_guard_rails:
         raise InvalidInput("permissions", " ".join(problems))
     key_request.content_digest = key_request.current_digest
+    rule = None if incident else matching_rule(key_request)
+    audience = Audience.of(key_request)
     with limited("requests", actor):
-        _send(key_request, actor)
+        _send(key_request, actor, rule and still_matching(rule, key_request), audience)
     return key_request
 
 
-def _send(key_request: KeyRequest, actor: Actor) -> None:
+def _send(key_request: KeyRequest, actor: Actor, rule: ApprovalRule | None, audience: Audience) -> None:
     """Store the request with what is decided about it at once, then the events in their order."""
     claim(actor, key_request.get_absolute_url())
     if key_request.incident:
         _leave_to_security(key_request)
     key_request.save(force_insert=True)
-    rule = None if key_request.is_break_glass else matching_rule(key_request)
     if rule:
         approve_by_rule(key_request, rule)
     elif key_request.is_break_glass:
         now = timezone.now()
         move_request(key_request, RequestStep.APPROVE, approved_at=now, claim_until=now + BREAK_GLASS_USED_WITHIN)
     if key_request.is_break_glass:
-        break_glass_used(key_request, incident=key_request.incident)
+        break_glass_used(key_request, audience)
     elif not rule:
-        request_sent(key_request)
+        request_sent(key_request, audience)
     _record_created(key_request, actor)
     if rule:
         record_approval_by_rule(key_request, rule)
@@ -209,7 +211,7 @@ def cancel_request(*, key_request: KeyRequest, actor: Actor) -> None:
     if actor.user is None or key_request.requester_id != actor.user.pk:
         raise NotAllowed("Only the requester can cancel a request.")
     with transaction.atomic(durable=True):
-        locked = lock_row(KeyRequest, key_request.pk)
+        locked = lock_request(key_request.pk)
         if not can_cancel(locked):
             instead = " Revoke the key instead." if locked.state == RequestState.ISSUED else ""
             raise Conflict(f"{outcome.happened(locked)} It can't be cancelled.{instead}")

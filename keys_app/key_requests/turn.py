@@ -14,7 +14,7 @@ from keys_app.core.present import present
 from keys_app.core.text import label, ordinal
 from keys_app.organisation.access import Person
 
-from .deciders import DecisionDue, decisions_due, reviewers_of_each, waiting_for, why_closed
+from .deciders import DecisionDue, decisions_due, reviewers_of_each, why_closed
 from .decision_models import Comment
 from .models import KeyRequest
 from .queries import TO_PRESS, Thread, is_overdue
@@ -92,22 +92,25 @@ def note_turns(rows: Iterable[Any], turns: Mapping[Any, Sequence[Turn]], user: U
         row.turn = turn_of(turns[row.pk], user)
 
 
-def turns_of(key_request: "WithAnnotations[KeyRequest, RequestNotes]") -> list[Turn]:
+def turns_of(
+    key_request: "WithAnnotations[KeyRequest, RequestNotes]", due: Mapping[UUID, DecisionDue] | None = None
+) -> list[Turn]:
     """Return whose turn one request of `visible_requests` is, the most pressing first: see `turns_of_each`."""
-    return turns_of_each([key_request])[key_request.pk]
+    return turns_of_each([key_request], due)[key_request.pk]
 
 
 def turns_of_each(
     key_requests: "Iterable[WithAnnotations[KeyRequest, RequestNotes]]",
+    due: Mapping[UUID, DecisionDue] | None = None,
 ) -> dict[UUID, list[Turn]]:
     """Return whose turn each of these requests of `visible_requests` is, the most pressing first.
 
     None where it is no one's: it is closed, overdue, or the portal is asking Twilio. A request can be the turn of two
     sides: while a question waits for its answer, the request can still be decided. However many requests and users
-    there are, it takes the same few queries.
+    there are, it takes the same few queries; which decisions are `due` is read unless it is given.
     """
     asked = list(key_requests)
-    due = decisions_due(one for one in asked if one.state == RequestState.PENDING)
+    due = decisions_due(asked) if due is None else due
     reviewers = reviewers_of_each(one for one in asked if one.unreviewed)
     questions = _questions(one for one in asked if one.thread == Thread.ASKED)
     turns: dict[UUID, list[Turn]] = {}
@@ -197,16 +200,20 @@ def next_decider(key_request: KeyRequest) -> str:
     return decided_by(decisions_due([key_request]).get(key_request.pk))
 
 
-def why_not_decidable(who: Person, key_request: KeyRequest) -> str:
-    """Return why this person cannot decide a request they can see; empty if they can."""
+def why_not_decidable(who: Person, key_request: KeyRequest, due: Mapping[UUID, DecisionDue] | None = None) -> str:
+    """Return why this person cannot decide a request they can see; empty if they can.
+
+    Which decisions are `due` is read unless it is given.
+    """
     own = key_request.requester_id == who.user.pk
     if closed := why_closed(key_request):
         return f"{'This is your own request. ' * own}{closed} There is nothing to decide."
+    mine = (decisions_due([key_request]) if due is None else due).get(key_request.pk)
     if own:
-        return f"This is your own request. {next_decider(key_request)}"
-    if waiting_for(who).filter(pk=key_request.pk).exists():
+        return f"This is your own request. {decided_by(mine)}"
+    if mine and who.user in mine.users:
         return ""
-    return f"{_voice_used(who, key_request)} {next_decider(key_request)}".lstrip()
+    return f"{_voice_used(who, key_request)} {decided_by(mine)}".lstrip()
 
 
 def _voice_used(who: Person, key_request: KeyRequest) -> str:

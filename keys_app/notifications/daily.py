@@ -1,6 +1,6 @@
 """Notices that a user wants once a day: they wait, and go out in one mail after `PORTAL_DIGEST_HOUR`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -20,12 +20,17 @@ from .models import DailyLine
 _LISTED = 50
 
 
-def put_off(kind: str, people: Iterable[User], *, title: str, path: str) -> list[User]:
-    """Return who is mailed now, in the running transaction; let it wait for those who want it once a day."""
+def put_off(
+    kind: str, people: Iterable[User], stored: Mapping[int, Mapping[str, str]], *, title: str, path: str
+) -> list[User]:
+    """Return who is mailed now, in the running transaction; let it wait for those who want it once a day.
+
+    `stored` is what they chose, as `preferences.stored_of` returns it.
+    """
     people, mails = list(people), preferences.about(kind)
     if mails is None or not people:
         return people
-    chosen = preferences.choices_of(people, mails)
+    chosen = preferences.choices_in(stored, mails)
     if mails is preferences.WAITING:  # which is sent once a day as it is
         return [user for user in people if chosen.get(user.pk) != preferences.NEVER]
     later = {user.pk for user in people if chosen.get(user.pk) == preferences.DAILY}

@@ -5,7 +5,8 @@ sent for a change that was rolled back. `manage.py send_notices` sends them.
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -13,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from post_office.models import Email
 
+from keys_app.organisation import preferences
 from keys_app.organisation.access import in_security
 from keys_app.organisation.models import Team
 
@@ -28,6 +30,29 @@ MAX_TEXT = 4000
 _INVISIBLE = ("C", "Zl", "Zp")  # control and format characters, and separators of lines
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a notice asks of the database: which mails its `people` want, and the webhooks there are.
+
+    A service that locks a row reads them before, since they are no part of what it decides.
+    """
+
+    people: frozenset[int]
+    mails: Mapping[int, Mapping[str, str]]
+    webhooks: Sequence[Webhook]
+
+    @classmethod
+    def of(cls, people: Iterable[User]) -> "Wishes":
+        """Read the wishes of these people. Two queries."""
+        asked = list(people)
+        stored = preferences.stored_of(asked) if settings.SENDS_MAIL and asked else {}
+        return cls(frozenset(user.pk for user in asked), stored, list(Webhook.objects.filter(is_active=True)))
+
+    def cover(self, people: Iterable[User]) -> bool:
+        """Tell whether these people are among those whose wishes they are."""
+        return self.people.issuperset(user.pk for user in people)
+
+
 def notify(
     kind: str,
     *,
@@ -40,6 +65,7 @@ def notify(
     key: str = "",
     about: str = "",
     to_webhooks: bool = True,
+    wishes: Wishes | None = None,
 ) -> None:
     """Queue a notice in the running transaction; with a `key`, before `record`, since it may have to wait for another.
 
@@ -47,6 +73,7 @@ def notify(
     Mail goes to those of `people` who are active and have an address, as they chose, once to each address, to the
     team's and to `addresses`. `path` is the portal's page it is about. A second with the same `key` is not queued.
     With `about`, as `request:<uuid>`, it is written down which of `people` it was for: see `recipients`.
+    `wishes` are read here unless those given cover `people`.
     Title and text must not hold a secret. Raises `TransactionManagementError` outside a transaction.
     """
     if not connection.in_atomic_block:
@@ -56,17 +83,19 @@ def notify(
     if key and not _first_with(key):
         return
     people = list(people)
+    wishes = wishes if wishes and wishes.cover(people) else Wishes.of(people)
     title, text, url = one_line(title, MAX_TITLE), plain_text(text), settings.BASE_URL.geturl() + path
     mails: list[Email] = []
     now: list[User] = []
     if settings.SENDS_MAIL:
-        now, urgent = put_off(kind, people, title=title, path=path), kind.startswith(ALARM)
+        now, urgent = put_off(kind, people, wishes.mails, title=title, path=path), kind.startswith(ALARM)
         to = addresses_of([*now, *(in_security() if urgent else ())], team, addresses)
         mails = queue_mail(title, f"{text}\n\n{url}\n", to, urgent=urgent)
     if about:
         note_recipients(about, kind, people, now=now, mails=mails)
     if to_webhooks:
-        _queue_webhooks(kind, title, text, url, team)
+        wanted = [one for one in wishes.webhooks if one.team_id in (None, team and team.pk) and one.wants(kind)]
+        _queue_webhooks(wanted, kind, title, text, url)
 
 
 def one_line(text: str, most: int) -> str:
@@ -92,13 +121,10 @@ def _first_with(key: str) -> bool:
     return NoticeKey.objects.filter(pk=mine.pk).exists()
 
 
-def _queue_webhooks(kind: str, title: str, text: str, url: str, team: Team | None) -> None:
+def _queue_webhooks(webhooks: Iterable[Webhook], kind: str, title: str, text: str, url: str) -> None:
     now = timezone.now()
     deliveries = []
-    for webhook in Webhook.objects.filter(is_active=True):
-        elsewhere = webhook.team_id is not None and (team is None or webhook.team_id != team.pk)
-        if elsewhere or not webhook.wants(kind):
-            continue
+    for webhook in webhooks:
         delivery = WebhookDelivery(webhook=webhook, created_at=now, next_try_at=now)
         delivery.body = body_for(
             webhook.kind, message_id=f"msg_{delivery.pk.hex}", kind=kind, title=title, text=text, url=url, time=now

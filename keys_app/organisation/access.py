@@ -1,12 +1,12 @@
 """Who somebody is: groups say what they may do, memberships for which teams."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from django.contrib.auth.models import User
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from .models import Account, Delegation, Team, TeamMembership
@@ -102,6 +102,14 @@ def _deputyships_in_force() -> QuerySet[Delegation]:
     return _GIVEN_BY_A_LEAD.filter(starts_at__lte=now, ends_at__gt=now)
 
 
+def deciding_for(teams: Collection[int]) -> list[Person]:
+    """Return everyone who might decide for these teams, by name: Security, those who lead them, and their deputies."""
+    leads = TeamMembership.objects.filter(team__in=teams, is_lead=True).values("user")
+    deputies = Delegation.objects.filter(team__in=teams, ends_at__gt=timezone.now()).values("deputy")
+    some = Q(pk__in=in_security().values("pk")) | Q(pk__in=leads) | Q(pk__in=deputies)
+    return persons_of(User.objects.filter(some, is_active=True).order_by("username"))
+
+
 def persons_of(users: Iterable[User]) -> list[Person]:
     """Return a person for each user, in their order, with as many queries for many as for one."""
     people = {user.pk: Person(user) for user in users}
@@ -156,6 +164,19 @@ def leads_by_team(teams: Iterable[Team]) -> dict[Team, list[User]]:
     led = TeamMembership.objects.filter(team__in=leads, user__in=_LEADS, is_lead=True).select_related("team", "user")
     for one in led.order_by("user__username"):
         leads[one.team].append(one.user)
+    return leads
+
+
+def leading(teams: Collection[int]) -> dict[int, dict[int, bool]]:
+    """Return the users who lead each of these teams, by number, and whether they can decide. One query.
+
+    One who is no longer active, or not in the role, can't.
+    """
+    leads: dict[int, dict[int, bool]] = {team: {} for team in teams}
+    able = Exists(_LEADS.filter(pk=OuterRef("user")))
+    rows = TeamMembership.objects.filter(team__in=teams, is_lead=True).values_list("team_id", "user_id", able)
+    for team, user, can_decide in rows:
+        leads[team][user] = can_decide
     return leads
 
 

@@ -54,9 +54,14 @@ def about(kind: str) -> Mails | None:
     return TO_DECIDE if kind in _DECIDERS else _BY_FEATURE.get(kind.partition(".")[0])
 
 
-def choices_of(users: Iterable[User], mails: Mails) -> dict[int, str]:
-    """Return what each of these users chose about mails, by the user's number."""
-    stored = dict(Preferences.objects.filter(user__in=[user.pk for user in users]).values_list("user_id", "mails"))
+def stored_of(users: Iterable[User]) -> dict[int, dict[str, str]]:
+    """Return what each of these users stored about mails, by the user's number; no row for who chose nothing."""
+    rows = Preferences.objects.filter(user__in=[user.pk for user in users])
+    return dict(rows.values_list("user_id", "mails"))
+
+
+def choices_in(stored: Mapping[int, Mapping[str, str]], mails: Mails) -> dict[int, str]:
+    """Return from what users stored, by the user's number, what they chose about mails."""
     return {user: _chosen(chosen, mails) for user, chosen in stored.items()}
 
 

@@ -18,7 +18,7 @@ import portal.urls
 from keys_app.core.actor import Actor
 from keys_app.core.errors import PortalError
 from keys_app.key_requests import decide, deciders, digests
-from keys_app.key_requests.notices import break_glass_used, request_asked, request_narrowed
+from keys_app.key_requests.notices import Audience, break_glass_used, request_asked, request_narrowed
 from keys_app.notifications import mail as notifications_mail
 from keys_app.notifications import outbox
 from keys_app.notifications.models import NoticeKey
@@ -147,7 +147,8 @@ def test_it_writes_to_the_team_and_to_each_address_once(mailing):
 def test_it_sends_an_alarm_to_security_as_well(mailing):
     key_request = mailing.ask()
     forget()
-    break_glass_used(key_request, reason="All sending is down.", incident="INC-7")
+    key_request.incident = "INC-7"
+    break_glass_used(key_request, Audience.of(key_request))
     assert recipients() == ["colead", "lead", "security", "security2"]
     assert "INC-7" in queued()[0].message
     assert queued()[0].priority > 1
@@ -156,10 +157,10 @@ def test_it_sends_an_alarm_to_security_as_well(mailing):
 def test_it_tells_the_other_side_of_a_question(mailing):
     key_request = mailing.ask()
     forget()
-    request_asked(key_request, mailing.people["lead"], "Why all of it?")
+    request_asked(key_request, mailing.people["lead"], "Why all of it?", Audience.requester(key_request))
     assert recipients() == ["engineer"]
     forget()
-    request_asked(key_request, mailing.people["engineer"], "Only usage.")
+    request_asked(key_request, mailing.people["engineer"], "Only usage.", Audience.of(key_request))
     assert recipients() == ["colead", "lead"]
 
 
@@ -219,7 +220,8 @@ def test_a_request_that_no_one_may_decide_is_told_to_someone(mailing):
 def test_it_lists_what_was_taken_away(mailing):
     key_request = mailing.ask()
     forget()
-    request_narrowed(key_request, Actor.of(mailing.people["lead"]), ["/twilio/billing/usage/read"], "Not needed.")
+    lead, audience = Actor.of(mailing.people["lead"]), Audience.requester(key_request)
+    request_narrowed(key_request, lead, ["/twilio/billing/usage/read"], "Not needed.", audience)
     assert recipients() == ["engineer"]
     assert "- /twilio/billing/usage/read" in queued()[0].message
 
@@ -422,6 +424,10 @@ def test_it_announces_no_lapse_at_the_moment_of_asking(mailing, settings):
     assert recipients() == ["colead", "engineer", "lead"]
 
 
+def _deciders(key_request):
+    return deciders.deciders_of_each([key_request]).get(key_request.pk, [])
+
+
 @pytest.mark.parametrize("requester", ["engineer", "lead", "colead", "engineer2", "lead2"])
 @pytest.mark.parametrize("permissions", [None, MAKE_KEYS])
 @pytest.mark.parametrize("approvals_given", [0, 1])
@@ -436,7 +442,7 @@ def test_it_knows_the_same_deciders_as_their_own_pages(cast, requester, permissi
     key_request = cast.ask(requester, account=account.sid, **changes)
     with suppress(IndexError):
         for _ in range(approvals_given):
-            cast.decide(deciders.deciders_of(key_request)[0].username, key_request, "approve")
+            cast.decide(_deciders(key_request)[0].username, key_request, "approve")
     User.objects.filter(username="colead").update(is_active=False)
     waiting = {
         role
@@ -445,7 +451,7 @@ def test_it_knows_the_same_deciders_as_their_own_pages(cast, requester, permissi
         and deciders.waiting_for(access.Person(user)).filter(pk=key_request.pk).exists()
     }
     key_request.refresh_from_db()
-    assert {user.username for user in deciders.deciders_of(key_request)} == waiting
+    assert {user.username for user in _deciders(key_request)} == waiting
     assert bool(waiting) is (key_request.state == "pending")
 
 

@@ -1,6 +1,7 @@
 """Approving several low-risk requests on one page that shows every policy."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -10,7 +11,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from keys_app.catalogue import current
-from keys_app.key_requests import decide, turn
+from keys_app.key_requests import decide, deciders, turn
+from keys_app.key_requests.deciders import DecisionDue
 from keys_app.key_requests.models import KeyRequest
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
@@ -25,7 +27,9 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpResponse:
     """List the chosen requests with their policies (GET), or approve those left ticked (POST), each by itself."""
     if request.method == "POST":
         return _approve(request, admin)
-    chosen = [(item, _why_left_out(request, item)) for item in _chosen(request, admin)]
+    found = _chosen(request, admin)
+    due = deciders.decisions_due(found)
+    chosen = [(item, _why_left_out(request, item, due)) for item in found]
     fit = [item for item, why in chosen if not why]
     known = current.current_catalogue()
     context: dict[str, Any] = {
@@ -54,10 +58,10 @@ def as_uuid(text: str) -> uuid.UUID | None:
         return None
 
 
-def _why_left_out(request: HttpRequest, key_request: KeyRequest) -> str:
+def _why_left_out(request: HttpRequest, key_request: KeyRequest, due: Mapping[uuid.UUID, DecisionDue]) -> str:
     if key_request.rated_risk != Risk.LOW:
         return f"{key_request.rated_risk.capitalize()} risk: decide it on its own page."
-    why_not = turn.why_not_decidable(access.person(signed_in(request)), key_request)
+    why_not = turn.why_not_decidable(access.person(signed_in(request)), key_request, due)
     return why_not or decide.why_not_approvable(key_request)
 
 

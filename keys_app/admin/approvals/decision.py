@@ -238,7 +238,8 @@ def _page(
 ) -> HttpResponse:
     who = access.person(signed_in(request))
     noted = cast("WithAnnotations[KeyRequest, RequestNotes]", key_request)  # the admin finds it so
-    why_not = turn.why_not_decidable(who, key_request)
+    due = deciders.decisions_due([key_request])
+    why_not = turn.why_not_decidable(who, key_request, due)
     not_grantable = decide.why_not_grantable(key_request)
     not_approvable = decide.why_not_approvable(key_request)
     known = current.current_catalogue()
@@ -247,7 +248,7 @@ def _page(
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
         "title": f"Request “{key_request}”",
-        "page_title": page_title(noted, turn.turns_of(noted), signed_in(request)),
+        "page_title": page_title(noted, turn.turns_of(noted, due), signed_in(request)),
         "list_url": list_url(request, admin),
         "key_request": key_request,
         "summary": summarize(key_request.policy, known),
