@@ -39,10 +39,11 @@ def opened(wire: type[Wire], tmp_path: Path, request: pytest.FixtureRequest) -> 
 
 
 def made(transport: Transport) -> None:
-    """Begin a connection and wait until it is there."""
+    """Begin a connection and wait until it is there, and the server has taken it."""
     transport.connect_ahead()
     assert transport._ahead
     transport._ahead._thread.join(10)
+    time.sleep(0.1)
 
 
 def test_the_request_goes_over_the_connection_that_was_made_ahead(opened: Open) -> None:
