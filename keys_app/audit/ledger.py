@@ -11,7 +11,7 @@ from django.utils import timezone
 from keys_app.audit.merkle.tree import leaf_hash
 from keys_app.audit.merkle.tree_store import LedgerDamaged
 from keys_app.audit.search.tokens import terms_of
-from keys_app.core.db import BATCH, wait_for_turn
+from keys_app.core.db import BATCH, read_in_turn, wait_for_turn
 from keys_app.core.times import rfc3339
 
 from .incarnation.advance import ledger_grew
@@ -23,6 +23,7 @@ __all__ = ["AuditEvent", "Entry", "LedgerDamaged", "append", "history", "last_ti
 
 # Serialises appends on PostgreSQL. The number only has to differ from other advisory locks on this database.
 _APPEND_LOCK = 0x6B705F6C6564
+_LAST = AuditEvent.objects.order_by("-sequence").values_list("sequence", "leaf_hash")[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ def append(entry: Entry) -> int:
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("an audit event belongs to the transaction of its change")
-    lock()
-    last, last_leaf = AuditEvent.objects.order_by("-sequence").values_list("sequence", "leaf_hash").first() or (0, b"")
+    last: int
+    last, last_leaf = (read_in_turn(_APPEND_LOCK, _LAST) or [(0, b"")])[0]
     now = timezone.now()
     body = asdict(entry)
     canonical = rfc8785.dumps({**body, "sequence": last + 1, "time": rfc3339(now, "microseconds")})
@@ -71,7 +72,7 @@ def append(entry: Entry) -> int:
     )
     _grow_tree(last, leaf, bytes(last_leaf))
     search_index.enter(last + 1, found_by)
-    ledger_grew()
+    ledger_grew(last + 1, leaf)
     return last + 1
 
 

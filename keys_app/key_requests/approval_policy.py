@@ -7,7 +7,7 @@ changes the rule writes the next one from `trigger_sql`, and a test compares tha
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, TypeVar
 
 from django.contrib.auth.models import User
 from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
@@ -22,6 +22,9 @@ from .states import GRANTED
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
+
+
+Given = TypeVar("Given", bound=Approval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +134,16 @@ def glass_is_open(requester: User) -> bool:
     return broken.exclude(Exists(reviewed)).exists()
 
 
+def approvals_given(key_request: KeyRequest, standing: Iterable[Given]) -> list[Given]:
+    """Return those of its `standing` approvals that are of its content, or of more: approving more approves less."""
+    of_this, digest = list(standing), key_request.content_digest
+    if all(one.content_digest == digest for one in of_this):
+        return of_this
+    enough = {digest, *key_request.narrowings.values_list("from_digest", flat=True)}
+    return [one for one in of_this if one.content_digest in enough]
+
+
 # In the ORM: many requests.
-
-
-def approvals_given(key_request: KeyRequest, digest: str) -> QuerySet[Approval]:
-    """Return the standing approvals of this content, or of more: approving more approves less."""
-    wider = key_request.narrowings.values("from_digest")
-    return key_request.approvals.standing().filter(Q(content_digest=digest) | Q(content_digest__in=wider))
 
 
 def count_of(rows: QuerySet[Any], group: str) -> Coalesce:

@@ -1,8 +1,10 @@
 """What the approvals of a request are worth today: which still hold, and why the others, or all together, do not."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
 from keys_app.core.actor import name_and_login
 from keys_app.core.present import present
@@ -31,14 +33,41 @@ class ApprovalsToday:
         return tuple(dict.fromkeys([*(why for _, why in self.lost), *self.changes]))
 
 
-def approvals_today(key_request: KeyRequest) -> ApprovalsToday:
-    """Look at every approval of a request again, as it has to be before a key is issued."""
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+
+class RightsToday(TypedDict):
+    """What `standing_approvals` says of each: whether it is by who is in Security still, or in a lead's right still."""
+
+    in_security: bool
+    by_a_lead: bool
+
+
+def standing_approvals(key_request: KeyRequest) -> "list[WithAnnotations[Approval, RightsToday]]":
+    """Return the standing approvals of a request, each with the rights of who gave it. One query."""
+    rows = key_request.approvals.standing().select_related("approver", "authority")
+    rights = rows.annotate(
+        in_security=Exists(in_security().filter(pk=OuterRef("approver"))),
+        by_a_lead=Exists(leads_of(key_request.team).filter(pk=OuterRef("authority"))),
+    )
+    return cast("list[WithAnnotations[Approval, RightsToday]]", list(rights))
+
+
+def approvals_today(
+    key_request: KeyRequest, standing: "list[WithAnnotations[Approval, RightsToday]] | None" = None
+) -> ApprovalsToday:
+    """Look at every approval of a request again, as it has to be before a key is issued.
+
+    `standing`: its `standing_approvals`, where they are read already.
+    """
     outgrown = key_request.broken_guard_rails  # then no approval holds
     if key_request.needs_no_approval:
         changes = (*outgrown, *_break_glass_lost(key_request))
         return ApprovalsToday(not changes, (), changes)
-    rows = approvals_given(key_request, key_request.content_digest)
-    given = list(rows.select_related("approver", "authority"))
+    if standing is None:
+        standing = standing_approvals(key_request)
+    given = approvals_given(key_request, standing)
     lost = {one: " ".join(outgrown) or why_lost(one, key_request) for one in given}
     missing = ApprovalRequirement.now(key_request).missing([one.capacity for one in given if not lost[one]])
     found = tuple((one, why) for one, why in lost.items() if why)
@@ -64,7 +93,7 @@ def _needs_more(key_request: KeyRequest) -> list[str]:
     return found
 
 
-def why_lost(approval: Approval, key_request: KeyRequest) -> str:
+def why_lost(approval: "WithAnnotations[Approval, RightsToday]", key_request: KeyRequest) -> str:
     """Return why an approval no longer holds; empty while its approver has the right they used."""
     if approval.rule_name:
         return _why_rule_lost(approval.rule_name, key_request)
@@ -73,12 +102,10 @@ def why_lost(approval: Approval, key_request: KeyRequest) -> str:
     if not approver.is_active:
         return f"{name}, who approved it, was deactivated."
     if approval.capacity == Approval.Capacity.SECURITY:
-        still = in_security().filter(pk=approver.pk).exists()
-        return "" if still else f"{name}, who approved it, is no longer in Security."
-    leads = leads_of(team).filter(pk=present(approval.authority_id)).exists()
+        return "" if approval.in_security else f"{name}, who approved it, is no longer in Security."
     if approval.capacity == Approval.Capacity.DEPUTY:
-        return _why_deputy_lost(approval, key_request, leads=leads)
-    return "" if leads else f"{name}, who approved it, no longer leads team {team}."
+        return _why_deputy_lost(approval, key_request)
+    return "" if approval.by_a_lead else f"{name}, who approved it, no longer leads team {team}."
 
 
 def _why_rule_lost(name: str, key_request: KeyRequest) -> str:
@@ -88,10 +115,10 @@ def _why_rule_lost(name: str, key_request: KeyRequest) -> str:
     return "" if rule_fits(rule, key_request) else f"The rule “{name}” no longer covers this request."
 
 
-def _why_deputy_lost(approval: Approval, key_request: KeyRequest, *, leads: bool) -> str:
+def _why_deputy_lost(approval: "WithAnnotations[Approval, RightsToday]", key_request: KeyRequest) -> str:
     """Return why a deputy's approval no longer holds: not for a deputyship that ran out, only for one ended early."""
     name, lead = name_and_login(present(approval.approver)), name_and_login(present(approval.authority))
-    if not leads:
+    if not approval.by_a_lead:
         return f"{lead}, for whom {name} approved it, no longer leads team {key_request.team}."
     if not key_request.team.memberships.filter(user=approval.approver_id).exists():
         return f"{name}, who approved it for {lead}, is no longer in team {key_request.team}."

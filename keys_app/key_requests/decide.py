@@ -216,7 +216,7 @@ def _give(deciding: _Deciding, reason: str, step: Narrowing | None = None) -> No
     key_request, actor, audience = deciding.key_request, deciding.actor, present(deciding.audience)
     approval = _store(deciding, Approval.Decision.APPROVED, reason)
     required = ApprovalRequirement.now(key_request)
-    given = approvals_given(key_request, key_request.content_digest) if deciding.given else [approval]
+    given = approvals_given(key_request, [*deciding.given, approval]) if deciding.given else [approval]
     last = not any(required.missing([one.capacity for one in given]))
     if last:
         now = timezone.now()

@@ -13,6 +13,7 @@ from django.utils import timezone
 from keys_app.core.db import lock_row
 from keys_app.core.present import present
 from keys_app.organisation.access import Person
+from keys_app.organisation.models import TeamMembership
 
 from .decision_models import Approval, Comment
 from .models import PENDING_SINCE, Issuance, KeyRequest
@@ -152,8 +153,9 @@ def can_send_changed(who: Person, key_request: KeyRequest) -> bool:
 
 def has_account(who: Person, key_request: KeyRequest) -> bool:
     """Tell whether this person may still get keys on the account of a request, through its team."""
-    mine = who.may_request and key_request.team_id in who.team_ids and key_request.account.is_active
-    return mine and key_request.account.teams.filter(pk=key_request.team_id).exists()
+    through = {"team": key_request.team_id, "team__accounts": key_request.account_id}
+    mine = TeamMembership.objects.filter(user=who.user, **through)
+    return who.has_role_to_request and key_request.account.is_active and mine.exists()
 
 
 def can_cancel(key_request: KeyRequest) -> bool:

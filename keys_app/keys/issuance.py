@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from keys_app.audit.installation import identity
+from keys_app.audit.installation import identity_on
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
 from keys_app.core.db import compare_and_swap, lock_row
@@ -30,21 +30,26 @@ _RECONCILED = (
 
 def begin_attempt(key_request: KeyRequest, incarnation: str, **values: object) -> Issuance:
     """Write the intent with a marker of its own. Call it inside T1, with the request locked and moved to issuing."""
+    number, marker = _next_attempt(key_request, incarnation)
     return Issuance.objects.create(
         request=key_request,
-        number=key_request.issuances.count() + 1,
-        marker=_unused_marker(),
+        number=number,
+        marker=marker,
         incarnation=incarnation,
         started_at=timezone.now(),
         **values,
     )
 
 
-def _unused_marker() -> str:
-    mine = identity()
-    while Issuance.objects.filter(marker=(marker := new_marker(mine))).exists():
-        pass
-    return marker
+def _next_attempt(key_request: KeyRequest, incarnation: str) -> tuple[int, str]:
+    """Return the number of a request's next attempt, and a marker that no attempt has."""
+    mine = identity_on(incarnation)
+    while True:
+        marker = new_marker(mine)
+        rows = Issuance.objects.filter(Q(request=key_request) | Q(marker=marker))
+        known = list(rows.values_list("request", "marker"))
+        if all(one != marker for _, one in known):
+            return len(known) + 1, marker
 
 
 def close_issuance(

@@ -9,10 +9,10 @@ was an attempt, or a key somebody has the secret of.
 """
 
 import logging
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -24,7 +24,6 @@ from keys_app.audit.incarnation import advance, check
 from keys_app.audit.incarnation.mark import LedgerMark
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor, name_and_login
-from keys_app.core.db import lock_row
 from keys_app.core.errors import (
     AlreadyIssued,
     Conflict,
@@ -39,9 +38,10 @@ from keys_app.core.secret import Secret
 from keys_app.core.times import duration, moment
 from keys_app.key_requests import approvals_today, outcome
 from keys_app.key_requests.approval_policy import approvals_given, rated_today
+from keys_app.key_requests.decision_models import Approval
 from keys_app.key_requests.expire import lapse
 from keys_app.key_requests.models import Issuance, KeyRequest
-from keys_app.key_requests.queries import TO_PRESS, has_account, is_overdue
+from keys_app.key_requests.queries import TO_PRESS, has_account, is_overdue, lock_request
 from keys_app.key_requests.rating import record_rating
 from keys_app.key_requests.reopen import reopen_void
 from keys_app.key_requests.states import IssuanceState, RequestState, RequestStep, move_request
@@ -69,6 +69,13 @@ SHORTEST_LIFE = timedelta(minutes=5)
 """No key is made for a lifetime that ends before it could be put to use."""
 
 
+class Intent(NamedTuple):
+    """An attempt, and the mark outside the database that says there is one, to be raised after its commit."""
+
+    issuance: Issuance
+    mark: LedgerMark
+
+
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
     """A key whose row is committed, and its secret, which exists only here."""
@@ -78,14 +85,13 @@ class IssuedKey:
 
 
 @sensitive_variables()
-def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
-    """Make the key that was approved and return it with its secret, once.
+def issue_key(*, key_request: KeyRequest, actor: Actor) -> IssuedKey:
+    """Make the key that was approved and return it with its secret, once. The request is read again under its lock.
 
     Raises `Conflict`, `NotAllowed`, `TooMany` or `PortalBusy` before anything is started, `ApprovalNeeded` where the
     approvals no longer suffice and the request went back to pending; `TwilioRefused`, `TwilioUnavailable`,
     `TwilioOutcomeUnknown` or `PolicyBreach` afterwards, each with the outcome committed.
     """
-    key_request = KeyRequest.objects.select_related("account", "team").get(pk=request_id)
     if actor.user is None or key_request.requester_id != actor.user.pk:
         raise NotAllowed("Only the requester can issue the key.")
     if key_request.state in TO_PRESS and is_overdue(key_request):
@@ -96,7 +102,7 @@ def issue_key(*, request_id: uuid.UUID, actor: Actor) -> IssuedKey:
 
 
 @sensitive_variables()
-def make_key(account: Account, record_intent: Callable[[str], Issuance], actor: Actor) -> IssuedKey:
+def make_key(account: Account, record_intent: Callable[[str], Intent], actor: Actor) -> IssuedKey:
     """Take the five steps of making a key, for the first one of a request and for a rotation.
 
     `record_intent` is T1: given the incarnation of the database, it commits the attempt, or raises and no key is made.
@@ -104,13 +110,13 @@ def make_key(account: Account, record_intent: Callable[[str], Issuance], actor: 
     """
     with twilio_slot(), client_for(account) as client:
         client.connect_ahead()  # nothing is sent on it before the attempt is durable
-        issuance = record_intent(check.current())  # 1. durable, with a random marker
-        _mark_attempt(issuance, actor)
+        issuance, of_attempt = record_intent(check.current())  # 1. durable, with a random marker
+        _mark_attempt(issuance, of_attempt, actor)
         created = _ask_twilio(client, issuance, actor)  # 2. once
         if created.policy != issuance.request.policy:  # 3. nothing but what was approved is ever shown
             raise withdraw(client, issuance, created.sid, created.policy, actor)
-        key, mark = _record_key(issuance, created.sid, actor)  # 4. durable
-        _mark_key(key, mark)
+        key, of_key = _record_key(issuance, created.sid, actor)  # 4. durable
+        _mark_key(key, of_key)
     return IssuedKey(key, created.secret)  # 5. for the answer to the same POST
 
 
@@ -129,24 +135,25 @@ def why_not_issuable(key_request: KeyRequest, keys: Sequence[ApiKey], who: acces
     return ""
 
 
-def _record_intent(key_request: KeyRequest, incarnation: str, actor: Actor) -> Issuance:
+def _record_intent(key_request: KeyRequest, incarnation: str, actor: Actor) -> Intent:
     """T1: approved → issuing with the marker, durable before Twilio is asked.
 
     Raises `ApprovalNeeded` where the approvals no longer suffice; then T1 has sent the request back to pending.
     """
     with limited("issues", actor):
-        locked = lock_row(KeyRequest, key_request.pk)
+        locked = lock_request(key_request.pk)
         _check_state(locked, locked.keys.all())
-        require_as_approved(locked)
+        standing = approvals_today.standing_approvals(locked)
+        require_as_approved(locked, standing)
         require_access(locked, access.Person(actor.signed_in))
-        today = approvals_today.approvals_today(locked)
+        today = approvals_today.approvals_today(locked, standing)
         if today.suffices:
             was = locked.risk
             move_request(locked, RequestStep.ISSUE, **rated_today(locked))  # the triggers count by it
             issuance = begin_attempt(locked, incarnation)
             record_rating(locked, was, actor)
             record("key.issue_started", actor, key_request=locked, marker=issuance.marker, attempt=issuance.number)
-            return issuance
+            return Intent(issuance, advance.next_mark())
         needed = reopen_void(locked, today, actor)
     raise needed
 
@@ -192,22 +199,21 @@ def require_access(key_request: KeyRequest, who: access.Person) -> None:
         )
 
 
-def require_as_approved(key_request: KeyRequest) -> None:
-    """Refuse unless what is stored is what was approved. If it is not, somebody changed the database."""
-    digest = key_request.current_digest
-    standing = key_request.approvals.standing()
-    of_this = approvals_given(key_request, digest)
-    approved = key_request.needs_no_approval or standing.exists()
-    same = digest == key_request.content_digest and not standing.exclude(pk__in=of_this.values("pk")).exists()
-    widened = any(step.difference.added for step in key_request.narrowings.all())
+def require_as_approved(key_request: KeyRequest, standing: Sequence[Approval]) -> None:
+    """Refuse unless what is stored is what its `standing` approvals are of. If not, somebody changed the database."""
+    digest = key_request.content_digest
+    approved = key_request.needs_no_approval or standing
+    same = digest == key_request.current_digest and len(approvals_given(key_request, standing)) == len(standing)
+    of_just_this = standing and all(one.content_digest == digest for one in standing)
+    widened = not of_just_this and any(step.difference.added for step in key_request.narrowings.all())
     if widened or not (approved and same):
         raise Conflict("This request is not what was approved, so no key is made. Tell Security.")
 
 
-def _mark_attempt(issuance: Issuance, actor: Actor) -> None:
+def _mark_attempt(issuance: Issuance, mark: LedgerMark, actor: Actor) -> None:
     """Raise the mark to the attempt. Where that fails, Twilio is not asked, and `MarkNotKept` is raised."""
     try:
-        advance.raise_mark()
+        advance.raise_to(mark)
     except MarkNotKept as error:
         settle(issuance, IssuanceState.NOT_PROCESSED, actor, error)
         raise
@@ -305,16 +311,17 @@ def _next_mark() -> LedgerMark | None:
 def _store_key(issuance: Issuance, key_request: KeyRequest, key_sid: str, actor: Actor) -> ApiKey:
     """Write the row of a new key. Its owner is whoever gets to see its secret."""
     now = timezone.now()
+    first_ends = _end_of_first(key_request.keys.all()) if issuance.number > 1 else None
     return ApiKey.objects.create(
         sid=key_sid,
         request=key_request,
         issuance=issuance,
         account=issuance.request.account,  # as read before: the page with the secret needs no more of the database
-        team_id=key_request.team_id,
+        team=issuance.request.team,
         owner_id=actor.signed_in.pk,
         friendly_name=marked_name(key_request.friendly_name, issuance.marker),
         policy_json=key_request.policy_json,
         issued_at=now,
-        expires_at=_end_of_first(key_request.keys.all()) or now + timedelta(days=key_request.lifetime_days),
+        expires_at=first_ends or now + timedelta(days=key_request.lifetime_days),
         checked_at=now,
     )

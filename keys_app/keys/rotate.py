@@ -12,15 +12,16 @@ from datetime import timedelta
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from keys_app.audit.incarnation import advance
 from keys_app.audit.record import record
 from keys_app.core.actor import Actor
-from keys_app.core.db import lock_row
 from keys_app.core.errors import Conflict, InvalidInput
 from keys_app.core.present import present
 from keys_app.core.times import duration, moment
 from keys_app.key_requests import approvals_today, outcome
-from keys_app.key_requests.models import Issuance, KeyRequest
+from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.notices import rotated_on_old_approval
+from keys_app.key_requests.queries import lock_request
 from keys_app.key_requests.states import RequestState, RequestStep, move_request
 from keys_app.key_requests.submit import require_guard_rails
 from keys_app.organisation import access
@@ -29,7 +30,15 @@ from keys_app.users.limits import limited
 
 from .confirm import require_owner
 from .issuance import begin_attempt
-from .issue import SHORTEST_LIFE, IssuedKey, make_key, require_access, require_as_approved, require_not_approved_by
+from .issue import (
+    SHORTEST_LIFE,
+    Intent,
+    IssuedKey,
+    make_key,
+    require_access,
+    require_as_approved,
+    require_not_approved_by,
+)
 from .models import ApiKey
 from .queries import why_not_active
 from .revoke import ADOPTED, finish_revoking
@@ -64,18 +73,19 @@ def rotate_key(*, key: ApiKey, overlap_hours: int, actor: Actor) -> IssuedKey:
     return issued
 
 
-def _record_intent(key: ApiKey, overlap_hours: int, incarnation: str, actor: Actor) -> Issuance:
+def _record_intent(key: ApiKey, overlap_hours: int, incarnation: str, actor: Actor) -> Intent:
     """T1: issued → issuing with the marker and the key to rotate, durable before Twilio is asked."""
     with limited("issues", actor):
-        locked = lock_row(KeyRequest, key.request_id)
+        locked = lock_request(present(key.request_id))
         key.refresh_from_db()
         require_owner(key, actor)
         _check_rotatable(key, locked)
-        require_as_approved(locked)
+        standing = approvals_today.standing_approvals(locked)
+        require_as_approved(locked, standing)
         require_not_approved_by(locked, actor.signed_in)
         require_access(locked, access.Person(actor.signed_in))
         require_guard_rails(locked)
-        doubts = approvals_today.approvals_today(locked).reasons
+        doubts = approvals_today.approvals_today(locked, standing).reasons
         move_request(locked, RequestStep.ROTATE)
         issuance = begin_attempt(locked, incarnation, rotates=key, overlap_hours=overlap_hours)
         if doubts:
@@ -90,7 +100,7 @@ def _record_intent(key: ApiKey, overlap_hours: int, incarnation: str, actor: Act
             overlap_hours=overlap_hours,
             details=details,
         )
-    return issuance
+        return Intent(issuance, advance.next_mark())
 
 
 def why_not_rotatable(key: ApiKey, who: access.Person) -> str:

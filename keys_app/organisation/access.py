@@ -83,7 +83,12 @@ class Person:
 
     @property
     def may_request(self) -> bool:
-        return bool({ENGINEERS, TEAM_LEADS} & self.groups) and bool(self._memberships)
+        return self.has_role_to_request and bool(self._memberships)
+
+    @property
+    def has_role_to_request(self) -> bool:
+        """Tell whether this person may request keys for the teams they are in, if any."""
+        return bool({ENGINEERS, TEAM_LEADS} & self.groups)
 
 
 # Made once, because every page asks who somebody stands in for.

@@ -20,7 +20,7 @@ from django.utils.crypto import salted_hmac
 from keys_app.audit.record import record
 from keys_app.audit.throttle import note
 from keys_app.core.actor import Actor
-from keys_app.core.db import wait_for_turn
+from keys_app.core.db import read_in_turn, wait_for_turn
 from keys_app.core.errors import PortalError
 from keys_app.core.times import duration
 from keys_app.organisation.sent_forms import check_unsent
@@ -61,10 +61,12 @@ class Limit:
         """Return the uses that count, newest first."""
         return LimitedUse.objects.filter(counter=self.counter, at__gt=now - self.within).order_by("-at", "-pk")
 
-    def wait(self, now: datetime) -> timedelta | None:
-        """Return after which time one more use is allowed; None if one is now."""
-        times = list(self.uses(now).values_list("at", flat=True)[: self.most])
-        return times[-1] + self.within - now if len(times) >= self.most else None
+    def wait(self) -> timedelta | None:
+        """Wait for this counter's turn, and return after which time one more use is allowed; None if one is now."""
+        uses = self.uses(timezone.now()).values_list("at")[: self.most]
+        times = read_in_turn(_turn(self.counter), uses)
+        left = times[-1][0] + self.within - timezone.now() if len(times) >= self.most else timedelta()
+        return left if left > timedelta() else None
 
 
 class TooMany(PortalError):
@@ -83,13 +85,11 @@ class TooMany(PortalError):
 
 def take(*limits: Limit) -> list[int]:
     """Count one use of each limit, in the running transaction; return the rows. Raises `TooMany`, and counts none."""
-    for limit in sorted(limits, key=lambda one: one.counter):  # always in the same order, so that no two wait in a ring
-        wait_for_turn(_turn(limit.counter))
-    now = timezone.now()
-    waits = [(wait, limit) for limit in limits if (wait := limit.wait(now)) is not None]
-    if waits:
+    in_order = sorted(limits, key=lambda one: one.counter)  # always the same, so that no two wait in a ring
+    if waits := [(wait, limit) for limit in in_order if (wait := limit.wait()) is not None]:
         wait, limit = max(waits, key=lambda one: one[0])
         raise TooMany(limit, wait)
+    now = timezone.now()
     return [LimitedUse.objects.create(counter=limit.counter, at=now).pk for limit in limits]
 
 

@@ -172,9 +172,11 @@ def request_issue(request: SignedInRequest, request_id: uuid.UUID) -> HttpRespon
     There is no redirect after this POST on purpose: whatever would carry the secret to another
     answer (session, message, cache, address) would store it.
     """
-    key_request = _visible(request, request_id)
+    own = KeyRequest.objects.select_related("requester", "team", "account").filter(requester=request.user)
+    in_dialog = own.filter(pk=request_id).first() if request.htmx else None  # a page shows more, and asks it first
+    key_request = in_dialog or _visible(request, request_id)
     try:
-        issued = issue.issue_key(request_id=key_request.pk, actor=actor_of(request))
+        issued = issue.issue_key(key_request=key_request, actor=actor_of(request))
     except PortalError as error:
         return _problem(request, key_request, error)
     context = {"key": issued.key, "secret": issued.secret, "snippets": snippets_for(issued.key)}

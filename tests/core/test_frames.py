@@ -76,7 +76,7 @@ def test_no_frame_holds_the_secret_of_a_key(cast, standin, monkeypatch, given_ou
         act = lambda: rotate.rotate_key(key=key, overlap_hours=24, actor=actor)  # noqa: E731
     else:
         key_request = cast.approved()
-        act = lambda: issue.issue_key(request_id=key_request.pk, actor=actor)  # noqa: E731
+        act = lambda: issue.issue_key(key_request=key_request, actor=actor)  # noqa: E731
     given_out.clear()
     with monkeypatch.context() as patch:
         patch.setattr(*STEPS[step], broken)
@@ -96,7 +96,7 @@ def test_no_frame_holds_the_credential_where_a_worker_ends_in_the_middle_of_a_ca
 
     with monkeypatch.context() as patch:
         patch.setattr(requests.adapters.HTTPAdapter, "send", stop)
-        error = caught(lambda: issue.issue_key(request_id=key_request.pk, actor=actor))
+        error = caught(lambda: issue.issue_key(key_request=key_request, actor=actor))
     assert isinstance(error, end | PortalError)
     assert not places(error, *secrets_of(standin))
 

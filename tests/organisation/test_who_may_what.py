@@ -178,7 +178,7 @@ class World:
                 request_id=made.pk, digest=made.content_digest, actor=Actor.of(self.cast.people[by])
             )
         if state == "issued":
-            issue.issue_key(request_id=made.pk, actor=Actor.of(person))
+            issue.issue_key(key_request=KeyRequest.objects.get(pk=made.pk), actor=Actor.of(person))
         return made
 
     def _deciders(self, owner: str) -> list[str]:

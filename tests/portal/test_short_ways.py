@@ -64,7 +64,7 @@ def test_an_issue_is_read_in_few_stays(cast):
         client.post(f"/requests/{key_request.pk}/issue/")
     key_request.refresh_from_db()
     assert key_request.state == "issued"
-    assert len(walk.stays) <= 33
+    assert len(walk.stays) <= 35  # approvals are read once, with the rights of who gave them, for two checks
 
 
 def test_a_request_is_read_in_few_stays(cast):

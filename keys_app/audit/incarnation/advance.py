@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from dataclasses import dataclass
 
 from django.db import connection, transaction
 
@@ -28,14 +29,24 @@ def raise_mark() -> None:
 def next_mark() -> LedgerMark:
     """Return the mark of the ledger as this transaction sees it, for `raise_to` once it is committed.
 
-    Raises `MarkNotKept` if the mark outside cannot be read, or is none of this ledger's.
+    Raises `MarkNotKept` if the mark outside cannot be read, or is none of this ledger's. What an event of this
+    transaction raises after the commit is then this one.
     """
+    hooks = _hooks()
+    head = hooks[-1].head if hooks else _head()
+    new = _mark_of(head)
+    if hooks:
+        hooks[-1].mark = new
+    return new
+
+
+def _mark_of(head: tuple[int, str]) -> LedgerMark:
     kept = mark.read()
     if kept is None:
-        return LedgerMark(secrets.token_hex(16), identifiers(), *_head())
+        return LedgerMark(secrets.token_hex(16), identifiers(), *head)
     if not goes_on(kept):
         raise MarkNotKept("The ledger is older than the portal's mark in PORTAL_CHECKPOINT_DIR.")
-    return LedgerMark(kept.incarnation, kept.database, *_head())
+    return LedgerMark(kept.incarnation, kept.database, *head)
 
 
 def raise_to(new: LedgerMark) -> None:
@@ -54,20 +65,40 @@ def raise_to(new: LedgerMark) -> None:
             mark.write(new)
 
 
-def keep_up() -> None:
-    """Raise the mark after a commit. Where that fails, the log says so; issuing and the reconciler find it again."""
-    try:
-        raise_mark()
-    except MarkNotKept as error:
-        log.error("the mark was not raised: %s", error.why)
-    except Exception:
-        log.exception("the mark was not raised")
+@dataclass(slots=True)
+class _KeepUp:
+    """Raises the mark to an event after its commit; `mark` where that is known by then.
+
+    Where that fails, the log says so; issuing and the reconciler find it again.
+    """
+
+    head: tuple[int, str]
+    mark: LedgerMark | None = None
+
+    def __call__(self) -> None:
+        try:
+            raise_to(self.mark or _mark_of(self.head))
+        except MarkNotKept as error:
+            log.error("the mark was not raised: %s", error.why)
+        except Exception:
+            log.exception("the mark was not raised")
 
 
-def ledger_grew() -> None:
-    """Have the mark raised once the running transaction is committed."""
-    if not any(hook[1] is keep_up for hook in connection.run_on_commit):
-        transaction.on_commit(keep_up)
+def _hooks() -> list[_KeepUp]:
+    """Return what the running transaction raises after its commit, in the order of its events."""
+    return [hook[1] for hook in connection.run_on_commit if isinstance(hook[1], _KeepUp)]
+
+
+def ledger_grew(size: int, leaf: bytes) -> None:
+    """Have the mark raised to this event, the last one now, once the running transaction is committed.
+
+    An event before it, which the same savepoints hold, need not raise it any more.
+    """
+    held_by = set(connection.savepoint_ids)
+    connection.run_on_commit = [
+        hook for hook in connection.run_on_commit if not (isinstance(hook[1], _KeepUp) and hook[0] == held_by)
+    ]
+    transaction.on_commit(_KeepUp((size, leaf.hex())))
 
 
 def _head() -> tuple[int, str]:

@@ -169,5 +169,5 @@ class Command(BaseCommand):
             decide.approve(request_id=key_request.pk, digest=key_request.content_digest, actor=approver)
             key_request.refresh_from_db()
         if key_request.state == RequestState.APPROVED:
-            issued = issue.issue_key(request_id=key_request.pk, actor=requester)  # its secret is dropped
+            issued = issue.issue_key(key_request=key_request, actor=requester)  # its secret is dropped
             confirm.confirm_key(key=issued.key, actor=requester)

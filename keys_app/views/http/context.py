@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from keys_app import __version__
 from keys_app.core.http.simulator import EndpointKind, endpoint_at
@@ -39,8 +40,8 @@ def portal(request: HttpRequest) -> dict[str, object]:
     if user is not None and user.is_authenticated:
         who = access.person(user)
         context["person"] = who
-        context["waiting_count"] = _counted(deciders.waiting_count, who) if who.is_approver else 0
-        context["yours_count"] = _counted(yours_count, who) if who.may_request else 0
+        context["waiting_count"] = SimpleLazyObject(lambda: _counted(deciders.waiting_count, who, "is_approver"))
+        context["yours_count"] = SimpleLazyObject(lambda: _counted(yours_count, who, "may_request"))
     return context
 
 
@@ -50,10 +51,13 @@ def _endpoint_note() -> str:
     return ENDPOINT_NOTES.get(endpoint_at(base_url), "").format(url=base_url.geturl())
 
 
-def _counted(count: Callable[[access.Person], int], who: access.Person) -> int:
-    """Return how many requests wait for this person. Without a database it is 0: a page with a secret is shown once."""
+def _counted(count: Callable[[access.Person], int], who: access.Person, right: str) -> int:
+    """Return how many requests wait for this person, 0 without the `right`; asked by a template that shows it.
+
+    Without a database it is 0: a page with a secret is shown once.
+    """
     try:
-        return count(who)
+        return count(who) if getattr(who, right) else 0
     except DatabaseError:
         log.exception("what waits for %s could not be counted", who.user.pk)
         return 0
