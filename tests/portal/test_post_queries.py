@@ -26,6 +26,14 @@ LIMITED = ("portal:request_new", "portal:request_comment", "portal:request_nudge
 """Sending, asking, answering, reminding and deciding: what most people do most."""
 
 
+def is_sent(place: int, name: str) -> bool:
+    """All are on SQLite; on PostgreSQL what most people do most, and a third of the others."""
+    return connection.vendor == "sqlite" or name in LIMITED or place % 3 == 0
+
+
+SENT = [what for place, (what, (name, _)) in enumerate(PRESSES.items()) if is_sent(place, name)]
+
+
 def crowd(cast):
     """Add users until there are a hundred in Security, portal admins, leads of the team, members and their deputies."""
     groups = {"security": "Security", "lead": "Team leads", "deputy": "Engineers", "admin": None}
@@ -83,7 +91,7 @@ def sent(busy, standin, django_capture_on_commit_callbacks):
     return send
 
 
-@pytest.mark.parametrize("what", PRESSES)
+@pytest.mark.parametrize("what", SENT)
 def test_it_takes_as_many_for_many_users_as_for_few(sent, what):
     sent(what)  # what is looked up once
     answer, few = sent(what)
