@@ -87,15 +87,18 @@ def waiting_count(who: Person) -> int:
     return waiting_for(who).count() if any_pending else 0
 
 
-def next_for(who: Person, key_request: KeyRequest) -> KeyRequest | None:
+def next_for(who: Person, key_request: KeyRequest, among: QuerySet[Any] | None = None) -> KeyRequest | None:
     """Return what this person decides after a request: the next that waits for them, or else the oldest.
 
-    Then what they review; one whose requester has a question to answer comes last. None if nothing is left.
+    Then what they review; one whose requester has a question to answer comes last. None if nothing is left, of the
+    requests `among` which it is to be.
     """
     later = Q(created_at__gt=key_request.created_at) | Q(created_at=key_request.created_at, id__gt=key_request.pk)
     turn = Case(When(thread=Thread.ASKED, then=Value(2)), When(later, then=Value(0)), default=Value(1))
     for waiting in (waiting_for(who), reviewable(who).annotate(thread=THREAD)):
         others: QuerySet[Any] = waiting.exclude(pk=key_request.pk)
+        if among is not None:
+            others = others.filter(pk__in=among.order_by().values("pk"))
         found: KeyRequest | None = others.order_by(turn, "created_at", "id").first()
         if found:
             return found

@@ -7,6 +7,7 @@ import pytest
 from keys_app.key_requests.decision_models import Approval
 from keys_app.organisation.models import Account
 from tests.cast import MAKE_KEYS, READ_MESSAGES, READ_USAGE, text_of
+from tests.forms import forms_of
 
 LIST = "/admin/keys_app/keyrequest/"
 SEVERAL = f"{LIST}several/"
@@ -42,6 +43,26 @@ def test_it_lists_every_policy_and_approves_each_by_itself(cast, actions):
     for item in (first, second):
         assert actions(item.pk) == ["request.created", "request.approved"]
         assert item.approvals.get().content_digest == item.content_digest
+
+
+def test_it_leads_back_to_the_list_as_it_was_filtered(cast):
+    client, first, second = cast.client("lead"), cast.ask(friendly_name="first"), cast.ask(friendly_name="second")
+    filtered = f"{LIST}?risk=low&sort=newest"
+    [form] = [form for form in forms_of(client.get(filtered)) if form.action == SEVERAL]
+    page = client.get(SEVERAL, form.sent(id=[str(first.pk), str(second.pk)]))
+    assert f'<a href="{filtered.replace("&", "&amp;")}">Approvals</a>' in page.content.decode()
+    address = page.wsgi_request.get_full_path()
+    ticked = {"approve": str(first.pk), f"digest-{first.pk}": first.content_digest}
+    assert client.post(address, ticked)["Location"] == filtered
+    chosen = {"action": "approve_several", "_selected_action": [str(second.pk)]}
+    assert "_changelist_filters=risk%3Dlow" in client.post(f"{LIST}?risk=low", chosen)["Location"]
+
+
+def test_it_tells_a_name_the_team_has_already(cast):
+    one, other = cast.ask(friendly_name="twin"), cast.ask("colleague", friendly_name="Twin")
+    assert text_of(page_of(cast, "lead", one, other)).count("The team has this name on this account already") == 2
+    other = cast.ask(friendly_name="alone")
+    assert "has this name" not in text_of(page_of(cast, "lead", other))
 
 
 @pytest.mark.parametrize("ticked", ["1", "' OR 1=1", "\0", "x" * 36])

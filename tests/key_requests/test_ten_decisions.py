@@ -95,6 +95,17 @@ def test_the_lists_filters_go_along(cast, ten):
     assert f'href="{LIST}?age=1"' in lead.page.content.decode()
 
 
+def test_the_next_is_one_of_the_filtered_list(cast, ten):
+    kept = "_changelist_filters=risk%3Dcritical%26sort%3Dnewest"
+    lead = Walker(cast.client("lead")).open(f"{LIST}{ten[3].pk}/change/?{kept}").press("reject", "No.")
+    assert lead.url == f"{LIST}{ten[7].pk}/change/?{kept}"
+    lead.press("reject", "No.")
+    assert lead.url == f"{LIST}?risk=critical&sort=newest"
+    assert "“asked-7” is rejected. Nothing else in this list waits for you." in text_of(lead.page)
+    lead.open(f"{LIST}{ten[0].pk}/change/?_changelist_filters=sort%3Dnewest").press("reject", "No.")
+    assert lead.request_id == str(ten[1].pk)  # an order narrows nothing
+
+
 def test_it_asks_about_no_ones_own_and_nothing_twice(cast):
     cast.ask("lead", friendly_name="own")
     critical = cast.ask(permissions=MAKE_KEYS)

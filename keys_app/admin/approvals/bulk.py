@@ -8,17 +8,19 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from keys_app.catalogue import current
 from keys_app.key_requests import decide, deciders, turn
 from keys_app.key_requests.deciders import DecisionDue
 from keys_app.key_requests.models import KeyRequest
+from keys_app.keys.same_names import twins_of
 from keys_app.organisation import access
 from keys_app.permissions.describe import summarize
 from keys_app.permissions.risk import Risk
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.signed_in import signed_in
+
+from .decision import list_url
 
 LIMIT = 20
 
@@ -31,12 +33,16 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpResponse:
     due = deciders.decisions_due(found)
     chosen = [(item, _why_left_out(request, item, due)) for item in found]
     fit = [item for item, why in chosen if not why]
-    known = current.current_catalogue()
+    known, who = current.current_catalogue(), access.person(signed_in(request))
     context: dict[str, Any] = {
         **admin.admin_site.each_context(request),
         "opts": admin.opts,
         "title": "Approve low-risk requests together",
-        "items": [{"key_request": item, "summary": summarize(item.policy, known)} for item in fit[:LIMIT]],
+        "items": [
+            {"key_request": item, "summary": summarize(item.policy, known), "twins": twins_of(item, who)}
+            for item in fit[:LIMIT]
+        ],
+        "list_url": list_url(request, admin),
         "left_out": [(item, why) for item, why in chosen if why],
         "too_many": len(fit) > LIMIT,
         "limit": LIMIT,
@@ -79,4 +85,4 @@ def _approve(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> HttpRespo
             admin.message_user(request, f"You approved “{key_request}”.", messages.SUCCESS)
     if not outcome:
         admin.message_user(request, "Nothing was ticked, so nothing was approved.", messages.WARNING)
-    return HttpResponseRedirect(reverse("admin:keys_app_keyrequest_changelist"))
+    return HttpResponseRedirect(list_url(request, admin))

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core import signing
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -39,6 +40,8 @@ from keys_app.views.http.fresh import require_fresh
 from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import signed_in
 from keys_app.wording import history, page_title
+
+from .kinds import APPROVALS
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -94,25 +97,40 @@ def view(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: Key
 def _onward(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: KeyRequest, done: str) -> HttpResponse:
     """Say what was done, and go on to the next request that is this person's to decide; without one, to the list.
 
-    The filters of the list they came from go with them. A question leads back to its request, a withdrawal to the list.
+    The filters of the list they came from go with them, and the next is one of that list. A question leads back to its
+    request, a withdrawal to the list.
     """
-    decision = request.POST.get("decision", "")
-    ended = decision in ("approve", "narrow", "reject", "review")
-    following = deciders.next_for(access.person(signed_in(request)), key_request) if ended else None
+    decision, who = request.POST.get("decision", ""), access.person(signed_in(request))
+    ended, among = decision in ("approve", "narrow", "reject", "review"), _among(request, admin, who)
+    following = deciders.next_for(who, key_request, among) if ended else None
     here = key_request if decision == "ask" else following
     page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
     if following:
         words = '{} <a href="{}">Open it again</a>. Next: “{}”.'
         done = format_html(words, done, page, following)
     elif ended:
-        done = f"{done} Nothing else waits for you."
+        done = f"{done} Nothing else {'in this list ' if among is not None else ''}waits for you."
     admin.message_user(request, done, messages.SUCCESS)
     return HttpResponseRedirect(_change_url(request, admin, here) if here else list_url(request, admin))
 
 
+def _among(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", who: access.Person) -> QuerySet[KeyRequest] | None:
+    """Return the requests of the list they came from as its address narrows them; None where it does not."""
+    asked = QueryDict(_kept_filters(request, admin)).dict()
+    if not asked.keys() - {"show", "sort", "rows", "after", "before"}:
+        return None
+    seen = admin.get_queryset(request)
+    rows, words, controls = APPROVALS.narrowed(seen, {**asked, "show": ""}, who, seen)
+    return rows if words or any(one.is_active for one in controls) else None
+
+
+def _kept_filters(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> str:
+    return QueryDict(admin.get_preserved_filters(request)).get("_changelist_filters") or ""
+
+
 def list_url(request: HttpRequest, admin: "ModelAdmin[KeyRequest]") -> str:
     """Return the address of the list, with the filters it had when this person left it."""
-    kept = QueryDict(admin.get_preserved_filters(request)).get("_changelist_filters", "")
+    kept = _kept_filters(request, admin)
     address = reverse("admin:keys_app_keyrequest_changelist")
     return f"{address}?{kept}" if kept else address
 

@@ -1,14 +1,14 @@
 """The list of requests as leads and Security decide them: it opens on what is theirs to decide."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -20,18 +20,13 @@ from keys_app.key_requests.queries import requests_to_oversee
 from keys_app.key_requests.states import RequestState
 from keys_app.key_requests.turn import note_turns, turns_of_each
 from keys_app.organisation import access
-from keys_app.organisation.models import Account
 from keys_app.permissions.risk import Risk
-from keys_app.views.http.filters import Filter
 from keys_app.views.http.listing import EXACT
 from keys_app.views.http.signed_in import signed_in
-from keys_app.views.lists import REQUESTS
 
 from . import bulk, decision
+from .kinds import APPROVALS, HISTORY, TABS, YOURS
 
-YOURS = "yours"
-TABS = {YOURS: "Yours to decide", "waiting": "Waiting for others", "decided": "Decided", "all": "All"}
-"""What `?show=` may say, and what the tab of it is called. Without it, the list is of what is this person's turn."""
 OLD_NAMES = {
     "yours": "show",
     "state__exact": "state",
@@ -39,26 +34,6 @@ OLD_NAMES = {
     "account__environment__exact": "environment",
 }
 """What filters were called before 0.9.6: bookmarks and old mails have them."""
-
-_KEPT = Filter("show", "Show", {name: TABS[name] for name in TABS if name != YOURS}, lambda _: Q(), TABS[YOURS])
-_ENVIRONMENT = Filter(
-    "environment", "Environment", dict(Account.Environment.choices), lambda value: Q(account__environment=value)
-)
-_NEWEST, _WAITING, _BY_RISK = REQUESTS.sorts
-
-
-def _has_word(word: str) -> Q:
-    return REQUESTS.found_by(word) | Q(purpose__icontains=word) | Q(account__name__icontains=word)
-
-
-APPROVALS = replace(
-    REQUESTS,
-    searched="Name, purpose, ticket, account or requester",
-    found_by=_has_word,
-    filters=(_KEPT, *REQUESTS.filters, _ENVIRONMENT),
-    sorts=(_WAITING, _NEWEST, _BY_RISK),
-)
-HISTORY = replace(APPROVALS, sorts=(_NEWEST, _WAITING, _BY_RISK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +118,8 @@ class KeyRequestAdmin(ModelAdmin[KeyRequest]):
         elif not all(map(bulk.as_uuid, ticked)):
             self.message_user(request, "What was ticked can’t be read, so nothing was done.", messages.ERROR)
         else:
-            chosen = urlencode([("id", one) for one in ticked])
+            kept = [("_changelist_filters", request.GET.urlencode())] if request.GET else []
+            chosen = urlencode([*(("id", one) for one in ticked), *kept])
             return HttpResponseRedirect(f"{reverse('admin:keys_app_keyrequest_several')}?{chosen}")
         return HttpResponseRedirect(request.get_full_path())
 
@@ -167,6 +143,7 @@ class KeyRequestAdmin(ModelAdmin[KeyRequest]):
             ],
             "together": low if tab == YOURS else [],
             "kept": self.get_preserved_filters(request),
+            "filters": request.GET.urlencode(),
         }
         return TemplateResponse(request, "admin/keys_app/keyrequest/approvals.html", context)
 

@@ -7,6 +7,7 @@ _BUTTONS = {
     "portal:request_issue": "Issue key",
     "portal:request_cancel": "Cancel request",
     "portal:request_comment": "Send",
+    "portal:request_nudge": "Send a reminder",
     "portal:deputies": "Name deputy",
     "portal:deputy_end": "End",
     "portal:key_confirm": "I have stored it",
@@ -22,6 +23,8 @@ _BUTTONS = {
     "portal:reconciliation_resume": "End the hold",
     "portal:audit_feeds": "Create a token",
     "portal:feed_revoke": "Revoke",
+    "portal:review_list": "Open a review",
+    "portal:review_decide": "Save decisions",
     "portal:review_close": "Close the review",
 }
 """The button that sends something to a page, by the page's name."""

@@ -73,15 +73,9 @@ class Listing:
         address says. As many queries for many rows as for few. Raises `Http404` for a place that is none.
         """
         asked = {**request.GET.dict(), **(given or {})}
-        words = " ".join("".join(map(_printable, asked.get("q", ""))).split())[:100]
-        seen = rows if seen is None else seen
-        controls = [control(one, asked.get(one.name, ""), seen, who) for one in self.filters]
+        rows, words, controls = self.narrowed(rows, asked, who, rows if seen is None else seen)
         sort = next((one for one in self.sorts if one.name == asked.get("sort")), self.sorts[0])
         size = next((one for one in self.row_numbers if str(one) == asked.get("rows")), SIZES[0])
-        for word in words.split()[:MOST_WORDS]:
-            rows = rows.filter(self.found_by(word))
-        for one in controls:
-            rows = rows.filter(one.condition) if one.is_active else rows
         piece = page_of(rows, sort, size, after=asked.get("after", ""), before=asked.get("before", ""))
         total = rows.order_by().values("pk")[: EXACT + 1].count()
         address = _Address(
@@ -99,6 +93,21 @@ class Listing:
             previous_url=address(before=sort.cursor(piece.rows[0])) if piece.has_previous and piece.rows else "",
             next_url=address(after=sort.cursor(piece.rows[-1])) if piece.has_next else "",
         )
+
+    def narrowed(
+        self, rows: QuerySet[Any], asked: Mapping[str, str], who: Person, seen: QuerySet[Any]
+    ) -> tuple[QuerySet[Any], str, list[Control]]:
+        """Return those of `rows` that an address asks for, the words it searches, and its filters as the page has them.
+
+        `seen`: what the filters offer is there.
+        """
+        words = " ".join("".join(map(_printable, asked.get("q", ""))).split())[:100]
+        controls = [control(one, asked.get(one.name, ""), seen, who) for one in self.filters]
+        for word in words.split()[:MOST_WORDS]:
+            rows = rows.filter(self.found_by(word))
+        for one in controls:
+            rows = rows.filter(one.condition) if one.is_active else rows
+        return rows, words, controls
 
     @property
     def row_numbers(self) -> list[int]:
