@@ -55,6 +55,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m tests.bench.picker
 	$(BIN)/python -m tests.bench.overload
 	$(BIN)/python -m tests.bench.slow_clients
+	$(BIN)/python -m tests.bench.issue
 	$(BIN)/python -m tests.bench.audit $(if $(events),--events $(events))
 
 lighthouse: .venv/installed-dev
