@@ -1,5 +1,6 @@
 """Who sees a request, and taking it back."""
 
+import re
 import uuid
 
 import pytest
@@ -120,3 +121,14 @@ def test_it_pages_through_many_requests_without_losing_or_repeating_one(cast):
 )
 def test_it_has_no_page_for_a_cursor_that_is_none(cast, after):
     assert cast.client("engineer").get("/requests/", {"after": after}).status_code == 404
+
+
+def test_what_a_lead_may_press_in_the_head_follows_as_well(cast):
+    """The page asks for itself while the request waits; when it waits no longer, “Decide” must not stay."""
+    key_request, lead = cast.ask(), cast.client("lead")
+    page = lead.get(f"/requests/{key_request.pk}/").content.decode()
+    assert re.search(r'hx-select-oob="[^"]*#request-decide', page)
+    head = re.compile(r'<a class="button" id="request-decide"[^>]*>\s*(.+?)\s*</a>')
+    assert head.search(page)[1] == "Decide"
+    cast.client("engineer").post(f"/requests/{key_request.pk}/cancel/")
+    assert head.search(lead.get(f"/requests/{key_request.pk}/").content.decode())[1] == "Approver’s view"
