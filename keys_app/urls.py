@@ -4,7 +4,7 @@ from django.urls import path, re_path
 
 from keys_app.views import deputies, home, keys, reconciliation, requests, reviews, revoke_several, unmanaged
 from keys_app.views.audit import downloads, events, feeds, key, reports, verify
-from keys_app.views.builder import pages
+from keys_app.views.builder import catalogue, pages
 
 app_name = "portal"
 KEY = r"^keys/(?P<sid>SK[0-9a-fA-F]{32})/"
@@ -15,6 +15,11 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("requests/", requests.request_list, name="request_list"),
     path("requests/new/", pages.request_new, name="request_new"),
+    re_path(
+        "^requests/new/permissions/(?P<version>[0-9a-f]{16})/$",
+        catalogue.request_permissions,
+        name="request_permissions",
+    ),
     path("requests/<uuid:request_id>/", requests.request_detail, name="request_detail"),
     path("requests/<uuid:request_id>/issue/", requests.request_issue, name="request_issue"),
     path("requests/<uuid:request_id>/cancel/", requests.request_cancel, name="request_cancel"),

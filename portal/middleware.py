@@ -22,6 +22,7 @@ from keys_app.users.auth_events import is_ended
 from keys_app.views.http import drafts
 from keys_app.views.http.error_pages import bad_request
 from keys_app.views.http.fresh import NotFresh, sign_in_again
+from keys_app.views.http.kept import KeptResponse
 from keys_app.views.http.problem import problem
 from keys_app.views.http.signed_in import PortalRequest, current_path
 from portal import readiness
@@ -58,7 +59,8 @@ class ProbeMiddleware:
 class NoStoreMiddleware:
     """Forbids caches, the browser's included, to keep any page.
 
-    A page that may be restored after Back may show what it showed before. Static files do not pass here.
+    A page that may be restored after Back may show what it showed before. Static files do not pass here, and a
+    `KeptResponse` says the same to every user.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -66,7 +68,8 @@ class NoStoreMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response["Cache-Control"] = "no-store, private"
+        if not isinstance(response, KeptResponse):
+            response["Cache-Control"] = "no-store, private"
         return response
 
 

@@ -62,6 +62,11 @@ class GuardRails:
                 return reason + "."
         return ""
 
+    @property
+    def blocks_any(self) -> bool:
+        """Tell whether there is anything they block, besides a lifetime."""
+        return bool(self.allowed_products or self.forbidden or self.max_risk is not None)
+
     def __or__(self, other: object) -> "GuardRails":
         """Return rails that allow what both allow."""
         if not isinstance(other, GuardRails):

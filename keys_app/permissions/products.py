@@ -3,7 +3,8 @@
 A row holds the first label of a host, the beginning of the paths it is about (all, if empty), the names the SDKs and
 Twilio's CLI have for it, and which answer it gets: `here` (its permissions are in the catalogue, under the products
 that `catalogue` names), `documented` (Twilio documents permissions whose spelling no public source gives), `none`
-(Twilio has none), `unlisted` (no list names it) or `token` (it takes no API key at all). `source` is where Twilio
+(Twilio has none), `unlisted` (no list names it), `token` (it takes no API key at all) or `ended` (Twilio has switched
+it off). `source` is where Twilio
 says so; a product that only its list of supported products leaves out has that list. Hosts and names are those of
 Twilio's official Python SDK, 9.13, and products that had left it by then.
 """
@@ -30,6 +31,7 @@ class ProductAnswer(StrEnum):
     NONE = "none"
     UNLISTED = "unlisted"
     TOKEN = "token"  # noqa: S105  (a kind of answer)
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def no_permission(product: TwilioProduct, known: Catalogue) -> str:
         )
     if product.answer is ProductAnswer.TOKEN:
         return f"{named}: it takes OAuth credentials and no API key, so no permission of a key covers it."
+    if product.answer is ProductAnswer.ENDED:
+        return f"{named}: Twilio no longer offers it, so no key can call it."
     return (
         f"{named} is not known here: no list of restricted permissions names it. "
         f"If Twilio documents a permission for it, {ADD_IT}."

@@ -19,20 +19,25 @@ def _synonyms() -> dict[str, tuple[str, ...]]:
     return {target: tuple(terms) for target, terms in found.items()}
 
 
+def other_words(product: Product, resource: Resource) -> str:
+    """Return the words for a resource and its product that are in none of their names, in lower case."""
+    synonyms = _synonyms()
+    words = (*synonyms.get(product.name, ()), *synonyms.get(f"{product.name}/{resource.name}", ()))
+    return " ".join(words).lower()
+
+
 def search_text(product: Product, resource: Resource) -> str:
     """Return everything this resource may be found by, in lower case.
 
     That is the product's title and name, the resource's name and meaning, its permissions and other words for it.
     """
-    synonyms = _synonyms()
     words = (
         product.title,
         product.name,
         resource.name,
         resource.name.replace(".", " ").replace("-", " "),
         resource.meaning,
-        *synonyms.get(product.name, ()),
-        *synonyms.get(f"{product.name}/{resource.name}", ()),
+        other_words(product, resource),
         *(permission.name for permission in resource.permissions),
     )
     return " ".join(words).lower()

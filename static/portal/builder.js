@@ -109,8 +109,7 @@
     const { name } = wrong[0];
     const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name;
     const more = wrong.length > 1 ? ` (${wrong.length} are not)` : "";
-    const where = picker.whole ? "in the catalogue" : "among the permissions this search shows";
-    throw new Trouble(`“${shown}” is not ${where}${more}`, wrong[0], nearest(name));
+    throw new Trouble(`“${shown}” is not in the catalogue${more}`, wrong[0], nearest(name));
   }
 
   const pairsOf = (name) => new Set([...name].slice(1).map((letter, n) => name[n] + letter));
@@ -157,9 +156,18 @@
     return made;
   }
 
-  function readText(origin = "text") {
+  // Names are looked up in the whole list; where it doesn't come, the server alone knows what exists.
+  let waiting = null;
+  function readText(origin = "text", isLast = picker.isWhole()) {
+    waiting = null;
     try {
-      const names = check(read(text.value));
+      const found = read(text.value);
+      if (!isLast) {
+        waiting = origin;
+        picker.load();
+        return;
+      }
+      const names = check(found);
       aside = "";
       showTrouble(null);
       const joined = origin === "text" && performance.now() - typed < TYPING;
@@ -170,7 +178,11 @@
     }
   }
 
+  picker.onCome(() => { if (waiting) readText(waiting); });
+  picker.onFailure(() => { if (waiting) readText(waiting, true); });
+
   function writeText(names) {
+    waiting = null;
     if (trouble) aside = text.value;
     text.value = JSON.stringify({ allow: names }, null, 2);
     showTrouble(null);
@@ -224,7 +236,7 @@
 
   const cards = [...form.querySelectorAll(".card")].map((card) => ({
     card,
-    names: card.dataset.permissions.split(" ").filter(picker.known).flatMap(picker.expand),
+    names: card.dataset.permissions.split(" ").filter(Boolean),
     state: card.querySelector("[data-state]"),
   }));
 
@@ -335,38 +347,48 @@
 
   whenTyped(["account", "team", "lifetime_days", "friendly_name"], askSummary);
 
-  // Guard rails belong to account and team: the form is drawn anew for them, and the marks are taken from it.
-  let drawing = null;
-  async function drawRails() {
-    drawing?.abort();
-    const { signal } = drawing = new AbortController();
+  // Guardrails belong to account and team. What they block is asked for with another one, and when the list is here.
+  let asking = null;
+  let blocked = null; // the reasons, each with its permissions
+  async function askRails() {
+    asking?.abort();
+    const { signal } = asking = new AbortController();
     form.classList.add("other-account");
-    const body = new FormData(form);
-    body.delete("paste");
-    body.delete("draft_of"); // the form itself is not sent
-    body.set("search_only", "1");
     try {
-      const answer = await fetch(form.action, { method: "POST", body, signal });
-      const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!answer.ok || !drawn.getElementById("permissions")) return;
-      const nameOf = (row) => row.querySelector("input").value;
-      const rows = new Map([...drawn.querySelectorAll(".resource")].map((row) => [nameOf(row), row]));
-      for (const row of form.querySelectorAll(".resource")) copyRails(rows.get(nameOf(row)), row);
+      const answer = await fetch(`${form.action}?${accountAndTeam()}`, { signal });
+      if (!answer.ok || !answer.headers.get("Content-Type").includes("json")) return;
+      ({ blocked } = await answer.json());
+      drawRails();
       form.classList.remove("other-account");
     } catch (error) {
       if (error.name !== "AbortError" && error.name !== "TypeError") throw error; // no network: no marks
     }
   }
 
-  function copyRails(from, to) {
-    const blocked = new Set([...from?.querySelectorAll(".blocked > input") || []].map((box) => box.value));
-    for (const label of to.querySelectorAll(".choice")) {
-      label.classList.toggle("blocked", blocked.has(label.firstElementChild.value));
-    }
-    for (const old of to.querySelectorAll(".blocked-why")) old.remove();
-    to.append(...[...from?.querySelectorAll(".blocked-why") || []].map((why) => document.importNode(why, true)));
+  function accountAndTeam() {
+    const asked = new URLSearchParams({ rails_only: "1" });
+    for (const name of ["account", "team"]) asked.set(name, byId(`id_${name}`)?.value || "");
+    return asked;
   }
-  whenTyped(["account", "team"], drawRails);
+
+  function drawRails() {
+    const why = new Map(Object.entries(blocked).flatMap(([reason, names]) => names.map((name) => [name, reason])));
+    for (const old of form.querySelectorAll(".blocked-why")) old.remove();
+    for (const row of form.querySelectorAll(".resource")) {
+      const reasons = new Set();
+      for (const label of row.querySelectorAll(".choice")) {
+        const reason = why.get(label.firstElementChild.value);
+        label.classList.toggle("blocked", Boolean(reason));
+        if (reason) reasons.add(reason);
+      }
+      row.append(...[...reasons].map((reason) => element("p", "blocked-why small", reason)));
+    }
+  }
+  whenTyped(["account", "team"], askRails);
+  picker.onCome(() => {
+    if (blocked) drawRails();
+    else if ("rails" in byId("permissions").dataset) askRails();
+  });
 
   const NO_ANSWER = "The portal gave no usable answer. "
     + "Your text is still there: try again, or sign in in another window first.";
@@ -431,7 +453,7 @@
 
   let sending = false;
   form.addEventListener("submit", (event) => {
-    if (event.submitter?.name === "search_only") return;
+    if (["search_only", "all_only"].includes(event.submitter?.name)) return;
     if (picker.chosen().filter(picker.known).length > picker.max) {
       event.preventDefault();
       byId("permissions").focus();
@@ -470,6 +492,10 @@
   }
 
   function follow(names, origin) {
+    if (origin === "whole") { // chosen is what was; now the risk of each is known
+      showChosen(names);
+      return;
+    }
     if (origin !== "text") typed = 0;
     if (origin !== "text" && origin !== "restore") writeText(names);
     showCards(names);

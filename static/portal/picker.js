@@ -1,10 +1,11 @@
 // The permissions on the page: ticks, levels, counts, undo and search. The ticks are the policy; the rest follows.
-// The server checks everything again and the form works without this file.
+// The server checks everything again and the form works without this file. catalogue.js gets what isn't here yet.
 (() => {
   "use strict";
   const section = document.getElementById("permissions");
   const form = document.getElementById("request-form");
-  if (!section || !form) return;
+  const catalogue = window.permissionCatalogue;
+  if (!form || !catalogue) return;
   const byId = (id) => document.getElementById(id);
   const max = Number(section.dataset.max);
   const RISKS = ["low", "medium", "high", "critical"];
@@ -12,37 +13,45 @@
   const LEVELS = { none: [], read: ["list", "read"], write: ["list", "read", "create", "update"], all: ACTIONS };
   const UNDO_STEPS = 200;
 
-  // What is on the page, read once
+  // What is on the page, read at the start and again when the whole list is here
 
   // Only the list's own boxes belong to the form: what a summary or a paste suggests is added to it, not sent.
   function disarm(place) {
     for (const box of place.querySelectorAll("[data-suggest]")) box.removeAttribute("name");
   }
-  disarm(form);
-  const boxes = boxesByPermission();
+  let boxes; // a map from each permission to its checkboxes
+  let products;
+  let rows;
+  let rowByElement;
+  let wildcards;
   const isWildcard = (name) => name.endsWith("/*");
   const actionOf = (name) => name.slice(name.lastIndexOf("/") + 1);
   const fiveOf = (name) => ACTIONS.map((action) => name.slice(0, -1) + action);
-  const exists = (name) => boxes.has(name);
-  const known = (name) => Boolean(boxes.get(name)?.some((box) => !("unknown" in box.dataset)));
+  // Until the whole list is here, what has the form of a permission is taken for one: the server looks at each again.
+  const SHAPE = /^\/twilio\/[a-z\d-]+\/[a-z\d.-]+\/(list|read|create|update|delete|\*)$/;
+  const exists = (name) => boxes.has(name) || (!catalogue.isWhole() && SHAPE.test(name));
+  const known = (name) => boxes.get(name)?.some((box) => !("unknown" in box.dataset)) ?? exists(name);
   const expand = (name) => (isWildcard(name) && known(name) ? fiveOf(name) : [name]);
   const isOn = (name) => Boolean(boxes.get(name)?.some((box) => box.checked));
   const set = (name, on) => boxes.get(name)?.forEach((box) => { if (box.checked !== on) box.checked = on; });
-  const wildcards = [...boxes.keys()].filter((name) => isWildcard(name) && known(name));
-  const riskOf = (name) => boxes.get(name)?.find((box) => box.dataset.risk)?.dataset.risk || "low";
+  const riskOf = (name) => boxes.get(name)?.find((box) => box.dataset.risk)?.dataset.risk || "";
   const short = (name) => name.replace(/^\/twilio\//, "");
 
-  const products = [...section.querySelectorAll("details.product")].map((element) => {
-    const product = { element, opened: element.open, heading: element.querySelector("h3") };
-    product.counter = element.querySelector("[data-selected]");
-    product.badge = product.counter.parentElement;
-    product.rows = [...element.querySelectorAll(".resource")].map((row) => rowOf(row, product));
-    return product;
-  });
-  const rows = products.flatMap((product) => product.rows);
-  const rowByElement = new Map(rows.map((entry) => [entry.row, entry]));
+  function readPage() {
+    boxes = boxesByPermission();
+    wildcards = [...boxes.keys()].filter((name) => isWildcard(name) && known(name));
+    products = [...section.querySelectorAll("details.product")].map((element) => {
+      const product = { element, opened: element.open, heading: element.querySelector("h3") };
+      product.counter = element.querySelector("[data-selected]");
+      product.badge = product.counter.parentElement;
+      product.rows = [...element.querySelectorAll(".resource")].map((row) => rowOf(row, product));
+      return product;
+    });
+    rows = products.flatMap((product) => product.rows);
+    rowByElement = new Map(rows.map((entry) => [entry.row, entry]));
+  }
 
-  // Returns a map from each permission to its checkboxes: a suggestion may repeat one.
+  // A suggestion may repeat a permission.
   function boxesByPermission() {
     const found = new Map();
     for (const box of section.querySelectorAll("input[name=permissions]")) {
@@ -60,7 +69,7 @@
       level: option.value,
       names: new Set(option.value === "all" ? names : names.filter((n) => LEVELS[option.value].includes(actionOf(n)))),
     }));
-    const said = `${row.dataset.search}\n${row.firstElementChild.textContent}\n${product.heading.textContent}`;
+    const said = `${row.dataset.words}\n${row.firstElementChild.textContent}\n${product.heading.textContent}`;
     const text = `${said}\n${inputs.map((box) => box.value).join("\n")}`.toLowerCase();
     return { row, product, inputs, names, select, levels, text };
   }
@@ -103,7 +112,15 @@
 
   function put(names) {
     const wanted = new Set(names.flatMap(expand));
+    addRows([...wanted].filter((name) => !boxes.has(name)));
     for (const name of boxes.keys()) set(name, wanted.has(name));
+  }
+
+  function addRows(names) {
+    names.forEach(catalogue.addRow);
+    if (!names.length) return;
+    readPage();
+    catalogue.load();
   }
 
   function replace(names, what, origin, joined) {
@@ -173,6 +190,7 @@
   function showLimit() {
     const over = current.length - max;
     byId("picker-count").textContent = current.length;
+    byId("chosen-line").querySelector("[data-count]").textContent = current.length;
     byId("picker-tally").classList.toggle("over", over > 0);
     const limit = over > 0 ? `${over} too many: Twilio allows ${max} permissions for one key.` : "";
     for (const id of ["picker-limit", "submit-limit"]) {
@@ -183,7 +201,8 @@
   }
 
   function showRisk() {
-    const highest = Math.max(-1, ...current.filter(known).map((name) => RISKS.indexOf(riskOf(name))));
+    const risks = current.filter(known).map((name) => RISKS.indexOf(riskOf(name)));
+    const highest = risks.includes(-1) ? -1 : Math.max(-1, ...risks); // of a row that was added here it's not known yet
     const badge = byId("picker-risk");
     badge.hidden = highest < 0;
     badge.dataset.risk = RISKS[highest] || "";
@@ -210,10 +229,9 @@
   const MARKED_AT_ONCE = 40;
   const search = byId("picker-search");
   const status = byId("picker-matches");
-  const notHere = [...byId("picker-not-here").children];
   let asked = []; // when each key was pressed that waits for the list
   let terms = [];
-  let hits = rows;
+  let hits = [];
   let marked = []; // [element, its text]
   let unmarkedFrom = 0;
 
@@ -234,12 +252,12 @@
     }
     if (terms.length) markMore();
     status.textContent = terms.length ? wordsForHits() : "";
-    for (const answer of notHere) showIfAsked(answer);
+    for (const answer of byId("picker-not-here").children) showIfAsked(answer);
   }
 
   // What a product of Twilio outside the catalogue is answered with: by a beginning of its name, as the server does.
   function showIfAsked(answer) {
-    const words = answer.dataset.words.split(" ");
+    const words = (answer.dataset.words || "").split(" ");
     const isAsked = terms.some((term) => term.length > 2 && words.some((word) => word.startsWith(term)));
     if (answer.hidden === isAsked) answer.hidden = !isAsked;
   }
@@ -280,7 +298,7 @@
     for (const part of [...name.children, ...entry.row.querySelectorAll(".choice > span")]) mark(part, pattern);
     const seen = `${entry.product.heading.textContent}\n${entry.row.textContent}`.toLowerCase();
     const also = terms.filter((term) => !seen.includes(term)).map((term) => (
-      entry.row.dataset.search.toLowerCase().split(/\s+/).find((word) => word.includes(term)) || term
+      entry.row.dataset.words.split(/\s+/).find((word) => word.includes(term)) || term
     ));
     if (!also.length) return;
     const note = document.createElement("span");
@@ -316,6 +334,11 @@
 
   // After all the keys of one frame: filter once, and note how long each key took until the list was there.
   function filterNow() {
+    if (!catalogue.isWhole()) {
+      status.textContent = search.value.trim() ? "Loading…" : "";
+      if (search.value.trim()) catalogue.load();
+      return;
+    }
     const pressed = asked;
     asked = [];
     filter();
@@ -324,18 +347,30 @@
     });
   }
   search.addEventListener("input", (event) => {
-    if (!asked.length) requestAnimationFrame(filterNow);
     asked.push(event.timeStamp);
+    if (asked.length > 1 && catalogue.isWhole()) return; // one frame follows all of its keys
+    requestAnimationFrame(() => {
+      filterNow();
+      showFromTop();
+    });
   });
+
+  // With the first letter the search goes to the top, and later hits don't begin above what is seen.
+  function showFromTop(isFirst = !("searching" in section.dataset)) {
+    section.toggleAttribute("data-searching", Boolean(search.value.trim()));
+    const { top } = byId("picker-list").getBoundingClientRect();
+    if (search.value.trim() && (isFirst || top < 0)) scrollBy({ top, behavior: "instant" });
+  }
 
   function clearSearch() {
     search.value = "";
-    filter();
+    filterNow();
+    showFromTop();
     search.focus();
   }
 
   search.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !("filtered" in section.dataset)) event.preventDefault();
+    if (event.key === "Enter") event.preventDefault();
     if (event.key === "Escape" && search.value) {
       event.preventDefault();
       clearSearch();
@@ -388,33 +423,52 @@
   }
 
   // Buttons that only show the form again have nothing to do here, and must not be what Enter presses.
-  for (const button of form.querySelectorAll("button[formnovalidate]")) {
-    if (button.id !== "picker-search-button" || !("filtered" in section.dataset)) button.type = "button";
-  }
-  if (!("filtered" in section.dataset)) {
-    // The whole catalogue is on the page, so the server need not be asked.
-    byId("picker-search-button").remove();
-    search.removeAttribute("name");
-  }
+  for (const button of form.querySelectorAll("button[formnovalidate]")) button.type = "button";
+  search.removeAttribute("name");
 
   window.policyPicker = {
     chosen: () => current, exists, known, expand, riskOf, short, max, replace, say, disarm,
     names: () => [...boxes.keys()],
-    whole: !("filtered" in section.dataset),
+    isWhole: catalogue.isWhole, load: catalogue.load, onCome: catalogue.onCome, onFailure: catalogue.onFailure,
     onChange: (listener) => listeners.push(listener),
     add: (names, what) => replace([...current, ...names.filter(known)], what, "add"),
   };
 
-  // Also after Back or reload, when the browser has put earlier ticks back
+  // Also after Back or reload, when earlier ticks were put back
   function start() {
     for (const name of wildcards) if (isOn(name)) fiveOf(name).forEach((five) => set(five, true));
     settle();
     for (const entry of rows) showLevel(entry);
-    if (search.value && terms.length === 0) filter();
+    if (search.value) filterNow();
     tell("start");
+  }
+  // What typed.js brought back goes to its place in the list.
+  function putBack(late) {
+    for (const box of late) box.remove();
+    if (late.length) put([...chosen(), ...late.map((box) => box.value)]);
   }
   addEventListener("pageshow", () => {
     if (chosen().join() !== current.join()) start();
   });
+  catalogue.onCome(() => {
+    const before = current;
+    readPage();
+    put(before);
+    settle();
+    for (const entry of rows) showLevel(entry);
+    tell("whole");
+    const isTyped = asked.length > 0;
+    if (search.value || isTyped) filterNow();
+    if (isTyped) showFromTop(true);
+  });
+  catalogue.onFailure(() => {
+    asked = [];
+    status.textContent = "";
+  });
+
+  disarm(form);
+  readPage();
+  putBack([...form.querySelectorAll("input[data-came-back]")]);
   start();
+  if (section.querySelector(".product[open] .rest")) catalogue.load();
 })();

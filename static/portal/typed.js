@@ -8,7 +8,8 @@
   if (!marks.length) return;
   const { user } = marks[0].dataset;
   const wasSent = marks[0].dataset.method !== "GET"; // what the page shows first was typed then, and refused
-  const kept = marks.flatMap((mark) => {
+  // Read anew each time: boxes may come to a form after it was shown.
+  const kept = () => marks.flatMap((mark) => {
     const names = mark.dataset.fields.split(" ");
     const isKept = (name) => names.includes(name) || names.includes(name.replace(/\d+$/, "*"));
     return [...mark.form.elements].filter(({ name, type }) => isKept(name) && type !== "hidden");
@@ -28,7 +29,7 @@
   const isOwn = (field) => !("follows" in field.dataset) || field.getAttribute("aria-invalid") === "true";
 
   function now() {
-    const own = kept.filter((field) => isOwn(field) && (wasSent || valueOf(field) !== shownFirst(field)));
+    const own = kept().filter((field) => isOwn(field) && (wasSent || valueOf(field) !== shownFirst(field)));
     return Object.fromEntries(own.map((field) => [keyOf(field), valueOf(field)]));
   }
 
@@ -41,10 +42,24 @@
   }
 
   function giveBack({ values }) {
-    const changed = kept.filter((field) => keyOf(field) in values && put(field, values[keyOf(field)]));
+    for (const { form } of marks) bringBoxes(form, values);
+    const changed = kept().filter((field) => keyOf(field) in values && put(field, values[keyOf(field)]));
     addEventListener("load", () => {
       for (const field of changed) field.dispatchEvent(new Event("input", { bubbles: true }));
     });
+  }
+
+  // A ticked box that the form doesn't show yet is put into it, for the script that gives such boxes their place.
+  function bringBoxes(form, values) {
+    const name = form.querySelector("[data-boxes-come]")?.dataset.boxesCome;
+    const there = new Set([...form.elements].filter(isBox).map(keyOf));
+    for (const key of Object.keys(values)) {
+      if (!name || !key.startsWith(`${name}=`) || !values[key] || there.has(key)) continue;
+      const box = document.createElement("input");
+      Object.assign(box, { type: "checkbox", name, value: key.slice(name.length + 1), hidden: true });
+      box.dataset.cameBack = "";
+      form.append(box);
+    }
   }
 
   function put(field, value) {

@@ -14,6 +14,8 @@ from .test_secret_once import EVERYWHERE
 pytestmark = [pytest.mark.browser, ON_SQLITE]
 
 STEPS = 80
+REPLACED = re.compile(r"htmx:(afterRequest|sendAbort), \[object HTMLDivElement\]")
+"""How htmx notes that a step came while the summary of the one before was asked for."""
 MESSAGES, CALLS, USAGE = "/twilio/messaging/messages/", "/twilio/voice/calls/", "/twilio/billing/usage/"
 TOKEN = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 REFUSAL = """{"code": 70051, "message": "Authorization Error: required permission twilio/voice/calls/read is missing",
@@ -47,7 +49,9 @@ def box(page: Page, permission: str) -> Any:
 
 
 def open_lists(page: Page) -> None:
+    """Open everything, and wait for the permissions that come then."""
     page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true; })")
+    expect(page.locator(".product .rest")).to_have_count(0)
 
 
 def describe(page: Page, name: str) -> None:
@@ -114,6 +118,7 @@ def test_ticks_levels_text_and_counts_agree_after_every_step(sign_in, seed: int)
     tab = sign_in("engineer")
     page, walk = tab.page, Walk(seed)
     page.goto("/requests/new/")
+    open_lists(page)
     taken: set[str] = set()
     for number in range(STEPS):
         step = walk.step()
@@ -126,7 +131,7 @@ def test_ticks_levels_text_and_counts_agree_after_every_step(sign_in, seed: int)
     check(page, walk, (seed, "before sending"))
     describe(page, f"walk {seed}")
     assert send(page) == walk.chosen
-    assert tab.complaints == []
+    assert [one for one in tab.complaints if not REPLACED.match(one)] == []
 
 
 # The keyboard

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from .checkout import Demo
 from .conftest import Tab
+from .test_builder import settled
 from .test_secret_once import EVERYWHERE
 
 pytestmark = pytest.mark.browser
@@ -115,6 +116,7 @@ def test_it_is_there_after_a_reload_and_after_back_for_an_hour(tab: Tab):
     _type(page)
     page.reload()
     _expect_typed(page)
+    settled(page)
     assert "never-to-be-kept" not in page.evaluate(EVERYWHERE)
     page.get_by_label("Policy as JSON").fill('{"allow": [')
     page.goto("/keys/")
@@ -123,6 +125,7 @@ def test_it_is_there_after_a_reload_and_after_back_for_an_hour(tab: Tab):
     expect(page.get_by_label("Policy as JSON")).to_have_value('{"allow": [')
     expect(page.locator("#policy-text-error")).to_be_visible()
     expect(page.get_by_label("Purpose")).to_have_value(PURPOSE)
+    settled(page)
     assert tab.complaints == []
     page.goto("/keys/")
     page.go_back()

@@ -160,9 +160,8 @@ def test_it_searches_without_javascript_and_keeps_what_was_typed(cast):
 
 
 def _said_of(answer, product):
-    """Return whether the page shows the answer on a product, or holds it hidden for the search with JavaScript."""
-    (tag,) = [tag for tag in answer.content.decode().split("<p ") if tag.partition(">")[2].startswith(f"{product} (")]
-    return "hidden" not in tag.partition(">")[0]
+    """Return whether the page shows the answer on a product."""
+    return any(tag.partition(">")[2].startswith(f"{product} (") for tag in answer.content.decode().split("<p "))
 
 
 @pytest.mark.parametrize(("search", "product"), [("sync", "Sync"), ("functions", "Serverless"), ("Trust", "TrustHub")])

@@ -77,6 +77,7 @@ ROLES = TABLE.split("\n")[1].split()[2:]
 
 # Pages that are not about keys, or not the product's own. What portal admins edit is read by them, in `administered`.
 ELSEWHERE = {
+    "portal:request_permissions": "a part of the form, the same for everyone: test_light_form",
     "account_login": "signing in: test_sign_in",
     "account_logout": "signing out: test_sign_in",
     "account_inactive": "signing in: test_sign_in",

@@ -13,6 +13,7 @@ NONE = "Twilio has no restricted permission for it"
 DOCUMENTED = "Twilio documents restricted permissions for it, but they are not in this catalogue yet"
 UNKNOWN = "not known here"
 TOKEN = "no API key"
+ENDED = "no longer offers it"
 OPERATIONS = [(domain, method, path, host_of(domain)) for domain, method, path in operations()]
 CHATS = [("/twilio/conversations/conversations/read", "conversations")]
 
@@ -25,7 +26,7 @@ def kind(said):
     """Return the kinds of “no” that a sentence is, or how else an operation is answered."""
     if isinstance(said, Suggestion):
         return "a permission"
-    kinds = [one for one in (NONE, DOCUMENTED, UNKNOWN, TOKEN) if one in said]
+    kinds = [one for one in (NONE, DOCUMENTED, UNKNOWN, TOKEN, ENDED) if one in said]
     others = (
         "not an operation that is known here",
         "catalogue has no permission for that",
@@ -154,6 +155,7 @@ def test_what_is_not_known_says_where_to_look(text, look):
         ("twilio functions", DOCUMENTED),
         ("conversations", DOCUMENTED),
         ("organizations", TOKEN),
+        ("fax", ENDED),
     ],
 )
 def test_a_search_for_a_product_is_answered(query, said):
@@ -171,4 +173,4 @@ def test_every_row_says_where_it_is_from_and_none_is_in_vain():
     for one in twilio_products():
         assert set(one.catalogue) <= titles
         assert bool(one.catalogue) == (one.answer is ProductAnswer.HERE)
-    assert {NONE, DOCUMENTED} == {kind(one.sentence) for one in not_here(catalogue())} - {UNKNOWN, TOKEN}
+    assert {NONE, DOCUMENTED} == {kind(one.sentence) for one in not_here(catalogue())} - {UNKNOWN, TOKEN, ENDED}

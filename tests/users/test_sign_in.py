@@ -18,6 +18,7 @@ SAMPLES = {
     "sid": "SK" + "0" * 32,
     "sequence": 1,
     "quarter": "2026-Q4",
+    "version": "0" * 16,
 }
 OPEN = {"audit_feed"}  # a feed has a token of its own
 LOGIN = "/accounts/login/"

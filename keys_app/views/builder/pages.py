@@ -1,13 +1,14 @@
 """The request form with its policy builder.
 
 The ticked `permissions` are the policy; every other way of choosing (a task, levels, JSON, something pasted)
-ends in ticks. Without JavaScript each way has a button that shows the form again with the new ticks.
+ends in ticks. Without JavaScript each way has a button that shows the form again with the new ticks. The page has
+the resources of which something is chosen; the others come when they are looked for, see `catalogue`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
@@ -31,20 +32,22 @@ from keys_app.permissions.paste import read_paste
 from keys_app.permissions.paste.model import Reading
 from keys_app.permissions.policy import MAX_PERMISSIONS
 from keys_app.permissions.policy_json import MAX_TEXT, PolicyTextError, parse_policy_text
-from keys_app.permissions.presets import templates
-from keys_app.permissions.products import answers_to, not_here
+from keys_app.permissions.presets import Template, templates
+from keys_app.permissions.products import answers_to
 from keys_app.permissions.risk import policy_risk
 from keys_app.users.limits import TooMany, count
 from keys_app.views.http.actor import actor_of
 from keys_app.views.http.drafts import given_back
 from keys_app.views.http.fresh import require_fresh
+from keys_app.views.http.kept import compressed
 from keys_app.views.http.problem import with_wait
 from keys_app.views.http.signed_in import SignedInRequest
 
-from .picker import SEARCH_LIMIT, known_part, picker, unknown_names
+from . import catalogue
+from .picker import SEARCH_LIMIT, blocked_by, known_part, picker, unknown_names
 from .prefill import Source, Start, earlier_policies, source_again, starting_point, template_of
 
-WAYS = ("search_only", "text_only", "template_only", "level_only", "paste_only")
+WAYS = ("search_only", "all_only", "text_only", "template_only", "level_only", "paste_only")
 
 
 @dataclass
@@ -59,6 +62,8 @@ class Selection:
     paste: str = field(default="", repr=False)
     paste_refused: str = ""
     search: str = ""
+    opened: str = ""
+    is_whole: bool = False
     source: Source | None = None
     changes_key: ApiKey | None = None
 
@@ -109,6 +114,8 @@ def _chosen(request: SignedInRequest, who: access.Person, known: Catalogue) -> H
 
 
 def _open(request: SignedInRequest, who: access.Person, known: Catalogue) -> HttpResponse:
+    if "rails_only" in request.GET:
+        return JsonResponse({"blocked": blocked_by(_rails(RequestForm(who, known, data=request.GET)), known)})
     if typed := given_back(request, request.path):
         return _as_typed(request, who, known, typed)
     start: Start = starting_point(request, who)
@@ -121,10 +128,12 @@ def _open(request: SignedInRequest, who: access.Person, known: Catalogue) -> Htt
         start.permissions,
         template_slug=slug,
         search=request.GET.get("search", "")[:SEARCH_LIMIT],
+        is_whole="all" in request.GET,
         source=start.source,
         changes_key=start.changes_key,
     )
-    return _page(request, form, selection, known)
+    page = _page(request, form, selection, known)
+    return page if request.GET else compressed(request, page)
 
 
 def _as_typed(request: SignedInRequest, who: access.Person, known: Catalogue, typed: Fields) -> HttpResponse:
@@ -155,6 +164,7 @@ def _send(request: SignedInRequest, who: access.Person, known: Catalogue) -> Htt
     selection = Selection(
         request.POST.getlist("permissions"),
         template_slug=request.POST.get("template", ""),
+        is_whole="all" in request.POST,
         changes_key=form.key_to_change(),
     )
     return with_wait(_page(request, form, selection, known, status=422), refused)
@@ -169,6 +179,8 @@ def _choose(posted: QueryDict, known: Catalogue, who: access.Person, *, reads: b
         template_slug=posted.get("template", ""),
         policy_text=posted.get("policy_text", "")[: MAX_TEXT + 1] if "text_only" in posted else "",
         search=posted.get("search", "")[:SEARCH_LIMIT] if "search_only" in posted else "",
+        opened=posted.get("all_only", ""),
+        is_whole="all" in posted or "all_only" in posted,
         changes_key=form.key_to_change(),
     )
     if "text_only" in posted:
@@ -237,6 +249,12 @@ def _twins(form: RequestForm) -> list[Twin]:
     return same_names(name=name, account_id=account.pk, team_id=team.pk, changes=changes.pk if changes else "")
 
 
+def _tasks(known: Catalogue) -> list[Template]:
+    """Return the tasks to start from, each with what the catalogue has of it."""
+    tasks = templates(settings.TEMPLATES_FILE)
+    return [replace(task, permissions=tuple(name for name in task.permissions if name in known)) for task in tasks]
+
+
 def _page(
     request: SignedInRequest, form: RequestForm, selection: Selection, known: Catalogue, status: int = 200
 ) -> HttpResponse:
@@ -244,16 +262,19 @@ def _page(
     rails = _rails(form)
     context = {
         "form": form,
-        "picker": picker(known, selection.permissions, rails, selection.search),
+        "picker": picker(known, selection.permissions, rails, search=selection.search, whole=selection.is_whole),
+        "has_rails": rails.blocks_any,
+        "catalogue_url": catalogue.address(known),
+        "is_whole": selection.is_whole,
+        "opened": selection.opened,
         "unknown": unknown_names(known, selection.permissions),
         "search": selection.search,
-        "not_here": not_here(known),
         "answers": answers_to(selection.search, known),
         "selected_count": len(policy),
         "max_permissions": MAX_PERMISSIONS,
         "name_max": MAX_NAME,
         "policy_json": policy.pretty_json() if len(policy) else "",
-        "templates": templates(settings.TEMPLATES_FILE),
+        "templates": _tasks(known),
         "template_slug": selection.template_slug,
         "policy_text": selection.policy_text,
         "policy_text_error": selection.policy_text_error,
