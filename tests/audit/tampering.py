@@ -6,6 +6,7 @@ from django.db import connection, transaction
 
 from keys_app.audit import triggers
 from keys_app.audit.ledger import Entry, append
+from keys_app.audit.merkle import proofs
 
 
 def fill(count, action="test.event"):
@@ -13,6 +14,12 @@ def fill(count, action="test.event"):
     for number in range(count):
         with transaction.atomic():
             append(Entry(action, "somebody", reason=f"reason {number}", details={"number": number}))
+
+
+def small_blocks(monkeypatch):
+    """Let what proves and exports events go by blocks of eight of them, so that a few are several blocks."""
+    for name, value in {"LEVEL": 3, "BLOCK": 8, "WORTH_A_BLOCK": 1}.items():
+        monkeypatch.setattr(proofs, name, value)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,8 @@ from keys_app.audit.search.engine import Search, chunks
 from keys_app.audit.search.query import parse
 from tests.cast import READ_MESSAGES, text_of
 
+from .tampering import small_blocks
+
 URLS = {"csv": "/audit/export.csv", "jsonl": "/audit/export.jsonl", "ocsf": "/audit/export.ocsf.jsonl"}
 
 
@@ -204,7 +206,7 @@ def test_a_bad_search_is_refused_and_not_recorded(cast, actions, kind):
 @pytest.mark.parametrize("line", ["", "action:test.event", "words"])
 def test_an_export_is_one_state_while_events_are_appended(cast, monkeypatch, kind, line):
     monkeypatch.setattr(formats, "AT_ONCE", 10)
-    monkeypatch.setattr("keys_app.audit.export.jsonl.BATCH", 10)
+    small_blocks(monkeypatch)
     numbers = append(35, reason="some words")
     answer = cast.client("security").get(URLS[kind], {"q": line})
     pieces = []
@@ -224,7 +226,7 @@ def test_an_export_is_one_state_while_events_are_appended(cast, monkeypatch, kin
 @pytest.mark.parametrize("kind", URLS)
 def test_who_hangs_up_stops_the_work(cast, monkeypatch, caplog, kind):
     monkeypatch.setattr(formats, "AT_ONCE", 5)
-    monkeypatch.setattr("keys_app.audit.export.jsonl.BATCH", 5)
+    small_blocks(monkeypatch)
     append(60)
     answer = cast.client("security").get(URLS[kind])
     pieces = iter(answer.streaming_content)

@@ -19,7 +19,7 @@ from keys_app.audit.export import jsonl
 from keys_app.audit.ledger import matching
 from keys_app.audit.merkle import checkpoints, tree
 
-from .tampering import fill, sql
+from .tampering import fill, small_blocks, sql
 
 VERIFIER = Path(offline_verifier.__file__)
 KINDS = ["whole", "filtered"]
@@ -96,7 +96,7 @@ def test_an_empty_and_a_small_ledger_export_too(db, tmp_path, count):
 
 
 def test_what_is_appended_meanwhile_is_not_in_it(kept, tmp_path, monkeypatch):
-    monkeypatch.setattr(jsonl, "BATCH", 5)
+    small_blocks(monkeypatch)
     for filtered in (False, True):
         size = matching().count()
         pieces = jsonl.jsonl(matching(), filtered=filtered, header={})

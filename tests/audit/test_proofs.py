@@ -8,7 +8,7 @@ from keys_app.audit.ledger import matching
 from keys_app.audit.merkle import proofs, tree
 from keys_app.audit.merkle.tree_store import LedgerDamaged
 
-from .tampering import fill, sql
+from .tampering import fill, small_blocks, sql
 
 SIZE = 21
 
@@ -33,6 +33,33 @@ def test_inclusion_proofs_of_every_event_verify(leaves):
             proof = proofs.inclusion_proof(index, size)
             assert proof == together[index] == tree.inclusion_proof(index, leaves[:size])
             assert tree.verify_inclusion(leaf=leaves[index], index=index, size=size, proof=proof, root=root)
+
+
+def test_proofs_of_a_block_are_those_of_each_event(leaves, monkeypatch):
+    small_blocks(monkeypatch)
+    for size in range(1, SIZE + 1):
+        for first in range(0, size, proofs.BLOCK):
+            indexes = list(range(first, min(first + proofs.BLOCK, size)))
+            for some in (indexes, indexes[::2], indexes[-1:]):
+                assert proofs.block_proofs(some, size) == [tree.inclusion_proof(one, leaves[:size]) for one in some]
+
+
+def test_a_block_takes_as_many_queries_for_all_its_events_as_for_one(leaves, monkeypatch):
+    small_blocks(monkeypatch)
+    taken = []
+    for indexes in ([8], list(range(8, 16))):
+        with CaptureQueriesContext(connection) as captured:
+            proofs.block_proofs(indexes, SIZE)
+        taken.append(len(captured))
+    assert taken[0] == taken[1] <= 4
+
+
+@pytest.mark.parametrize("lost", ["level = 1 AND position = 5", "level = 2 AND position = 2"])
+def test_a_block_that_lacks_a_node_proves_nothing(leaves, monkeypatch, lost):
+    small_blocks(monkeypatch)
+    sql(f"DELETE FROM audit_node WHERE {lost}")
+    with pytest.raises(LedgerDamaged, match="run audit_verify"):
+        proofs.block_proofs(list(range(8, 16)), SIZE)
 
 
 def test_consistency_proofs_between_all_sizes_verify(leaves):

@@ -7,6 +7,7 @@ inclusion proof; and a line with the checkpoint all of it is under, and a signed
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import rfc8785
@@ -20,7 +21,7 @@ from keys_app.audit.models import AuditCheckpoint, AuditEvent
 from keys_app.core.errors import HistoryReplaced
 from keys_app.core.times import rfc3339
 
-BATCH, WINDOW = 500, 5000
+WINDOW = 8 * proofs.BLOCK
 FORMAT = 1
 EARLIER = 250
 """How many earlier checkpoints a filtered export proves to extend: this many of the newest, and of all."""
@@ -65,11 +66,14 @@ def _checkpoint() -> tuple[Signed, str]:
 
 
 def _batches(rows: QuerySet[Any], end: int) -> Iterator[list[Any]]:
-    """Read by number: whatever the filter and the statistics, that is a range of the primary key each time."""
+    """Read by number: whatever the filter and the statistics, that is a range of the primary key each time.
+
+    A batch is of one block of the tree, so that what proves its events is read together.
+    """
     for start in range(0, end, WINDOW):
-        found = list(rows.filter(sequence__gt=start, sequence__lte=start + WINDOW))
-        for first in range(0, len(found), BATCH):
-            yield found[first : first + BATCH]
+        found = rows.filter(sequence__gt=start, sequence__lte=start + WINDOW)
+        for _, batch in groupby(found, key=lambda row: (row[0] - 1) // proofs.BLOCK):
+            yield list(batch)
 
 
 def _seams(size: int) -> tuple[int, list[int]]:
@@ -110,7 +114,7 @@ def _proofs(indexes: list[int], size: int) -> list[list[bytes]]:
     """Return each event's proof; none for one that has none, which the verifier then names."""
     under = [index for index in indexes if index < size]
     try:
-        return [*proofs.inclusion_proofs(under, size), *([] for _ in indexes[len(under) :])]
+        return [*(proofs.block_proofs(under, size) if under else []), *([] for _ in indexes[len(under) :])]
     except LedgerDamaged:
         return [_proof_or_none(index, size) for index in indexes]
 

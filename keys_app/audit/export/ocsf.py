@@ -7,6 +7,7 @@ activity_id, category_uid, class_uid, severity_id, time, type_uid, metadata, ent
 import json
 from datetime import datetime
 from functools import lru_cache
+from json.encoder import encode_basestring
 
 from keys_app.core.actor import with_login
 
@@ -14,7 +15,7 @@ VERSION = "1.2.0"
 CATEGORY, CLASS = 3, 3004
 CREATE, READ, UPDATE, DELETE = 1, 2, 3, 4
 INFORMATIONAL, HIGH = 1, 4
-PRODUCT = {"name": "Key portal", "vendor_name": "Key portal"}
+PRODUCT = '{"name": "Key portal", "vendor_name": "Key portal"}'
 _VERBS = {
     CREATE: ("created", "issued", "connected", "opened", "key_made"),
     READ: ("exported", "read", "feed_read", "signed_in", "verified"),
@@ -24,48 +25,48 @@ _GRAVE = ("breach", "orphan", "drift", "unmanaged", "refused", "failed", "recove
 _NAMES = {1: "Create", 2: "Read", 3: "Update", 4: "Delete"}
 
 
-def event(canonical: str) -> dict[str, object]:
-    """Return the OCSF event for an event's canonical JSON, which goes along whole as `raw_data`."""
+def line(canonical: str) -> str:
+    """Return the OCSF event for an event's canonical JSON, which goes along whole as `raw_data`, as a line of JSON.
+
+    It is written into a frame instead of encoded whole: the frame is the same for an action, and policies come again.
+    """
     body = json.loads(canonical)
-    activity = _activity(body["action"])
-    moment = datetime.fromisoformat(body["time"])
+    action, number, time = body["action"], body["sequence"], body["time"]
     about = body["key_sid"] or body["request_id"] or body["account_sid"]
     by = with_login(body["actor_name"], body.get("login", ""))
-    mapped: dict[str, object] = {
-        "activity_id": activity,
-        "activity_name": _NAMES[activity],
-        "category_uid": CATEGORY,
-        "category_name": "Identity & Access Management",
-        "class_uid": CLASS,
-        "class_name": "Entity Management",
-        "type_uid": CLASS * 100 + activity,
-        "type_name": f"Entity Management: {_NAMES[activity]}",
-        "severity_id": _severity(body["action"]),
-        "time": int(moment.timestamp() * 1000),
-        "message": f"{body['action']} by {by}{about and f' on {about}'}",
-        "metadata": {
-            "version": VERSION,
-            "product": PRODUCT,
-            "uid": str(body["sequence"]),
-            "sequence": body["sequence"],
-            "event_code": body["action"],
-            "original_time": body["time"],
-            "log_name": "audit",
-        },
-        "actor": _actor(body),
-        "entity": _entity(body),
-        "raw_data": canonical,
-    }
-    if body["reason"]:
-        mapped["comment"] = body["reason"]
+    message = f"{action} by {by}{about and f' on {about}'}"
+    more = f', "comment": {_json(body["reason"])}' if body["reason"] else ""
     if body["address"]:
-        mapped["src_endpoint"] = {"ip": body["address"]}
-    return mapped
+        more += f', "src_endpoint": {{"ip": {_json(body["address"])}}}'
+    return (
+        f'{_frame(action)}"time": {int(datetime.fromisoformat(time).timestamp() * 1000)}, "message": {_json(message)}, '
+        f'"metadata": {{"version": "{VERSION}", "product": {PRODUCT}, "uid": {_json(str(number))}, '
+        f'"sequence": {_json(number)}, "event_code": {_json(action)}, "original_time": {_json(time)}, '
+        f'"log_name": "audit"}}, "actor": {_actor(body)}, "entity": {_entity(body)}, '
+        f'"raw_data": {_json(canonical)}{more}}}'
+    )
 
 
-def unreadable(sequence: int, canonical: str) -> dict[str, object]:
-    """Return an event for a row of the ledger that cannot be read."""
-    return {
+def _json(value: object) -> str:
+    """Return a value as JSON; nearly all are text."""
+    return encode_basestring(value) if type(value) is str else json.dumps(value, ensure_ascii=False)
+
+
+@lru_cache(maxsize=500)
+def _frame(action: str) -> str:
+    """Return the beginning of an event's line, up to its time."""
+    activity = _activity(action)
+    return (
+        f'{{"activity_id": {activity}, "activity_name": "{_NAMES[activity]}", "category_uid": {CATEGORY}, '
+        f'"category_name": "Identity & Access Management", "class_uid": {CLASS}, "class_name": "Entity Management", '
+        f'"type_uid": {CLASS * 100 + activity}, "type_name": "Entity Management: {_NAMES[activity]}", '
+        f'"severity_id": {_severity(action)}, '
+    )
+
+
+def unreadable(sequence: int, canonical: str) -> str:
+    """Return the line for a row of the ledger that cannot be read."""
+    unknown = {
         "activity_id": 0,
         "category_uid": CATEGORY,
         "class_uid": CLASS,
@@ -73,41 +74,53 @@ def unreadable(sequence: int, canonical: str) -> dict[str, object]:
         "severity_id": HIGH,
         "time": 0,
         "message": f"event {sequence} of the ledger cannot be read",
-        "metadata": {"version": VERSION, "product": PRODUCT, "uid": str(sequence), "sequence": sequence},
+        "metadata": {
+            "version": VERSION,
+            "product": json.loads(PRODUCT),
+            "uid": str(sequence),
+            "sequence": sequence,
+        },
         "entity": {"type": "audit", "uid": "audit"},
         "raw_data": canonical,
     }
+    return json.dumps(unknown, ensure_ascii=False)
 
 
-@lru_cache(maxsize=500)
 def _activity(action: str) -> int:
     verb = action.rpartition(".")[2]
     return next((activity for activity, verbs in _VERBS.items() if verb in verbs), UPDATE)
 
 
-@lru_cache(maxsize=500)
 def _severity(action: str) -> int:
     return HIGH if any(word in action for word in _GRAVE) else INFORMATIONAL
 
 
-def _actor(body: dict[str, str]) -> dict[str, object]:
+def _actor(body: dict[str, str]) -> str:
     """Return a person as a user, and a part of the portal as an application."""
     if not body["actor_id"]:
-        return {"app_name": body["actor_name"]}
-    return {"user": {"uid": body["actor_id"], "name": body.get("login") or body["actor_name"]}}
+        return f'{{"app_name": {_json(body["actor_name"])}}}'
+    name = body.get("login") or body["actor_name"]
+    return f'{{"user": {{"uid": {_json(body["actor_id"])}, "name": {_json(name)}}}}}'
 
 
-def _entity(body: dict[str, object]) -> dict[str, object]:
+_KINDS = (("key_sid", "API key"), ("request_id", "key request"), ("account_sid", "account"))
+
+
+def _entity(body: dict[str, object]) -> str:
     """Return what the event is about: the key, the request, the account, or what the details name."""
     details = body["details"] if isinstance(body["details"], dict) else {}
     family = str(body["action"]).partition(".")[0]
-    kinds = (("key_sid", "API key"), ("request_id", "key request"), ("account_sid", "account"))
-    uid, kind = next(((str(body[field]), kind) for field, kind in kinds if body[field]), ("", family))
+    uid, kind = next(((str(body[field]), kind) for field, kind in _KINDS if body[field]), ("", family))
     name = str(details.get("subject") or details.get("name") or "")
-    entity: dict[str, object] = {"type": kind, "uid": uid or str(details.get("subject_id") or "") or family}
-    if name:
-        entity["name"] = name
+    named = f', "name": {_json(name)}' if name else ""
+    uid = uid or str(details.get("subject_id") or "") or family
+    data = ""
     if body["policy"] or body.get("risk"):  # a risk alone is that of a key without a policy
-        policy = json.loads(str(body["policy"])) if body["policy"] else None
-        entity["data"] = {"policy": policy, "risk": body.get("risk", "")}
-    return entity
+        policy = _policy(str(body["policy"])) if body["policy"] else "null"
+        data = f', "data": {{"policy": {policy}, "risk": {_json(body.get("risk", ""))}}}'
+    return f'{{"type": {_json(kind)}, "uid": {_json(uid)}{named}{data}}}'
+
+
+@lru_cache(maxsize=1000)
+def _policy(text: str) -> str:
+    return json.dumps(json.loads(text), ensure_ascii=False)

@@ -5,7 +5,12 @@ from collections.abc import Iterable, Sequence
 from keys_app.audit.models import AuditEvent
 
 from . import tree
-from .tree_store import load
+from .tree_store import block, load
+
+LEVEL = 9
+BLOCK = 1 << LEVEL
+"""How many events `block_proofs` proves together: those under one subtree of this level."""
+WORTH_A_BLOCK = 8
 
 
 def size() -> int:
@@ -40,6 +45,19 @@ def inclusion_proofs(indexes: Sequence[int], size: int) -> list[list[bytes]]:
     ranges = [tree.inclusion_ranges(index, size) for index in indexes]
     known = _by_range({one for path in ranges for one in path})
     return [[known[one] for one in path] for path in ranges]
+
+
+def block_proofs(indexes: Sequence[int], size: int) -> list[list[bytes]]:
+    """Return the proofs of events that are all of one block of `BLOCK`; its nodes are read as ranges.
+
+    For many events that is fewer and quicker look-ups than `inclusion_proofs` makes, whose result is the same.
+    """
+    position = indexes[0] >> LEVEL
+    if (position + 1) * BLOCK > size or len(indexes) < WORTH_A_BLOCK:
+        return inclusion_proofs(indexes, size)
+    known = block(LEVEL, position)
+    above = _hashes(tree.inclusion_ranges(position * BLOCK, size)[LEVEL:])
+    return [[*(known[level][(index % BLOCK >> level) ^ 1] for level in range(LEVEL)), *above] for index in indexes]
 
 
 def _hashes(ranges: list[tree.Range]) -> list[bytes]:

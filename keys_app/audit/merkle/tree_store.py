@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 
+from django.db import connection
 from django.db.models import Q
 
 from keys_app.audit.models import AuditEvent, AuditNode
@@ -24,6 +26,34 @@ def load(nodes: Iterable[Node]) -> dict[Node, bytes]:
     if missing := wanted - found.keys():
         level, position = min(missing)
         raise LedgerDamaged(f"the audit ledger's tree has no node {position} at level {level}; run audit_verify")
+    return found
+
+
+_LEAVES = "SELECT leaf_hash FROM audit_auditevent WHERE sequence BETWEEN %s AND %s ORDER BY sequence"
+
+
+def _nodes(ranges: int) -> str:
+    among = " OR ".join(["(level = %s AND position BETWEEN %s AND %s)"] * ranges)
+    return f"SELECT level, hash FROM audit_node WHERE {among} ORDER BY level, position"  # noqa: S608 placeholders
+
+
+def block(level: int, position: int) -> list[list[bytes]]:
+    """Return the stored hashes under a complete subtree, by their level from the leaves on, each from left to right.
+
+    Two queries, of ranges. Raises `LedgerDamaged` if one is missing.
+    """
+    first, many = position << level, 1 << level
+    ranges = [(one, first >> one, ((first + many) >> one) - 1) for one in range(1, level)]
+    found: list[list[bytes]] = [[] for _ in range(level)]
+    with connection.cursor() as cursor:
+        cursor.execute(_LEAVES, (first + 1, first + many))
+        found[0] = [bytes(leaf) for (leaf,) in cursor.fetchall()]
+        cursor.execute(_nodes(len(ranges)), list(chain.from_iterable(ranges)))
+        for one, value in cursor.fetchall():
+            found[one].append(bytes(value))
+    for one, hashes in enumerate(found):
+        if len(hashes) != many >> one:
+            raise LedgerDamaged(f"the audit ledger's tree lacks nodes at level {one}; run audit_verify")
     return found
 
 
