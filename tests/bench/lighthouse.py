@@ -61,7 +61,9 @@ def rate(url: str, cookies: str) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="how often each page is rated")
-    runs = parser.parse_args().runs
+    parser.add_argument("--pages", nargs="*", help="the names of those to rate; all without it")
+    given = parser.parse_args()
+    runs = given.runs
     if not find_chromium():
         raise SystemExit("no Chromium on this machine")
     with tempfile.TemporaryDirectory() as directory:
@@ -69,7 +71,8 @@ def main() -> None:
         demo = Demo(Path(directory)).start()
         try:
             print(f"{'page':12} {'accessibility':>14} {'best practices':>15} {'performance':>12}")
-            for name, (role, path) in addresses(demo).items():
+            chosen = {name: one for name, one in addresses(demo).items() if not given.pages or name in given.pages}
+            for name, (role, path) in chosen.items():
                 cookies = demo.sign_in(role).cookies if role else {}
                 text = "; ".join(f"{key}={value}" for key, value in cookies.items())
                 rated = [rate(demo.url + path, text) for _ in range(runs)]

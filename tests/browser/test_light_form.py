@@ -168,7 +168,7 @@ def test_where_it_does_not_come_all_is_on_a_page_of_its_own_and_nothing_is_lost(
     page.goto("/requests/new/")
     describe(page, "on a page of its own")
     page.locator("#template-send-sms [data-template=add]").click()
-    page.get_by_role("button", name="Show all on a page of their own").click()
+    page.get_by_role("button", name="Show all permissions").click()
     expect(page.get_by_label("Name", exact=True)).to_have_value("on a page of its own")
     assert ticks(page) == TEMPLATES["send-sms"]
     open_product(page, "voice")

@@ -154,6 +154,7 @@ def _alone(name: str, world: World) -> Iterator[tuple[str, str]]:
 
 
 VARIANTS = {
+    "portal:request_new": ("", "?all=1"),
     "portal:key_list": ("", "?state=live", "?state=expiring", "?state=revoked", "?q=adopted"),
     "portal:unmanaged_list": ("", "?show=all"),
     "portal:audit_list": ("", "?q=action:key.*", "?q=risk:critical", "?q=team:Payments+-action:request.*"),

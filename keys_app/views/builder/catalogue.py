@@ -1,22 +1,26 @@
-"""The whole catalogue as the form shows it, in one answer that browsers may keep.
+"""What of the form is the same for everyone: the tasks, and the whole catalogue in one answer that browsers may keep.
 
-It is drawn from the catalogue alone, without a request: nothing in it depends on a user, a team or an account. What
-guardrails block is asked for apart, and what is chosen is on the form itself. Its address has the digest of what it
-says in it, so it changes with the catalogue, the words for it and the form's own list.
+The list is drawn from the catalogue alone, without a request: nothing in it depends on a user, a team or an account.
+What guardrails block is asked for apart, and what is chosen is on the form itself. Its address has the digest of what
+it says in it, so it changes with the catalogue, the words for it and the form's own list.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from keys_app.catalogue import current
 from keys_app.permissions.catalogue import Catalogue
 from keys_app.permissions.guardrails import GuardRails
+from keys_app.permissions.presets import Template, templates
 from keys_app.permissions.products import not_here
 from keys_app.views.http.kept import KeptBody
 from keys_app.views.http.signed_in import SignedInRequest
@@ -48,6 +52,18 @@ def _drawn(known: Catalogue) -> _Drawn:
 def address(known: Catalogue) -> str:
     """Return where the whole of a catalogue is found as it is now."""
     return reverse("portal:request_permissions", args=[_drawn(known).version])
+
+
+def cards(known: Catalogue, slug: str) -> SafeString:
+    """Return the tasks to start from, each with what the catalogue has of it, and `slug` as the one that was."""
+    tasks = templates(settings.TEMPLATES_FILE)
+    there = [replace(task, permissions=tuple(name for name in task.permissions if name in known)) for task in tasks]
+    return _drawn_cards(tuple(there), slug if any(task.slug == slug for task in tasks) else "")
+
+
+@lru_cache(maxsize=8)
+def _drawn_cards(tasks: tuple[Template, ...], slug: str) -> SafeString:
+    return render_to_string("portal/partials/builder_cards.html", {"templates": tasks, "template_slug": slug})
 
 
 @require_safe

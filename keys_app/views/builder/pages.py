@@ -5,9 +5,8 @@ ends in ticks. Without JavaScript each way has a button that shows the form agai
 the resources of which something is chosen; the others come when they are looked for, see `catalogue`.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from django.conf import settings
 from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -32,7 +31,6 @@ from keys_app.permissions.paste import read_paste
 from keys_app.permissions.paste.model import Reading
 from keys_app.permissions.policy import MAX_PERMISSIONS
 from keys_app.permissions.policy_json import MAX_TEXT, PolicyTextError, parse_policy_text
-from keys_app.permissions.presets import Template, templates
 from keys_app.permissions.products import answers_to
 from keys_app.permissions.risk import policy_risk
 from keys_app.users.limits import TooMany, count
@@ -249,12 +247,6 @@ def _twins(form: RequestForm) -> list[Twin]:
     return same_names(name=name, account_id=account.pk, team_id=team.pk, changes=changes.pk if changes else "")
 
 
-def _tasks(known: Catalogue) -> list[Template]:
-    """Return the tasks to start from, each with what the catalogue has of it."""
-    tasks = templates(settings.TEMPLATES_FILE)
-    return [replace(task, permissions=tuple(name for name in task.permissions if name in known)) for task in tasks]
-
-
 def _page(
     request: SignedInRequest, form: RequestForm, selection: Selection, known: Catalogue, status: int = 200
 ) -> HttpResponse:
@@ -274,7 +266,7 @@ def _page(
         "max_permissions": MAX_PERMISSIONS,
         "name_max": MAX_NAME,
         "policy_json": policy.pretty_json() if len(policy) else "",
-        "templates": _tasks(known),
+        "cards": catalogue.cards(known, selection.template_slug),
         "template_slug": selection.template_slug,
         "policy_text": selection.policy_text,
         "policy_text_error": selection.policy_text_error,
