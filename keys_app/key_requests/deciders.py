@@ -261,7 +261,9 @@ class _Asked:
 def approvals_of(key_requests: Iterable[KeyRequest]) -> dict[UUID, list[Approval]]:
     """Return the approvals of each of these requests that stand, with one query."""
     found: dict[UUID, list[Approval]] = defaultdict(list)
-    for approval in Approval.objects.standing().filter(request__in=[one.pk for one in key_requests]):
+    standing = Approval.objects.standing().filter(request__in=[one.pk for one in key_requests])
+    # Sorted here: to save sorting a few, SQLite would read every approval there is in the order of an index.
+    for approval in sorted(standing.order_by(), key=lambda one: (one.created_at, one.pk)):
         found[approval.request_id].append(approval)
     return found
 

@@ -67,6 +67,8 @@ class Approval(models.Model):
             # Of the report on decisions, see `views/lists.py`.
             models.Index(fields=["created_at", "id"], name="approval_by_time"),
             models.Index(fields=["-decision", "-created_at", "-id"], name="approval_by_decision"),
+            # Of what is asked for each request of a list. SQLite took the one above, and read every approval for each.
+            models.Index(fields=["request", "decision", "void_at"], name="approval_of_request"),
         ]
         constraints = [
             models.UniqueConstraint(

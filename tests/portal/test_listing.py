@@ -11,6 +11,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keys_app.key_requests import deciders
 from keys_app.key_requests.models import KeyRequest
 from keys_app.key_requests.queries import visible_requests
 from keys_app.keys.models import ApiKey
@@ -508,6 +509,17 @@ def test_each_order_is_read_from_its_index(cast, order, backwards):
         told = plan(asked[:21])
         assert INDEXES[order] in told, told
         assert not re.search("TEMP B-TREE|Sort", told), told
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL goes by how many there are, and that is few")
+def test_the_approvals_of_a_request_are_read_and_no_others(cast):
+    asked = cast.ask()
+    with CaptureQueriesContext(connection) as captured:
+        deciders.approvals_of([asked])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured[0]['sql']}")
+        told = str(cursor.fetchall())
+    assert "approval_of_request (request_id=?" in told, told
 
 
 def queries(client, url):
