@@ -69,6 +69,7 @@ class Approval(models.Model):
             models.Index(fields=["-decision", "-created_at", "-id"], name="approval_by_decision"),
             # Of what is asked for each request of a list. SQLite took the one above, and read every approval for each.
             models.Index(fields=["request", "decision", "void_at"], name="approval_of_request"),
+            models.Index(fields=["rule_name"], name="approval_by_rule", condition=~Q(rule_name="")),
         ]
         constraints = [
             models.UniqueConstraint(

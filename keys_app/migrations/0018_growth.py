@@ -1,4 +1,4 @@
-"""An index by which the approvals of a request are found, so that a list reads those of its rows and no others."""
+"""Indexes by which the approvals of a request are found, and the rules that ever approved: a list reads no others."""
 
 from django.conf import settings
 from django.db import migrations, models
@@ -14,5 +14,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="approval",
             index=models.Index(fields=["request", "decision", "void_at"], name="approval_of_request"),
+        ),
+        migrations.AddIndex(
+            model_name="approval",
+            index=models.Index(fields=["rule_name"], name="approval_by_rule", condition=~models.Q(rule_name="")),
         ),
     ]

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db.models import Q, QuerySet
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from keys_app.core.actor import with_login
 from keys_app.key_requests.decision_models import Approval
@@ -35,17 +36,16 @@ def has_word(word: str) -> Q:
 
 
 def all_who_decided() -> list[tuple[str, str]]:
-    """Return each user and rule that decided something, as `decided_by` takes it and in words. One query.
+    """Return each user and rule that decided something, as `decided_by` takes it and in words. Two queries.
 
     Users come first, by login; a rule is among them whether or not there still is such a rule.
     """
-    name = ("approver__username", "approver__first_name", "approver__last_name")
-    rows = Approval.objects.order_by("rule_name", *name).values_list("rule_name", *name).distinct()
+    decided = Exists(Approval.objects.filter(approver=OuterRef("pk")))
+    users = User.objects.filter(decided).order_by("username").values_list("username", "first_name", "last_name")
+    rules = Approval.objects.exclude(rule_name="").order_by("rule_name").values_list("rule_name", flat=True).distinct()
     return [
-        (f"{RULE}{rule}", f"The rule “{rule}”")
-        if rule
-        else (login, with_login(f"{first} {last}".strip() or login, login))
-        for rule, login, first, last in rows
+        *((login, with_login(f"{first} {last}".strip() or login, login)) for login, first, last in users),
+        *((f"{RULE}{rule}", f"The rule “{rule}”") for rule in rules),
     ]
 
 

@@ -183,5 +183,11 @@ def control(one: AnyFilter, value: str, rows: QuerySet[Any], who: Person) -> Con
 
 
 def _with_a_row(model: type[Model], rows: QuerySet[Any], path: str) -> QuerySet[Any]:
-    """Return what rows lead to by `path`. It asks of each whether there is a row, which an index answers."""
+    """Return what rows lead to by `path`.
+
+    Of each it is asked whether all rows there are have one that leads to it, which an index answers. In rows that are
+    some of them this would look through the others as well, so it is read from them.
+    """
+    if rows.query.has_filters():
+        return model._default_manager.filter(pk__in=rows.order_by().values(path))
     return model._default_manager.filter(Exists(rows.filter(**{path: OuterRef("pk")})))
