@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from keys_app.catalogue.current import current_catalogue
 from keys_app.core.actor import Actor
 from keys_app.core.errors import Conflict
 from keys_app.key_requests import states as key_requests_states
@@ -24,6 +25,7 @@ from keys_app.reconcile.run import reconcile
 from keys_app.reports import access_reviews
 from keys_app.reports.models import AccessReview, ReviewedKey
 from keys_app.users.models import FeedToken
+from keys_app.views.builder import catalogue
 from tests.cast import text_of
 
 DAY = timedelta(days=1)
@@ -256,6 +258,7 @@ def test_after_signing_in_again_every_address_leads_to_a_page(cast, key, standin
         "delegation_id": Delegation.objects.get().pk,
         "quarter": AccessReview.objects.get().quarter,
         "sequence": 1,
+        "version": catalogue.address(current_catalogue()).split("/")[-2],
     }
     who = {"deputy": "lead", "deputies": "lead", "request_issue": "engineer", "request_cancel": "engineer"}
     patterns = next(
