@@ -200,7 +200,7 @@ def require_access(key_request: KeyRequest, who: access.Person) -> None:
 
 
 def require_as_approved(key_request: KeyRequest, standing: Sequence[Approval]) -> None:
-    """Refuse unless what is stored is what its `standing` approvals are of. If not, somebody changed the database."""
+    """Refuse unless what is stored is what its `standing` approvals are of. If not, someone changed the database."""
     digest = key_request.content_digest
     approved = key_request.needs_no_approval or standing
     same = digest == key_request.current_digest and len(approvals_given(key_request, standing)) == len(standing)

@@ -4,9 +4,8 @@ A row holds the first label of a host, the beginning of the paths it is about (a
 Twilio's CLI have for it, and which answer it gets: `here` (its permissions are in the catalogue, under the products
 that `catalogue` names), `documented` (Twilio documents permissions whose spelling no public source gives), `none`
 (Twilio has none), `unlisted` (no list names it), `token` (it takes no API key at all) or `ended` (Twilio has switched
-it off). `source` is where Twilio
-says so; a product that only its list of supported products leaves out has that list. Hosts and names are those of
-Twilio's official Python SDK, 9.13, and products that had left it by then.
+it off). `source` is where Twilio says so; a product that only its list of supported products leaves out has that list.
+Hosts and names are those of Twilio's official Python SDK, 9.13, and products that had left it by then.
 """
 
 import re

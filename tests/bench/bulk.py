@@ -41,7 +41,7 @@ SHARE_OF_EACH = (82, 8, 5, 5)
 class Shares:
     """How much of all requests waits: is pending, or approved; and how many are of the lead's team, of the engineer.
 
-    Without `live` all keys are revoked, all reviews done and no key at Twilio is nobody's: there is but the past.
+    Without `live` all keys are revoked, all reviews done and each key at Twilio is known: there is but the past.
     """
 
     waiting: float = 0.0025

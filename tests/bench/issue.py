@@ -1,8 +1,8 @@
 """How long “Issue key” takes from the press to the secret, beside one request to Twilio on a connection that is there.
 
-Twilio is the simulator, over TLS, at once and 30 ms away. A press comes over HTTP to gunicorn with the portal's own
-configuration, on SQLite or on the database of `DATABASE_URL`. What a round trip costs is measured in the same run: the
-same request, sent from here over a kept connection. The mark outside the database takes two `fsync`s, given apart.
+Twilio is the simulator, over TLS, without delay and 30 ms away. A press comes over HTTP to gunicorn with the portal's
+own configuration, on SQLite or on the database of `DATABASE_URL`. What a round trip costs is measured in the same run:
+the same request, sent from here over a kept connection. The mark outside the database takes two `fsync`s, given apart.
 
 The times depend on the machine and on what else it does, so they are printed and never judged.
 """

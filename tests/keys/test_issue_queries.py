@@ -1,4 +1,4 @@
-"""How often the database is asked while somebody waits for a key: each time is a round trip to it."""
+"""How often the database is asked while someone waits for a key: each time is a round trip to it."""
 
 import pytest
 from django.db import connection

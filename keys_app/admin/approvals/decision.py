@@ -101,7 +101,8 @@ def _onward(request: HttpRequest, admin: "ModelAdmin[KeyRequest]", key_request: 
     request, a withdrawal to the list.
     """
     decision, who = request.POST.get("decision", ""), access.person(signed_in(request))
-    ended, among = decision in ("approve", "narrow", "reject", "review"), _among(request, admin, who)
+    ended = decision in ("approve", "narrow", "reject", "review")
+    among = _among(request, admin, who) if ended else None
     following = deciders.next_for(who, key_request, among) if ended else None
     here = key_request if decision == "ask" else following
     page = reverse("admin:keys_app_keyrequest_change", args=[key_request.pk])
